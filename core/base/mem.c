@@ -1,0 +1,45 @@
+// Checked allocation: see mem.h.
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *ptr, size_t bytes) {
+  if (ptr == NULL && bytes > 0) {
+    fprintf(stderr, "tidegate: out of memory (%zu bytes asked for)\n", bytes);
+    abort();
+  }
+  return ptr;
+}
+
+void *mem_alloc(size_t bytes) { return checked(malloc(bytes), bytes); }
+
+void *mem_zalloc(size_t bytes) { return checked(calloc(1, bytes), bytes); }
+
+void *mem_realloc(void *ptr, size_t bytes) { return checked(realloc(ptr, bytes), bytes); }
+
+void *mem_dup(const void *ptr, size_t bytes) {
+  void *copy = mem_alloc(bytes > 0 ? bytes : 1);
+  if (bytes > 0) memcpy(copy, ptr, bytes);
+  return copy;
+}
+
+char *mem_strndup(const char *ptr, size_t bytes) {
+  char *copy = mem_alloc(bytes + 1);
+  if (bytes > 0) memcpy(copy, ptr, bytes);
+  copy[bytes] = '\0';
+  return copy;
+}
+
+char *mem_strdup(const char *text) { return mem_strndup(text, strlen(text)); }
+
+char *mem_format(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  char *text = NULL;
+  int length = vasprintf(&text, format, args);
+  va_end(args);
+  return checked(length < 0 ? NULL : text, 1);
+}

@@ -1,0 +1,75 @@
+// A message: immutable once published, reference-counted across threads, and
+// carrying its encoded wire forms so that the process encodes it at most once
+// per form however many connections receive it.
+#ifndef TIDEGATE_BASE_MESSAGE_H
+#define TIDEGATE_BASE_MESSAGE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum message_kind { MESSAGE_TEXT, MESSAGE_BINARY };
+
+// Wire forms a message may be cached in; what each index means is decided by
+// whoever registers encoders with the hub (net/wire.h).
+enum { MESSAGE_FORMS = 4 };
+
+// The encoded bytes of one form. len 0: this form does not carry the message.
+struct message_form {
+  size_t len;
+  char bytes[];
+};
+
+struct message {
+  atomic_uint refs;
+  uint8_t kind;        // enum message_kind
+  uint8_t event_len;   // SSE event name, 0 for none
+  uint16_t key_len;    // conflation key, 0 for none
+  uint32_t size;       // payload bytes
+  uint64_t seq;        // set by the hub when published, 0 before
+  uint64_t except;     // id of the connection that is left out, 0 for none
+  uint64_t published_ms;  // monotonic, set by the hub
+  _Atomic(struct message_form *) forms[MESSAGE_FORMS];
+  char data[];         // payload, then event name, then key
+};
+
+struct message_fields {
+  enum message_kind kind;
+  struct slice payload;  // at most UINT32_MAX bytes
+  struct slice event;    // at most 255 bytes, no CR, LF or NUL
+  struct slice key;      // at most 65535 bytes
+  uint64_t except;
+};
+
+// Copies the fields into a new message with one reference.
+struct message *message_new(const struct message_fields *fields);
+
+static inline struct message *message_ref(struct message *m) {
+  atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+  return m;
+}
+
+// Drops one reference; the last one frees the message and its forms. NULL is ignored.
+void message_unref(struct message *m);
+
+static inline struct slice message_payload(const struct message *m) { return slice_of(m->data, m->size); }
+static inline struct slice message_event(const struct message *m) {
+  return slice_of(m->data + m->size, m->event_len);
+}
+static inline struct slice message_key(const struct message *m) {
+  return slice_of(m->data + m->size + m->event_len, m->key_len);
+}
+
+// Appends the wire form of m to out; appends nothing when the form cannot
+// carry it. `epoch` is the hub's, for ids.
+typedef void message_encode_fn(const struct message *m, const char *epoch, struct buf *out);
+
+// The cached form `index` of m, encoded by `encode` on first use. Safe from any
+// thread; concurrent first uses encode once, the others wait for it. The bytes
+// live as long as the message.
+const struct message_form *message_form(struct message *m, unsigned index, message_encode_fn *encode,
+                                        const char *epoch);
+
+#endif

@@ -1,0 +1,44 @@
+// Hierarchical timer wheel: one per worker, millisecond ticks, O(1) to set and
+// cancel, no handle per timer. A timer is embedded in what it times.
+#ifndef TIDEGATE_BASE_WHEEL_H
+#define TIDEGATE_BASE_WHEEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum { WHEEL_LEVELS = 5, WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS };
+
+struct wheel_timer {
+  struct list link;  // points at itself when not set
+  uint64_t expires_ms;
+  void (*fire)(struct wheel_timer *timer);
+};
+
+struct wheel {
+  uint64_t now_ms;  // every timer due at or before this has fired
+  uint64_t occupied[WHEEL_LEVELS];
+  struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+};
+
+void wheel_init(struct wheel *wheel, uint64_t now_ms);
+
+void wheel_timer_init(struct wheel_timer *timer, void (*fire)(struct wheel_timer *timer));
+
+// Sets (or moves) the timer to fire once at `expires_ms` (of the clock given to
+// wheel_advance). A time in the past fires at the next advance. Times over 12
+// days ahead are kept and re-sorted as they come near.
+void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_ms);
+void wheel_cancel(struct wheel_timer *timer);  // harmless when not set
+static inline bool wheel_timer_is_set(const struct wheel_timer *timer) { return !list_is_empty(&timer->link); }
+
+// Fires everything due up to now_ms, in order of expiry to the millisecond.
+// Timers may set and cancel timers, themselves included.
+void wheel_advance(struct wheel *wheel, uint64_t now_ms);
+
+// When wheel_advance should be called next: at the latest the first expiry,
+// perhaps earlier (a level to cascade). UINT64_MAX when no timer is set.
+uint64_t wheel_next_ms(const struct wheel *wheel);
+
+#endif
