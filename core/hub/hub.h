@@ -1,0 +1,189 @@
+// The hub: one log per topic, cursors over it.
+//
+// A topic holds a ring of immutable messages. A reader (one connection) has a
+// subscription per topic it joined, and a subscription is nothing but a
+// cursor into the topic's log. Live delivery, history, resume, lag and
+// back-pressure are all positions of that cursor.
+//
+// Threads: each worker owns one port. Functions that take a port or a reader
+// are called on that port's thread only; functions that take the hub are
+// called from any thread. One lock guards topics and logs; delivery runs
+// without it. The hub knows neither sockets nor WebSocket nor Lua: net/ gives
+// it encoders (one per wire form) and a `deliver` callback.
+#ifndef TIDEGATE_HUB_HUB_H
+#define TIDEGATE_HUB_HUB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/message.h"
+#include "base/slice.h"
+
+struct hub;
+struct hub_port;
+struct hub_sub;
+struct hub_reader;
+
+enum hub_status {
+  HUB_OK = 0,
+  HUB_BAD_TOPIC = -1,   // not 1 to 255 bytes of UTF-8 without control characters
+  HUB_TOO_LARGE = -2,   // payload larger than the topic's `bytes`
+  HUB_LIMIT = -3,       // the topic's subscriber limit is reached
+  HUB_NOT_JOINED = -4,
+};
+
+// What happens to a cursor that falls off the tail of its log.
+enum hub_lag {
+  HUB_LAG_DEFAULT,  // as the topic's rule says
+  HUB_LAG_SKIP,     // go on at the oldest kept message
+  HUB_LAG_LATEST,   // go on at the newest message
+  HUB_LAG_CLOSE,    // end the session
+};
+
+// Retention and limits of the topics that match a pattern. In a pattern `*`
+// stands for any run of characters except '/', `**` for any run at all; the
+// pattern with the most literal characters wins, then the one given later.
+struct hub_rule {
+  const char *pattern;
+  uint32_t history;   // messages kept; 0: kept only while cursors may need them (HUB_WINDOW)
+  uint64_t bytes;     // payload bytes kept and largest message; 0: HUB_BYTES
+  uint64_t ttl_ms;    // age at which a message is dropped; 0: none
+  enum hub_lag lag;   // HUB_LAG_DEFAULT means HUB_LAG_SKIP
+  uint32_t limit;     // subscribers; 0: no limit
+};
+
+enum { HUB_WINDOW = 1024, HUB_BYTES = 1024 * 1024, HUB_TOPIC_MAX = 255, HUB_ID_MAX = 32 };
+
+struct hub_counters {
+  atomic_ullong published;        // messages
+  atomic_ullong delivered;        // message deliveries accepted by connections
+  atomic_ullong evicted;          // messages dropped by retention
+  atomic_ullong lagged;           // messages missed by cursors that fell off the log
+  atomic_ullong skipped;          // deliveries whose form cannot carry the message (binary over SSE)
+  atomic_ullong encoded;          // forms encoded
+};
+
+// ---- life ----------------------------------------------------------------
+
+// `encoders` has form_count (at most MESSAGE_FORMS) functions; it is borrowed
+// for the hub's life. The epoch is drawn at random.
+struct hub *hub_new(message_encode_fn *const *encoders, unsigned form_count);
+void hub_free(struct hub *hub);  // after all ports are freed
+
+// Replaces all rules (copied). Topics take up their new rule at once.
+void hub_rules_set(struct hub *hub, const struct hub_rule *rules, size_t count);
+
+const char *hub_epoch(const struct hub *hub);
+struct hub_counters *hub_counters(struct hub *hub);
+
+// ---- any thread ----------------------------------------------------------
+
+// Publishes m (takes over one reference, also on failure) to a topic that is
+// created when needed. `from` is the caller's own port, or NULL: that port is
+// not woken, because its thread drains before it sleeps.
+// Returns HUB_OK and the message's seq in *seq (may be NULL).
+enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct slice topic, struct message *m,
+                            uint64_t *seq);
+
+size_t hub_count(struct hub *hub, struct slice topic);  // subscribers on all workers, exact
+size_t hub_topic_count(struct hub *hub);
+
+// Drops messages past their ttl and topics that hold nothing. Called about
+// once a second by one worker; touches a bounded number of topics a call.
+void hub_sweep(struct hub *hub);
+
+// Ids: "<epoch>-<seq>" in at most HUB_ID_MAX bytes with the NUL.
+void hub_id_format(const struct hub *hub, uint64_t seq, char out[HUB_ID_MAX]);
+// True and *seq when id is well formed and of this hub's epoch.
+bool hub_id_parse(const struct hub *hub, struct slice id, uint64_t *seq);
+
+// ---- a worker's port -----------------------------------------------------
+
+// What a reader is given in one go: `count` messages in seq order.
+struct hub_batch {
+  struct message *const *messages;   // borrowed
+  size_t count;
+  // When bytes.ptr is not NULL: the messages' encoded forms, contiguous, and
+  // ends[i] is the offset just past message i. Shared by all readers of the
+  // turn; valid only during the deliver call. Otherwise take each message's
+  // own form with hub_form().
+  struct slice bytes;
+  const size_t *ends;
+};
+
+struct hub_port_ops {
+  // From any thread, at most once until the next hub_drain: the port has work.
+  void (*wake)(void *ctx);
+  // Hands a batch to a reader; returns how many messages it took. A message of
+  // which a part was written counts as taken: the reader must keep what it
+  // needs of it (a reference and an offset). A reader that cannot take more
+  // sets is_blocked and calls hub_reader_resume later. Must not call hub_join,
+  // hub_leave or hub_reader_close.
+  size_t (*deliver)(struct hub_reader *reader, const struct hub_batch *batch);
+  // The reader missed `missed` messages of the topic; `policy` says how it
+  // goes on. HUB_LAG_CLOSE: the session is to be ended (nothing more is
+  // delivered to this reader). Called between deliver calls, in stream order;
+  // the same calls are forbidden.
+  void (*gap)(struct hub_reader *reader, struct slice topic, uint64_t missed, enum hub_lag policy);
+};
+
+struct hub_port *hub_port_new(struct hub *hub, const struct hub_port_ops *ops, void *ctx);
+void hub_port_free(struct hub_port *port);  // after all its readers are closed
+void *hub_port_ctx(const struct hub_port *port);
+
+// Delivers everything new to the port's readers: once per loop turn, before
+// the loop sleeps. Cheap when there is nothing to do.
+void hub_drain(struct hub_port *port);
+
+// ---- readers -------------------------------------------------------------
+
+// Embedded in a connection. Fields are the hub's, except as said.
+struct hub_reader {
+  struct hub_port *port;
+  struct hub_sub *subs;     // all subscriptions of this reader
+  struct list pump_link;    // in the port's list of readers to bring up to date
+  uint64_t id;              // connection id, matched against message->except
+  uint32_t sub_count;
+  uint8_t form;             // index of its wire form
+  bool is_blocked;          // set by deliver: nothing is delivered until hub_reader_resume
+  bool is_ended;            // a HUB_LAG_CLOSE gap was told
+};
+
+void hub_reader_init(struct hub_reader *reader, struct hub_port *port, uint64_t id, unsigned form);
+void hub_reader_close(struct hub_reader *reader);  // leaves every topic
+
+// The reader can take bytes again; it is brought up to date in the next drain.
+void hub_reader_resume(struct hub_reader *reader);
+
+enum hub_since { HUB_SINCE_NOW, HUB_SINCE_FIRST, HUB_SINCE_LAST, HUB_SINCE_ID };
+
+struct hub_join_options {
+  enum hub_since since;  // NOW: live only; FIRST: all that is kept; LAST: the newest kept; ID: after `id`
+  struct slice id;       // for HUB_SINCE_ID, as a client sent it: anything at all
+  enum hub_lag lag;
+};
+
+struct hub_join_result {
+  bool recovered;      // SINCE_ID: every message after id is still kept and will come
+  bool missed_known;   // whether missed is exact
+  uint64_t missed;     // messages after id that are gone
+  uint64_t seq;        // the newest seq published in the hub as of the join
+};
+
+// Subscribes; replay and live follow without hole or duplicate. Joining a
+// topic again moves the cursor only when `since` is not NOW.
+// HUB_OK, HUB_BAD_TOPIC or HUB_LIMIT.
+enum hub_status hub_join(struct hub_reader *reader, struct slice topic, const struct hub_join_options *options,
+                         struct hub_join_result *result);
+enum hub_status hub_leave(struct hub_reader *reader, struct slice topic);  // HUB_OK or HUB_NOT_JOINED
+
+// Calls `each` with the name of every topic the reader has joined, in order of joining.
+void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, struct slice topic), void *arg);
+
+// The encoded form `form` of m (cached; counts in `encoded`).
+struct slice hub_form(struct hub *hub, struct message *m, unsigned form);
+struct hub *hub_port_hub(const struct hub_port *port);
+
+#endif
