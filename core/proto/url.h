@@ -1,0 +1,25 @@
+// URL pieces: percent-decoding, dot segments, query and form pairs (RFC 3986,
+// and application/x-www-form-urlencoded of the WHATWG URL standard).
+#ifndef TIDEGATE_PROTO_URL_H
+#define TIDEGATE_PROTO_URL_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+// Appends the percent-decoded text to out. plus_is_space: form rules.
+// False (out unchanged) for a '%' without two hex digits, or a decoded NUL.
+bool url_decode(struct slice text, bool plus_is_space, struct buf *out);
+
+// Removes "." and ".." segments, also in their percent-encoded spellings, in
+// place (RFC 3986 5.2.4); `path` starts with '/'. Returns the new length, or
+// -1 when ".." would climb above the root, when a percent code is malformed,
+// or when the path decodes to a control character.
+long url_normalize_path(char *path, size_t len);
+
+// Walks "a=1&b=2": takes the next pair off the front of *rest. False at the
+// end. name and value are still encoded. Empty pairs are passed over.
+bool url_next_pair(struct slice *rest, struct slice *name, struct slice *value);
+
+#endif

@@ -1,0 +1,27 @@
+// The opening handshake, server side (RFC 6455 section 4.2).
+#ifndef TIDEGATE_PROTO_WS_HANDSHAKE_H
+#define TIDEGATE_PROTO_WS_HANDSHAKE_H
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+#include "proto/http_parse.h"
+
+enum { WS_ACCEPT_BYTES = 28 };
+
+struct ws_handshake {
+  int status;           // 101 when acceptable, else 400 or 426
+  const char *reason;   // static text for the refusal
+  char accept[WS_ACCEPT_BYTES + 1];  // Sec-WebSocket-Accept
+};
+
+// Checks a request whose upgrades_websocket is set: GET, HTTP/1.1, one key of
+// 16 bytes in base64, version 13 (otherwise 426, to be sent with
+// "Sec-WebSocket-Version: 13"), no body.
+struct ws_handshake ws_handshake_check(const struct http_request *request);
+
+// Walks the subprotocols the client offers, over all Sec-WebSocket-Protocol
+// headers, in order: start with *position = 0. False at the end.
+bool ws_handshake_next_protocol(const struct http_request *request, size_t *position, struct slice *protocol);
+
+#endif

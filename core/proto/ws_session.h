@@ -1,0 +1,48 @@
+// The receiving side of one WebSocket life (RFC 6455 sections 5 to 8): bytes
+// in, events out. Unmasks in place, puts fragments together, checks UTF-8 as it
+// arrives and fails at the first byte that breaks a rule. An idle session
+// owns no buffers.
+#ifndef TIDEGATE_PROTO_WS_SESSION_H
+#define TIDEGATE_PROTO_WS_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "base/utf8.h"
+#include "proto/ws_frame.h"
+
+enum ws_event {
+  WS_EVENT_MORE,     // all input consumed, nothing to tell
+  WS_EVENT_MESSAGE,  // a whole message: kind, data
+  WS_EVENT_PING,     // data
+  WS_EVENT_PONG,     // data
+  WS_EVENT_CLOSE,    // the peer's close frame: code (1005 when it had none), data is the reason
+  WS_EVENT_FAILED,   // protocol violation: code (1002, 1007, 1009), reason
+};
+
+struct ws_result {
+  enum message_kind kind;
+  struct slice data;   // in the input or in the session; valid until the next feed
+  int code;
+  const char *reason;  // static text, for WS_EVENT_FAILED
+};
+
+struct ws_assembly;  // what is kept while a frame or message is incomplete
+
+// Embedded in a connection; at most 32 bytes when idle.
+struct ws_session {
+  struct ws_assembly *assembly;  // NULL between messages
+  uint32_t max_message;          // bytes: 1009 beyond
+  bool is_finished;              // after CLOSE or FAILED: input is ignored
+};
+
+void ws_session_init(struct ws_session *session, uint32_t max_message);
+void ws_session_free(struct ws_session *session);
+
+// Consumes input up to the next event; *consumed tells how much. `data` is
+// changed in place (unmasking). Whole unfragmented messages are not copied.
+enum ws_event ws_session_feed(struct ws_session *session, char *data, size_t len, size_t *consumed,
+                              struct ws_result *result);
+
+#endif
