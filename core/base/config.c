@@ -1,0 +1,155 @@
+// The table of settings and the one loop that reads it: see config.h.
+#include "base/config.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define FIELD(name) offsetof(struct config, name)
+
+#define BYTES_MAX (1024.0 * 1024 * 1024)
+#define DAY 86400.0
+
+const struct config_key config_keys[] = {
+  {"listen", CONFIG_LISTEN, FIELD(listen), 0, 0, NULL, "ADDRESS",
+   "where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; may be repeated (127.0.0.1:8080)"},
+  {"workers", CONFIG_COUNT, FIELD(workers), 1, 64, NULL, "N", "worker threads (one per core)"},
+  {"grace", CONFIG_SECONDS, FIELD(grace_ms), 0, DAY, "10", "SECONDS", "time to finish when stopping"},
+  {"dev", CONFIG_BOOL, FIELD(dev), 0, 0, "false", NULL, "show handler errors to clients"},
+  {"lua_path", CONFIG_TEXT, FIELD(lua_path), 0, 0, NULL, "DIR", "load the framework from DIR instead of the binary"},
+  {"log_level", CONFIG_TEXT, FIELD(log_level), 0, 0, "info", "LEVEL", "debug, info, warn or error"},
+  {"header_bytes", CONFIG_COUNT, FIELD(header_bytes), 256, 1048576, "32768", "BYTES", "request line and headers"},
+  {"header_count", CONFIG_COUNT, FIELD(header_count), 1, 10000, "100", "N", "headers of a request"},
+  {"url_bytes", CONFIG_COUNT, FIELD(url_bytes), 16, 1048576, "8192", "BYTES", "request target"},
+  {"body_bytes", CONFIG_COUNT, FIELD(body_bytes), 0, BYTES_MAX, "1048576", "BYTES", "request body"},
+  {"header_timeout", CONFIG_SECONDS, FIELD(header_timeout_ms), 0.01, DAY, "10", "SECONDS", "to receive a request head"},
+  {"body_timeout", CONFIG_SECONDS, FIELD(body_timeout_ms), 0.01, DAY, "30", "SECONDS", "to receive a request body"},
+  {"idle_timeout", CONFIG_SECONDS, FIELD(idle_timeout_ms), 0.01, DAY, "75", "SECONDS", "between requests"},
+  {"write_timeout", CONFIG_SECONDS, FIELD(write_timeout_ms), 0.01, DAY, "30", "SECONDS",
+   "without progress while a response is sent"},
+  {"max_message", CONFIG_COUNT, FIELD(max_message_bytes), 1, BYTES_MAX, "1048576", "BYTES", "WebSocket message"},
+  {"heartbeat", CONFIG_SECONDS, FIELD(heartbeat_ms), 0, DAY, "30", "SECONDS", "between WebSocket pings; 0: none"},
+  {"keepalive", CONFIG_SECONDS, FIELD(keepalive_ms), 0, DAY, "15", "SECONDS", "between SSE comments; 0: none"},
+  {"send_queue", CONFIG_COUNT, FIELD(send_queue_bytes), 1024, BYTES_MAX, "1048576", "BYTES",
+   "direct sends that wait on one connection"},
+  {"connections", CONFIG_COUNT, FIELD(connections), 1, 10000000, "100000", "N", "connections per worker"},
+  {"vm_memory", CONFIG_COUNT, FIELD(vm_memory_bytes), 4194304, 1024 * BYTES_MAX, "268435456", "BYTES",
+   "memory of a worker's scripts"},
+  {"handler_time", CONFIG_SECONDS, FIELD(handler_time_ms), 0.01, DAY, "1", "SECONDS",
+   "CPU time of a handler between two waits"},
+};
+const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
+
+_Static_assert(sizeof config_keys / sizeof *config_keys <= CONFIG_KEYS_MAX, "struct config has a layer per key");
+
+const struct config_key *config_key_find(const char *name, size_t len) {
+  for (size_t i = 0; i < config_key_count; i++) {
+    const char *key = config_keys[i].name;
+    if (strlen(key) != len) continue;
+    size_t at = 0;
+    while (at < len && (key[at] == name[at] || (key[at] == '_' && name[at] == '-'))) at++;
+    if (at == len) return &config_keys[i];
+  }
+  return NULL;
+}
+
+static char *set_number(void *field, const struct config_key *key, const char *text) {
+  char *end;
+  double value = strtod(text, &end);
+  bool is_number = end != text && *end == '\0' && value == value;
+  if (!is_number || value < key->min || value > key->max || strpbrk(text, "xXnN") != NULL) {
+    return mem_format("\"%s\" is not a number from %.10g to %.10g", text, key->min, key->max);
+  }
+  if (key->type == CONFIG_COUNT && value != (double)(uint64_t)value) {
+    return mem_format("\"%s\" is not a whole number", text);
+  }
+  *(uint64_t *)field = (uint64_t)(key->type == CONFIG_SECONDS ? value * 1000 + 0.5 : value);
+  return NULL;
+}
+
+static char *set_bool(bool *field, const char *text) {
+  if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0) *field = true;
+  else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0) *field = false;
+  else return mem_format("\"%s\" is not true or false", text);
+  return NULL;
+}
+
+static char *set_text(struct config *config, const struct config_key *key, const char *text) {
+  enum log_level level;
+  if (key->offset == FIELD(log_level) && !log_level_parse(text, &level)) {
+    return mem_format("\"%s\" is not debug, info, warn or error", text);
+  }
+  char **field = (char **)(void *)((char *)config + key->offset);
+  free(*field);
+  *field = mem_strdup(text);
+  return NULL;
+}
+
+static void clear_listen(struct config *config) {
+  while (config->listen_count > 0) free(config->listen[--config->listen_count]);
+}
+
+static char *add_listen(struct config *config, const char *text) {
+  if (text[0] == '\0') return mem_format("an empty address");
+  if (config->listen_count == CONFIG_LISTEN_MAX) return mem_format("more than %d addresses", CONFIG_LISTEN_MAX);
+  config->listen[config->listen_count++] = mem_strdup(text);
+  return NULL;
+}
+
+char *config_set(struct config *config, const struct config_key *key, enum config_layer layer, const char *text) {
+  uint8_t *current = &config->layers[key - config_keys];
+  if (layer < (enum config_layer)*current) return NULL;
+  void *field = (char *)config + key->offset;
+  if (key->type == CONFIG_LISTEN && layer > (enum config_layer)*current) clear_listen(config);
+  *current = (uint8_t)layer;
+  switch (key->type) {
+    case CONFIG_COUNT:
+    case CONFIG_SECONDS: return set_number(field, key, text);
+    case CONFIG_BOOL: return set_bool(field, text);
+    case CONFIG_TEXT: return set_text(config, key, text);
+    case CONFIG_LISTEN: return add_listen(config, text);
+  }
+  return NULL;
+}
+
+void config_init(struct config *config) {
+  *config = (struct config){0};
+  for (size_t i = 0; i < config_key_count; i++) {
+    if (config_keys[i].preset != NULL) config_set(config, &config_keys[i], CONFIG_DEFAULT, config_keys[i].preset);
+  }
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  config->workers = online < 1 ? 1 : online > 64 ? 64 : (uint64_t)online;
+  config->listen[config->listen_count++] = mem_strdup("127.0.0.1:8080");
+}
+
+void config_free(struct config *config) {
+  clear_listen(config);
+  free(config->lua_path);
+  free(config->log_level);
+}
+
+char *config_apply_environment(struct config *config, char *const *environ) {
+  for (; *environ != NULL; environ++) {
+    const char *entry = *environ;
+    if (strncmp(entry, "TIDEGATE_", 9) != 0) continue;
+    const char *equals = strchr(entry, '=');
+    if (equals == NULL) continue;
+    char name[64];
+    size_t len = (size_t)(equals - entry) - 9;
+    if (len == 0 || len >= sizeof name) continue;
+    for (size_t i = 0; i < len; i++) name[i] = (char)tolower((unsigned char)entry[9 + i]);
+    const struct config_key *key = config_key_find(name, len);
+    if (key == NULL) continue;  // scripts may have TIDEGATE_ variables of their own
+    char *error = config_set(config, key, CONFIG_ENVIRONMENT, equals + 1);
+    if (error != NULL) {
+      char *named = mem_format("environment variable %.*s: %s", (int)(equals - entry), entry, error);
+      free(error);
+      return named;
+    }
+  }
+  return NULL;
+}
