@@ -1,0 +1,42 @@
+# The front door: thin names for what CMake, .ci/setup and tests/run do.
+PRESET ?= release
+LISTEN ?= 127.0.0.1:8080
+DIR ?= scripts
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test format clean
+
+help: ## list these targets
+	@echo "Targets (PRESET=release|debug|asan|tsan, default release):"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+run: ## install what is missing, build, and serve DIR (scripts/) on LISTEN (127.0.0.1:8080)
+	@.ci/setup run
+	@$(MAKE) --no-print-directory build
+	build/$(PRESET)/tidegate --listen $(LISTEN) $(DIR)
+
+build: ## build build/release/tidegate alone
+	@mkdir -p build
+	@cmake --preset $(PRESET) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build/$(PRESET) --target tidegate -j $(JOBS)
+
+test: ## install what is missing, then run every test in every build
+	@tests/run
+
+TEST_KINDS := arrows unit lua e2e clients browser
+.PHONY: $(TEST_KINDS:%=test-%)
+test-arrows:  ## check that includes in core/ only point downward
+test-unit:    ## unit tests of core/ (cmocka)
+test-lua:     ## specs of the framework in lua/ (busted)
+test-e2e:     ## the running program over real sockets (busted)
+test-clients: ## real WebSocket and EventSource clients (node)
+test-browser: ## the demo page in a headless browser (node)
+$(TEST_KINDS:%=test-%): test-%:
+	@tests/run $* $(PRESET)
+
+format: ## lay out the C files with clang-format
+	@find core tests -name '*.[ch]' -not -path '*/node_modules/*' | xargs clang-format -i
+
+clean: ## delete everything that was built
+	@rm -rf build
