@@ -1,0 +1,349 @@
+// Connections: reading, corked writing, and the end of life. See conn.h.
+#include "net/conn.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/http_conn.h"
+#include "net/wire.h"
+#include "net/worker.h"
+
+enum {
+  LINGER_MS = 2000,     // how long the peer may take to see our end
+  IOV_MAX_PARTS = 66,   // pinned rest, direct output, and a batch of 64 messages
+  OUT_KEEP_BYTES = 4096,
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static struct conn *of_reader(struct hub_reader *reader) { return list_entry(reader, struct conn, reader); }
+
+// ---- interest in the socket ----------------------------------------------
+
+static void update_poll(struct conn *conn) {
+  int events = (conn->is_reading ? UV_READABLE : 0) | (conn->wants_write ? UV_WRITABLE : 0);
+  // With reading stopped a broken connection must still be noticed.
+  if (!conn->is_reading && !conn->peer_ended) events |= UV_DISCONNECT;
+  uv_poll_start(&conn->poll, events, on_poll);
+}
+
+void conn_set_reading(struct conn *conn, bool reads) {
+  if (conn->is_reading == reads || conn->is_closing || conn->peer_ended) return;
+  conn->is_reading = reads;
+  update_poll(conn);
+}
+
+static void want_write(struct conn *conn, bool wants) {
+  if (conn->wants_write == wants) return;
+  conn->wants_write = wants;
+  update_poll(conn);
+}
+
+static void mark_dirty(struct conn *conn) {
+  if (conn->is_dirty || conn->is_closing) return;
+  conn->is_dirty = true;
+  conn_array_push(&conn->worker->dirty, conn);
+}
+
+void conn_go_on(struct conn *conn) {
+  conn->goes_on = true;
+  mark_dirty(conn);
+}
+
+struct buf *conn_out(struct conn *conn) {
+  mark_dirty(conn);
+  return &conn->out;
+}
+
+// ---- life ----------------------------------------------------------------
+
+static void on_timer(struct wheel_timer *timer) {
+  struct conn *conn = list_entry(timer, struct conn, timer);
+  // A slow reader of a response may take its time as long as it takes something.
+  if (conn->wants_write && !conn->is_session && conn->was_alive) {
+    conn->was_alive = false;
+    conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
+    return;
+  }
+  if (conn->is_lingering || conn->is_finishing) conn_close(conn);
+  else if (!conn->is_closing) conn->ops->timeout(conn);
+}
+
+void conn_set_timeout(struct conn *conn, uint64_t delay_ms) {
+  if (delay_ms == 0) wheel_cancel(&conn->timer);
+  else worker_set_timer(conn->worker, &conn->timer, delay_ms);
+}
+
+void conn_open(struct worker *worker, int fd, bool is_unix) {
+  if (worker->conns.count >= worker->config->connections || worker->is_stopping) {
+    // Best effort: the socket of a new connection has room for these bytes.
+    static const char refusal[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    ssize_t ignored = send(fd, refusal, sizeof refusal - 1, MSG_NOSIGNAL);
+    (void)ignored;
+    close(fd);
+    stats_add(&worker->stats->refused, 1);
+    return;
+  }
+  struct conn *conn = mem_zalloc(sizeof *conn);
+  conn->worker = worker;
+  conn->is_unix = is_unix;
+  sock_init_plain(&conn->sock, fd);
+  wheel_timer_init(&conn->timer, on_timer);
+  // Ids are unique in the process: the worker's index in the low byte.
+  hub_reader_init(&conn->reader, worker->port, (worker->next_conn_id++ << 8) | worker->index, WIRE_WS);
+  conn->index = (uint32_t)worker->conns.count;
+  conn_array_push(&worker->conns, conn);
+  stats_add(&worker->stats->connections, 1);
+  stats_add(&worker->stats->accepted, 1);
+  uv_poll_init(&worker->loop, &conn->poll, fd);
+  conn->is_reading = true;
+  http_conn_start(conn);
+  update_poll(conn);
+}
+
+void conn_close(struct conn *conn) {
+  if (conn->is_closing) return;
+  conn->is_closing = true;
+  wheel_cancel(&conn->timer);
+  uv_poll_stop(&conn->poll);
+  conn_array_push(&conn->worker->closing, conn);
+}
+
+void conn_finish(struct conn *conn) {
+  if (!conn_is_open(conn)) return;
+  conn->is_finishing = true;
+  conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
+  mark_dirty(conn);
+}
+
+static void start_linger(struct conn *conn) {
+  conn->is_finishing = false;
+  conn->is_lingering = true;
+  if (conn->peer_ended) {
+    conn_close(conn);
+    return;
+  }
+  sock_shutdown(&conn->sock);
+  conn_set_reading(conn, true);
+  conn_set_timeout(conn, LINGER_MS);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  struct conn *conn = list_entry((uv_poll_t *)handle, struct conn, poll);
+  close(conn->sock.fd);
+  free(conn);
+}
+
+void conn_destroy(struct conn *conn) {
+  struct worker *worker = conn->worker;
+  conn->ops->close(conn);
+  hub_reader_close(&conn->reader);
+  message_unref(conn->pinned);
+  buf_free(&conn->out);
+  if (conn->early != NULL) buf_free(conn->early);
+  free(conn->early);
+  sock_release(&conn->sock);
+  struct conn *last = worker->conns.items[--worker->conns.count];
+  worker->conns.items[conn->index] = last;
+  last->index = conn->index;
+  stats_add(&worker->stats->connections, -1);
+  uv_close((uv_handle_t *)&conn->poll, on_handle_closed);
+}
+
+void conn_peer(const struct conn *conn, char *out, size_t size) {
+  struct sockaddr_storage address;
+  socklen_t len = sizeof address;
+  if (conn->is_unix || getpeername(conn->sock.fd, (struct sockaddr *)&address, &len) != 0 ||
+      getnameinfo((struct sockaddr *)&address, len, out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0) {
+    strcpy(out, conn->is_unix ? "unix" : "");
+  }
+}
+
+// ---- writing -------------------------------------------------------------
+
+// The rest of the pinned message, then the direct output: always in this
+// order, because the peer has the pinned message's beginning already.
+static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
+  int count = 0;
+  *bytes = 0;
+  if (conn->pinned != NULL) {
+    struct slice form = hub_form(conn->worker->hub, conn->pinned, conn->reader.form);
+    parts[count++] = (struct iovec){(char *)form.ptr + conn->pinned_offset, form.len - conn->pinned_offset};
+  }
+  struct slice direct = buf_slice(&conn->out);
+  if (direct.len > 0) parts[count++] = (struct iovec){(char *)direct.ptr, direct.len};
+  for (int i = 0; i < count; i++) *bytes += parts[i].iov_len;
+  return count;
+}
+
+// Takes `put` written bytes off the connection's own output; what is over
+// belongs to the batch behind it.
+static size_t consume_own(struct conn *conn, size_t put) {
+  if (conn->pinned != NULL) {
+    size_t rest = hub_form(conn->worker->hub, conn->pinned, conn->reader.form).len - conn->pinned_offset;
+    size_t step = put < rest ? put : rest;
+    conn->pinned_offset += (uint32_t)step;
+    put -= step;
+    if (step == rest) {
+      message_unref(conn->pinned);
+      conn->pinned = NULL;
+    }
+  }
+  size_t direct = buf_len(&conn->out);
+  size_t step = put < direct ? put : direct;
+  if (step > 0) {
+    buf_consume(&conn->out, step);
+    // Idle connections own no buffers.
+    if (step == direct) buf_free(&conn->out);
+  }
+  return put - step;
+}
+
+static void on_all_written(struct conn *conn, bool had_output) {
+  want_write(conn, false);
+  if (conn->is_finishing) {
+    start_linger(conn);
+    return;
+  }
+  if (conn->reader.is_blocked) hub_reader_resume(&conn->reader);
+  if (had_output) conn->ops->drained(conn);
+}
+
+void conn_flush(struct conn *conn) {
+  struct iovec parts[2];
+  size_t bytes;
+  if (conn->is_closing || conn->wants_write) return;
+  int count = gather_own(conn, parts, &bytes);
+  ssize_t put = 0;
+  if (count > 0) {
+    put = sock_writev(&conn->sock, parts, count);
+    if (put == SOCK_AGAIN) put = 0;
+    if (put < 0) {
+      conn_close(conn);
+      return;
+    }
+    consume_own(conn, (size_t)put);
+    if (put > 0) conn->was_alive = true;
+  }
+  if ((size_t)put < bytes) want_write(conn, true);
+  else on_all_written(conn, count > 0);
+}
+
+// Lays out the batch behind the connection's own output. Returns the parts and
+// how many messages they hold.
+static int gather_batch(struct conn *conn, const struct hub_batch *batch, struct iovec *parts, int count,
+                        size_t *messages) {
+  if (batch->bytes.ptr != NULL) {
+    *messages = batch->count;
+    parts[count++] = (struct iovec){(char *)batch->bytes.ptr, batch->bytes.len};
+    return count;
+  }
+  size_t i = 0;
+  while (i < batch->count && count < IOV_MAX_PARTS) {
+    struct slice form = hub_form(conn->worker->hub, batch->messages[i++], conn->reader.form);
+    if (form.len > 0) parts[count++] = (struct iovec){(char *)form.ptr, form.len};
+  }
+  *messages = i;
+  return count;
+}
+
+// Of a batch of which `put` bytes went out: pins the message that was cut and
+// returns how many messages are taken.
+static size_t account_batch(struct conn *conn, const struct hub_batch *batch, size_t messages, size_t put) {
+  size_t start = 0;
+  for (size_t i = 0; i < messages; i++) {
+    size_t end = batch->bytes.ptr != NULL
+                     ? batch->ends[i]
+                     : start + hub_form(conn->worker->hub, batch->messages[i], conn->reader.form).len;
+    if (end > put) {
+      if (put <= start) return i;
+      conn->pinned = message_ref(batch->messages[i]);
+      conn->pinned_offset = (uint32_t)(put - start);
+      return i + 1;
+    }
+    start = end;
+  }
+  return messages;
+}
+
+size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
+  struct conn *conn = of_reader(reader);
+  if (!conn_is_open(conn) || conn->wants_write || conn->close_sent) {
+    reader->is_blocked = true;
+    return 0;
+  }
+  struct iovec parts[IOV_MAX_PARTS];
+  size_t own;
+  size_t messages;
+  int count = gather_batch(conn, batch, parts, gather_own(conn, parts, &own), &messages);
+  size_t bytes = 0;
+  for (int i = 0; i < count; i++) bytes += parts[i].iov_len;
+  if (bytes == 0) return messages;
+
+  ssize_t put = sock_writev(&conn->sock, parts, count);
+  if (put == SOCK_AGAIN) put = 0;
+  if (put < 0) {
+    conn_close(conn);
+    reader->is_blocked = true;
+    return 0;
+  }
+  size_t of_batch = consume_own(conn, (size_t)put);
+  if ((size_t)put == bytes) return messages;
+  want_write(conn, true);
+  reader->is_blocked = true;
+  return (size_t)put < own ? 0 : account_batch(conn, batch, messages, of_batch);
+}
+
+// ---- reading -------------------------------------------------------------
+
+static void on_end_of_file(struct conn *conn) {
+  conn->is_reading = false;
+  conn->peer_ended = true;
+  if (conn->is_lingering) {
+    conn_close(conn);
+    return;
+  }
+  update_poll(conn);
+  if (!conn->is_finishing) conn->ops->eof(conn);
+}
+
+static void read_some(struct conn *conn) {
+  char *buffer = conn->worker->read_buffer;
+  ssize_t got = sock_recv(&conn->sock, buffer, WORKER_READ_BYTES);
+  if (got > 0) {
+    conn->was_alive = true;
+    // While finishing or lingering, what still arrives is thrown away.
+    if (conn_is_open(conn)) conn->ops->data(conn, buffer, (size_t)got);
+  } else if (got == SOCK_EOF) {
+    on_end_of_file(conn);
+  } else if (got == SOCK_ERROR) {
+    conn_close(conn);
+  }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  struct conn *conn = list_entry(poll, struct conn, poll);
+  if (status < 0) {
+    // Hung up or reset: recv tells which; libuv has stopped polling.
+    conn_close(conn);
+    return;
+  }
+  if (events & UV_WRITABLE) {
+    conn->wants_write = false;
+    conn_flush(conn);
+    // conn_flush saw wants_write false: settle what libuv polls for.
+    if (!conn->is_closing) update_poll(conn);
+  }
+  if (conn->is_closing) return;
+  if (events & UV_READABLE) {
+    read_some(conn);
+  } else if (events & UV_DISCONNECT) {
+    on_end_of_file(conn);
+  }
+}

@@ -1,0 +1,117 @@
+// A connection: socket, output, one timer, and the protocol that owns it now
+// (http_conn, then perhaps ws_conn or sse_conn). Output is collected and
+// flushed once per loop turn. An idle session holds no buffers.
+//
+// Life: conn_open; the protocol's callbacks; conn_close (or conn_finish) marks
+// it; at the end of the turn ops->close releases the protocol's state, the
+// socket is closed, and the memory goes once libuv lets go of the handle. So no
+// callback ever frees what is calling it.
+#ifndef TIDEGATE_NET_CONN_H
+#define TIDEGATE_NET_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/message.h"
+#include "base/wheel.h"
+#include "hub/hub.h"
+#include "net/sock.h"
+#include "proto/ws_session.h"
+
+struct conn;
+struct worker;
+
+// What a protocol does with the events of its connection.
+struct conn_ops {
+  void (*data)(struct conn *conn, char *data, size_t len);  // bytes arrived; data may be changed
+  void (*eof)(struct conn *conn);        // the peer sends no more
+  void (*timeout)(struct conn *conn);    // conn_set_timeout ran out
+  void (*go_on)(struct conn *conn);      // asked for with conn_go_on
+  void (*drained)(struct conn *conn);    // all output has gone to the socket
+  void (*stop)(struct conn *conn);       // the server is stopping: finish
+  void (*lagged)(struct conn *conn);     // the hub's policy `close`: end the session, without telling the app yet
+  void (*close)(struct conn *conn);      // release the protocol's state
+};
+
+struct conn {
+  uv_poll_t poll;
+  struct sock sock;
+  struct worker *worker;
+  const struct conn_ops *ops;
+  union {
+    struct http_conn *http;
+    struct ws_session ws;
+  } proto;
+  void *app;                 // the app's session, see conn_app
+  struct buf *early;         // input that came before the session was accepted, or NULL
+  struct wheel_timer timer;
+  struct buf out;            // direct output
+  struct message *pinned;    // the topic message that was written in part ...
+  uint32_t pinned_offset;    // ... up to here in its wire form
+  uint32_t index;            // in worker->conns
+  struct hub_reader reader;  // reader.id is the connection's id
+  uint32_t interval_ms;      // heartbeat or keep-alive of the session
+  uint16_t close_code;       // WebSocket: what the app will be told
+  uint8_t missed;            // heartbeats without a sign of life
+  bool is_session : 1;       // reader is in use and the app holds a session
+  bool is_unix : 1;
+  bool is_reading : 1;
+  bool wants_write : 1;      // the socket was full
+  bool is_dirty : 1;         // in worker->dirty
+  bool goes_on : 1;          // ops->go_on is due
+  bool is_finishing : 1;     // close once the output is gone
+  bool is_lingering : 1;     // output gone and write side shut; waiting for the peer's end
+  bool is_closing : 1;       // in worker->closing
+  bool close_sent : 1;       // WebSocket: our close frame is out
+  bool close_received : 1;   // WebSocket: the peer's is in
+  bool was_alive : 1;        // bytes moved, either way, since the timer was last looked at
+  bool peer_ended : 1;       // read end of file
+};
+
+// Takes over an accepted descriptor; closes it when the worker is full.
+void conn_open(struct worker *worker, int fd, bool is_unix);
+
+static inline uint64_t conn_id(const struct conn *conn) { return conn->reader.id; }
+
+// The app's own pointer for a session; NULL at first.
+static inline void *conn_app(const struct conn *conn) { return conn->app; }
+static inline void conn_set_app(struct conn *conn, void *app) { conn->app = app; }
+
+// Direct output, sent at the end of the turn. conn_out gives the buffer to
+// append to; it must not be kept.
+struct buf *conn_out(struct conn *conn);
+static inline size_t conn_out_bytes(const struct conn *conn) { return buf_len(&conn->out); }
+
+// The peer's address: "127.0.0.1", "::1", or "unix". out has at least 64 bytes.
+void conn_peer(const struct conn *conn, char *out, size_t size);
+
+// One timeout at a time; 0 ms turns it off.
+void conn_set_timeout(struct conn *conn, uint64_t delay_ms);
+
+// Stops and starts reading (back-pressure).
+void conn_set_reading(struct conn *conn, bool reads);
+
+// Has ops->go_on called at the end of this turn.
+void conn_go_on(struct conn *conn);
+
+// Ends the connection once its output is sent: shuts the write side, and reads
+// on for a moment so that the peer gets the last bytes and no reset.
+void conn_finish(struct conn *conn);
+
+// Ends the connection at the end of this turn; output not yet sent is lost.
+void conn_close(struct conn *conn);
+
+static inline bool conn_is_open(const struct conn *conn) {
+  return !conn->is_closing && !conn->is_finishing && !conn->is_lingering;
+}
+
+// ---- for worker.c --------------------------------------------------------
+
+void conn_flush(struct conn *conn);    // writes what is waiting
+void conn_destroy(struct conn *conn);  // end of turn, for connections in worker->closing
+// The hub's callbacks (see hub_port_ops).
+size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch);
+
+#endif

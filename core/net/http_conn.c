@@ -1,0 +1,391 @@
+// HTTP on a connection: see http_conn.h. The parser pulls one event at a time
+// out of the input, so answering, pausing and upgrading all happen between
+// two events.
+#include "net/http_conn.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/worker.h"
+#include "proto/http_response.h"
+
+// How much of later requests may wait while one is being answered.
+enum { PIPELINE_BYTES = 65536 };
+
+struct http_conn {
+  struct conn *conn;
+  struct http_parser *parser;
+  void *app;
+  struct buf input;     // not yet parsed
+  struct buf body;
+  bool in_request : 1;  // from the head's end to the end of response and body
+  bool app_knows : 1;   // app->request was called and request_closed was not
+  bool body_is_complete : 1;
+  bool body_is_wanted : 1;
+  bool continue_sent : 1;
+  bool is_started : 1;  // response head written
+  bool is_ended : 1;    // response complete
+  bool is_chunked : 1;
+  bool drops_body : 1;  // HEAD, 204, 304
+  bool keeps_alive : 1;
+  bool is_feeding : 1;  // parse() is on the stack
+  bool saw_input : 1;   // the first byte of the next request has come
+};
+
+// ---- accessors -----------------------------------------------------------
+
+const struct http_request *http_request(const struct http_conn *http) { return http_parser_request(http->parser); }
+struct conn *http_conn_of(const struct http_conn *http) { return http->conn; }
+struct worker *http_worker(const struct http_conn *http) { return http->conn->worker; }
+void *http_app(const struct http_conn *http) { return http->app; }
+void http_set_app(struct http_conn *http, void *app) { http->app = app; }
+struct slice http_body(const struct http_conn *http) { return buf_slice(&http->body); }
+bool http_is_started(const struct http_conn *http) { return http->is_started; }
+
+static const struct app *app_of(const struct http_conn *http) { return http->conn->worker->app; }
+
+// ---- the end of a request ------------------------------------------------
+
+static void tell_app_closed(struct http_conn *http) {
+  if (!http->app_knows) return;
+  http->app_knows = false;
+  app_of(http)->request_closed(http);
+  http->app = NULL;
+}
+
+static void reset_request(struct http_conn *http) {
+  http_parser_reset(http->parser);
+  buf_free(&http->body);
+  http->in_request = http->body_is_complete = http->body_is_wanted = http->continue_sent = false;
+  http->is_started = http->is_ended = http->is_chunked = http->drops_body = http->saw_input = false;
+}
+
+// Response and body are both through: on to the next request, or the end.
+static void finish_request(struct http_conn *http) {
+  struct conn *conn = http->conn;
+  if (!http->keeps_alive || conn->peer_ended || conn->worker->is_stopping) {
+    conn_finish(conn);
+    return;
+  }
+  reset_request(http);
+  conn_set_reading(conn, true);
+  conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
+  if (buf_len(&http->input) > 0 && !http->is_feeding) conn_go_on(conn);
+}
+
+static void on_response_ended(struct http_conn *http) {
+  http->is_ended = true;
+  tell_app_closed(http);
+  // A client that waits for "100 Continue" and got a final answer may or may
+  // not send the body: only closing is unambiguous.
+  if (!http->body_is_complete && http_request(http)->expects_continue && !http->continue_sent) {
+    http->keeps_alive = false;
+    http->body_is_complete = true;
+  }
+  if (http->body_is_complete) finish_request(http);
+}
+
+// ---- sending -------------------------------------------------------------
+
+static bool is_own_field(struct slice name) {
+  static const char *const own[] = {"content-length", "transfer-encoding", "connection", "date", "upgrade",
+                                    "keep-alive"};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    if (slice_equal_nocase(name, slice_str(own[i]))) return true;
+  }
+  return false;
+}
+
+static bool fields_are_valid(const struct http_field *fields, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    // A script may name Upgrade in a refusal (426); the rest is the server's.
+    bool is_upgrade = slice_equal_nocase(fields[i].name, slice_str("upgrade"));
+    if (!http_header_name_is_valid(fields[i].name) || !http_header_value_is_valid(fields[i].value) ||
+        (is_own_field(fields[i].name) && !is_upgrade)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+enum http_send_status http_write_upgrade_head(struct http_conn *http, int status, const struct http_field *fields,
+                                              size_t count) {
+  if (http->is_started) return HTTP_SEND_STARTED;
+  if (!fields_are_valid(fields, count)) return HTTP_SEND_BAD_FIELD;
+  struct buf *out = conn_out(http->conn);
+  http_write_status(out, status);
+  http_write_header(out, slice_str("Date"), slice_str(worker_date(http->conn->worker)));
+  for (size_t i = 0; i < count; i++) http_write_header(out, fields[i].name, fields[i].value);
+  http->is_started = true;
+  return HTTP_SENT;
+}
+
+static enum http_send_status begin(struct http_conn *http, int status, const struct http_field *fields,
+                                   size_t count) {
+  const struct http_request *request = http_request(http);
+  enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
+  if (sent != HTTP_SENT) return sent;
+  http->drops_body = request->method == HTTP_METHOD_HEAD || http_status_is_bodiless(status);
+  if (!request->keep_alive || http->conn->worker->is_stopping || http->conn->peer_ended) http->keeps_alive = false;
+  return HTTP_SENT;
+}
+
+static void write_connection(struct http_conn *http, struct buf *out) {
+  if (!http->keeps_alive) http_write_header(out, slice_str("Connection"), slice_str("close"));
+  else if (http_request(http)->minor_version == 0) {
+    http_write_header(out, slice_str("Connection"), slice_str("keep-alive"));
+  }
+}
+
+enum http_send_status http_respond(struct http_conn *http, int status, const struct http_field *fields,
+                                   size_t count, struct slice body) {
+  enum http_send_status sent = begin(http, status, fields, count);
+  if (sent != HTTP_SENT) return sent;
+  struct buf *out = conn_out(http->conn);
+  // 204 and 1xx must not have a Content-Length (RFC 9110 8.6); a 304 may.
+  if (!http_status_is_bodiless(status)) http_write_length(out, body.len);
+  write_connection(http, out);
+  http_write_end(out);
+  if (!http->drops_body) buf_append_slice(out, body);
+  on_response_ended(http);
+  return HTTP_SENT;
+}
+
+enum http_send_status http_respond_head(struct http_conn *http, int status, const struct http_field *fields,
+                                        size_t count) {
+  enum http_send_status sent = begin(http, status, fields, count);
+  if (sent != HTTP_SENT) return sent;
+  struct buf *out = conn_out(http->conn);
+  if (!http_status_is_bodiless(status)) {
+    http->is_chunked = http_request(http)->minor_version > 0;
+    if (http->is_chunked) http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));
+    else http->keeps_alive = false;
+  }
+  write_connection(http, out);
+  http_write_end(out);
+  return HTTP_SENT;
+}
+
+enum http_send_status http_respond_write(struct http_conn *http, struct slice data) {
+  if (http->drops_body) return HTTP_SENT;
+  struct buf *out = conn_out(http->conn);
+  if (http->is_chunked) http_write_chunk(out, data);
+  else buf_append_slice(out, data);
+  return buf_len(out) > http->conn->worker->config->send_queue_bytes ? HTTP_SEND_FULL : HTTP_SENT;
+}
+
+void http_respond_end(struct http_conn *http) {
+  if (http->is_ended) return;
+  if (http->is_chunked && !http->drops_body) http_write_last_chunk(conn_out(http->conn));
+  on_response_ended(http);
+}
+
+void http_respond_abort(struct http_conn *http) { conn_close(http->conn); }
+
+// The server's own refusal: the app, if it knows the request, is told it is over.
+static void refuse(struct http_conn *http, int status, const char *reason) {
+  http->keeps_alive = false;
+  http->body_is_complete = true;
+  tell_app_closed(http);
+  if (http->is_started) {
+    conn_close(http->conn);
+    return;
+  }
+  struct buf *out = conn_out(http->conn);
+  http_write_status(out, status);
+  http_write_header(out, slice_str("Date"), slice_str(worker_date(http->conn->worker)));
+  http_write_header(out, slice_str("Content-Type"), slice_str("text/plain; charset=utf-8"));
+  http_write_length(out, strlen(reason) + 1);
+  http_write_header(out, slice_str("Connection"), slice_str("close"));
+  http_write_end(out);
+  buf_append_str(out, reason);
+  buf_append_char(out, '\n');
+  http->is_started = http->is_ended = true;
+  conn_finish(http->conn);
+}
+
+// ---- receiving -----------------------------------------------------------
+
+bool http_want_body(struct http_conn *http) {
+  if (http->body_is_complete) return true;
+  http->body_is_wanted = true;
+  if (http_request(http)->expects_continue && !http->continue_sent && buf_len(&http->body) == 0) {
+    http->continue_sent = true;
+    buf_append_str(conn_out(http->conn), "HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  return false;
+}
+
+static void on_head(struct http_conn *http) {
+  struct conn *conn = http->conn;
+  const struct http_request *request = http_request(http);
+  http->in_request = true;
+  http->keeps_alive = request->keep_alive;
+  http->app_knows = true;
+  stats_add(&conn->worker->stats->requests, 1);
+  conn_set_timeout(conn, request->has_body ? conn->worker->config->body_timeout_ms : 0);
+  http->body_is_complete = !request->has_body;
+  app_of(http)->request(http);
+}
+
+static void on_done(struct http_conn *http) {
+  struct conn *conn = http->conn;
+  bool was_waited_for = http->body_is_wanted && http->app_knows && !http->body_is_complete;
+  http->body_is_complete = true;
+  conn_set_timeout(conn, 0);
+  if (http->is_ended) finish_request(http);
+  else if (was_waited_for) app_of(http)->request_body(http);
+}
+
+// True while the parser may be given more: not while a complete request waits
+// for its answer.
+static bool wants_input(const struct http_conn *http) {
+  if (!conn_is_open(http->conn) || http->conn->is_session) return false;
+  return !http->in_request || !http->body_is_complete;
+}
+
+static void handle_event(struct http_conn *http, enum http_event event, struct slice body) {
+  switch (event) {
+    case HTTP_MORE: break;
+    case HTTP_HEAD: on_head(http); break;
+    case HTTP_BODY:
+      // Nobody will read it once the answer is out.
+      if (!http->is_ended) buf_append_slice(&http->body, body);
+      break;
+    case HTTP_DONE: on_done(http); break;
+    case HTTP_FAILED: {
+      struct http_failure failure = http_parser_failure(http->parser);
+      stats_add(&http->conn->worker->stats->bad_requests, 1);
+      refuse(http, failure.status, failure.reason);
+      break;
+    }
+  }
+}
+
+// Parses as far as it goes and returns how much was consumed. The connection
+// may be in another protocol afterwards, and `http` gone.
+static size_t parse(struct http_conn *http, struct slice in) {
+  struct conn *conn = http->conn;
+  size_t at = 0;
+  http->is_feeding = true;
+  while (at < in.len && wants_input(http)) {
+    size_t consumed = 0;
+    struct slice body = {0};
+    enum http_event event =
+        http_parser_feed(http->parser, slice_of(in.ptr + at, in.len - at), &consumed, &body);
+    at += consumed;
+    handle_event(http, event, body);
+    if (conn->is_session) return at;
+  }
+  http->is_feeding = false;
+  return at;
+}
+
+// What to do with what parse() left: keep it for later, and be patient only
+// for so long or so much.
+static void after_parse(struct http_conn *http) {
+  struct conn *conn = http->conn;
+  if (!conn_is_open(conn)) return;
+  if (!http->in_request && !http->saw_input && !http_parser_is_idle(http->parser)) {
+    http->saw_input = true;
+    conn_set_timeout(conn, conn->worker->config->header_timeout_ms);
+  }
+  if (buf_len(&http->input) == 0) buf_free(&http->input);
+  else if (buf_len(&http->input) > PIPELINE_BYTES) conn_set_reading(conn, false);
+}
+
+static void on_data(struct conn *conn, char *data, size_t len) {
+  struct http_conn *http = conn->proto.http;
+  if (buf_len(&http->input) > 0) {
+    // Earlier input waits for an answer, so this waits behind it.
+    buf_append(&http->input, data, len);
+  } else {
+    size_t consumed = parse(http, slice_of(data, len));
+    if (conn->is_session) {
+      // The first bytes of the new protocol came in the same packet.
+      if (consumed < len && conn_is_open(conn)) conn->ops->data(conn, data + consumed, len - consumed);
+      return;
+    }
+    if (conn_is_open(conn)) buf_append(&http->input, data + consumed, len - consumed);
+  }
+  after_parse(http);
+}
+
+// The answer is out: on to the requests that waited for it.
+static void on_go_on(struct conn *conn) {
+  struct http_conn *http = conn->proto.http;
+  struct buf input = http->input;
+  http->input = (struct buf){0};
+  size_t consumed = parse(http, buf_slice(&input));
+  buf_consume(&input, consumed);
+  if (conn->is_session) {
+    if (buf_len(&input) > 0 && conn_is_open(conn)) conn->ops->data(conn, input.data + input.start, buf_len(&input));
+    buf_free(&input);
+    return;
+  }
+  buf_free(&http->input);
+  http->input = input;
+  after_parse(http);
+}
+
+static void on_eof(struct conn *conn) {
+  struct http_conn *http = conn->proto.http;
+  // A client may end its side after the request and still wait for the answer.
+  if (http->in_request && http->body_is_complete) http->keeps_alive = false;
+  else conn_close(conn);
+}
+
+static void on_timeout(struct conn *conn) {
+  struct http_conn *http = conn->proto.http;
+  if (http->in_request && !http->body_is_complete) refuse(http, 408, "the request body took too long");
+  else if (http->saw_input) refuse(http, 408, "the request head took too long");
+  else conn_close(conn);
+}
+
+static void on_drained(struct conn *conn) {
+  struct http_conn *http = conn->proto.http;
+  if (http->app_knows && http->is_started) app_of(http)->request_drained(http);
+}
+
+static void on_stop(struct conn *conn) {
+  struct http_conn *http = conn->proto.http;
+  if (!http->in_request) conn_finish(conn);
+  else http->keeps_alive = false;
+}
+
+static void http_free(struct http_conn *http) {
+  http_parser_free(http->parser);
+  buf_free(&http->input);
+  buf_free(&http->body);
+  free(http);
+}
+
+static void on_close(struct conn *conn) {
+  struct http_conn *http = conn->proto.http;
+  tell_app_closed(http);
+  http_free(http);
+}
+
+void http_conn_hand_over(struct http_conn *http, struct buf **early) {
+  tell_app_closed(http);
+  if (early != NULL) {
+    *early = buf_len(&http->input) > 0 ? mem_dup(&http->input, sizeof http->input) : NULL;
+    if (*early != NULL) http->input = (struct buf){0};
+  }
+  http->conn->proto.http = NULL;
+  http_free(http);
+}
+
+static const struct conn_ops http_ops = {on_data, on_eof, on_timeout, on_go_on, on_drained, on_stop, conn_close,
+                                        on_close};
+
+void http_conn_start(struct conn *conn) {
+  struct http_conn *http = mem_zalloc(sizeof *http);
+  http->conn = conn;
+  http->parser = http_parser_new(&conn->worker->http_limits);
+  conn->proto.http = http;
+  conn->ops = &http_ops;
+  conn_set_timeout(conn, conn->worker->config->header_timeout_ms);
+}

@@ -1,0 +1,210 @@
+// Listeners: see listen.h.
+#include "net/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/worker.h"
+
+enum { BACKLOG = 4096, ACCEPTS_PER_WAKE = 64, RETRY_MS = 100 };
+
+// ---- addresses -----------------------------------------------------------
+
+// Splits "host:port" or "[host]:port"; false when it is neither.
+static bool split_host_port(const char *address, char *host, size_t host_size, const char **port) {
+  const char *colon = strrchr(address, ':');
+  if (colon == NULL || colon == address || colon[1] == '\0') return false;
+  const char *start = address;
+  const char *end = colon;
+  if (*start == '[') {
+    if (end[-1] != ']') return false;
+    start++;
+    end--;
+  } else if (memchr(start, ':', (size_t)(end - start)) != NULL) {
+    return false;  // an IPv6 address must stand in brackets
+  }
+  size_t len = (size_t)(end - start);
+  if (len == 0 || len >= host_size) return false;
+  memcpy(host, start, len);
+  host[len] = '\0';
+  *port = colon + 1;
+  return true;
+}
+
+static char *resolve(const char *address, struct sockaddr_storage *out, socklen_t *out_len) {
+  char host[256];
+  const char *port;
+  if (!split_host_port(address, host, sizeof host, &port)) {
+    return mem_format("\"%s\" is not HOST:PORT, [IPv6]:PORT or unix:PATH", address);
+  }
+  char *end;
+  long number = strtol(port, &end, 10);
+  if (*end != '\0' || number < 0 || number > 65535) {
+    return mem_format("\"%s\": the port is not a number from 0 to 65535", address);
+  }
+  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+  struct addrinfo *found;
+  int failure = getaddrinfo(host, port, &hints, &found);
+  if (failure != 0) return mem_format("\"%s\": %s", address, gai_strerror(failure));
+  memcpy(out, found->ai_addr, found->ai_addrlen);
+  *out_len = found->ai_addrlen;
+  freeaddrinfo(found);
+  return NULL;
+}
+
+static char *format_tcp_name(const struct sockaddr_storage *bound) {
+  char host[64] = "";
+  char port[8] = "";
+  socklen_t len = bound->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+  getnameinfo((const struct sockaddr *)bound, len, host, sizeof host, port, sizeof port,
+              NI_NUMERICHOST | NI_NUMERICSERV);
+  return mem_format(bound->ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+}
+
+// ---- sockets -------------------------------------------------------------
+
+// A bound (and, unless it only probes, listening) socket, or -errno.
+static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool shares_port) {
+  int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (shares_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  // Accepted sockets inherit it; output is batched per turn, so Nagle only delays.
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (bind(fd, (const struct sockaddr *)address, len) != 0 || (shares_port && listen(fd, BACKLOG) != 0)) {
+    int failure = -errno;
+    close(fd);
+    return failure;
+  }
+  return fd;
+}
+
+static char *open_tcp(const char *address, struct listener *out, size_t count, char **name) {
+  struct sockaddr_storage where = {0};
+  socklen_t len;
+  char *error = resolve(address, &where, &len);
+  if (error != NULL) return error;
+
+  // A first socket without SO_REUSEPORT finds out whether anybody, also
+  // another server of the same user, has the port; it also picks port 0.
+  int probe = bind_tcp(&where, len, false);
+  if (probe < 0) return mem_format("cannot listen on %s: %s", address, strerror(-probe));
+  getsockname(probe, (struct sockaddr *)&where, &len);
+  close(probe);
+
+  for (size_t i = 0; i < count; i++) {
+    int fd = bind_tcp(&where, len, true);
+    if (fd < 0) {
+      while (i > 0) close(out[--i].fd);
+      return mem_format("cannot listen on %s: %s", address, strerror(-fd));
+    }
+    out[i] = (struct listener){.fd = fd};
+  }
+  *name = format_tcp_name(&where);
+  return NULL;
+}
+
+// Removes a socket file that no process listens on any more.
+static bool unix_path_is_free(const struct sockaddr_un *where) {
+  struct stat info;
+  if (lstat(where->sun_path, &info) != 0) return true;
+  if (!S_ISSOCK(info.st_mode)) return false;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool is_dead = connect(fd, (const struct sockaddr *)where, sizeof *where) != 0 && errno == ECONNREFUSED;
+  close(fd);
+  if (is_dead) unlink(where->sun_path);
+  return is_dead;
+}
+
+static char *open_unix(const char *address, struct listener *out, size_t count, char **name) {
+  const char *path = address + 5;
+  struct sockaddr_un where = {.sun_family = AF_UNIX};
+  if (*path == '\0' || strlen(path) >= sizeof where.sun_path) {
+    return mem_format("\"%s\": the path must have 1 to %zu bytes", address, sizeof where.sun_path - 1);
+  }
+  strcpy(where.sun_path, path);
+  if (!unix_path_is_free(&where)) return mem_format("cannot listen on %s: %s", address, strerror(EADDRINUSE));
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&where, sizeof where) != 0 || listen(fd, BACKLOG) != 0) {
+    char *error = mem_format("cannot listen on %s: %s", address, strerror(errno));
+    if (fd >= 0) close(fd);
+    return error;
+  }
+  for (size_t i = 0; i < count; i++) out[i] = (struct listener){.fd = i == 0 ? fd : dup(fd), .is_unix = true};
+  *name = mem_strdup(address);
+  return NULL;
+}
+
+char *listen_open(const char *address, struct listener *out, size_t count, char **name) {
+  if (strncmp(address, "unix:", 5) == 0) return open_unix(address, out, count, name);
+  return open_tcp(address, out, count, name);
+}
+
+void listen_unlink(const char *address) {
+  if (strncmp(address, "unix:", 5) == 0) unlink(address + 5);
+}
+
+// ---- accepting -----------------------------------------------------------
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void on_retry(struct wheel_timer *timer) {
+  struct listener *listener = list_entry(timer, struct listener, retry);
+  if (listener->is_polling) uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+// The waiting connection keeps the socket readable, so polling on would spin.
+static void pause_accepting(struct listener *listener) {
+  log_warn("no file descriptor left for a new connection");
+  uv_poll_stop(&listener->poll);
+  worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+  struct listener *listener = poll->data;
+  (void)events;
+  if (status < 0) return;
+  for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      conn_open(listener->worker, fd, listener->is_unix);
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EMFILE || errno == ENFILE) pause_accepting(listener);
+    return;
+  }
+}
+
+void listener_start(struct listener *listener, struct worker *worker) {
+  listener->worker = worker;
+  uv_poll_init(&worker->loop, &listener->poll, listener->fd);
+  listener->poll.data = listener;
+  wheel_timer_init(&listener->retry, on_retry);
+  uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+  listener->is_polling = true;
+}
+
+static void on_closed(uv_handle_t *handle) { close(((struct listener *)handle->data)->fd); }
+
+void listener_stop(struct listener *listener) {
+  if (!listener->is_polling) return;
+  listener->is_polling = false;
+  wheel_cancel(&listener->retry);
+  uv_poll_stop(&listener->poll);
+  uv_close((uv_handle_t *)&listener->poll, on_closed);
+}

@@ -1,0 +1,39 @@
+// Listeners: addresses parsed, sockets bound. Every worker has its own
+// SO_REUSEPORT socket per TCP address, so the kernel spreads connections; a
+// unix socket is one socket that all workers accept from.
+#ifndef TIDEGATE_NET_LISTEN_H
+#define TIDEGATE_NET_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "base/wheel.h"
+
+struct worker;
+
+struct listener {
+  uv_poll_t poll;
+  struct worker *worker;
+  struct wheel_timer retry;  // accepting again after descriptors ran out
+  int fd;
+  bool is_unix;
+  bool is_polling;
+};
+
+// Binds `address` ("127.0.0.1:8080", "[::]:8080", "localhost:0", "unix:/path")
+// for `count` workers: out[i] gets the i-th socket, listening, non-blocking.
+// Port 0 lets the system pick one port for all. A port that another process
+// has bound is an error, also when that one would share it. *name is what to
+// print ("http://127.0.0.1:8080"), owned by the caller. Returns NULL or an
+// error text that the caller frees; nothing is left open then.
+char *listen_open(const char *address, struct listener *out, size_t count, char **name);
+
+// Starts accepting on the worker's loop / stops and closes the socket.
+void listener_start(struct listener *listener, struct worker *worker);
+void listener_stop(struct listener *listener);
+
+// Removes the file of a unix socket address (at stop); no-op for TCP.
+void listen_unlink(const char *address);
+
+#endif

@@ -1,0 +1,35 @@
+// The server: one hub, N workers, the addresses they listen on. Owned by the
+// main thread.
+#ifndef TIDEGATE_NET_SERVER_H
+#define TIDEGATE_NET_SERVER_H
+
+#include "base/config.h"
+#include "net/app.h"
+#include "net/worker.h"
+
+struct server {
+  const struct config *config;
+  struct hub *hub;
+  struct stats stats;
+  struct worker *workers;
+  size_t worker_count;   // of initialised ones
+  char *names[CONFIG_LISTEN_MAX];  // of the addresses, as bound
+  bool is_stopping;
+};
+
+// Raises the limit of open files to the hard limit; returns it.
+uint64_t server_raise_open_files(void);
+
+// Binds every address and prepares the workers; nothing is accepted before
+// server_start. Returns NULL, or an error text that the caller frees; then
+// server_free is still to be called.
+char *server_init(struct server *server, const struct config *config, const struct app *app);
+void server_start(struct server *server);
+
+// Begins a graceful stop: returns at once. A second call changes nothing.
+void server_stop(struct server *server);
+// Waits until all workers are through.
+void server_join(struct server *server);
+void server_free(struct server *server);
+
+#endif

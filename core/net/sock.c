@@ -1,0 +1,38 @@
+// Plain sockets: see sock.h.
+#include "net/sock.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static ssize_t plain_recv(struct sock *sock, void *data, size_t len) {
+  for (;;) {
+    ssize_t got = recv(sock->fd, data, len, 0);
+    if (got > 0) return got;
+    if (got == 0) return SOCK_EOF;
+    if (errno == EINTR) continue;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? SOCK_AGAIN : SOCK_ERROR;
+  }
+}
+
+static ssize_t plain_writev(struct sock *sock, struct iovec *parts, int count) {
+  for (;;) {
+    ssize_t put;
+    if (count == 1) {
+      put = send(sock->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+    } else {
+      struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+      put = sendmsg(sock->fd, &message, MSG_NOSIGNAL);
+    }
+    if (put >= 0) return put;
+    if (errno == EINTR) continue;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? SOCK_AGAIN : SOCK_ERROR;
+  }
+}
+
+static void plain_shutdown(struct sock *sock) { shutdown(sock->fd, SHUT_WR); }
+
+static void plain_release(struct sock *sock) { (void)sock; }
+
+static const struct sock_ops plain_ops = {plain_recv, plain_writev, plain_shutdown, plain_release};
+
+void sock_init_plain(struct sock *sock, int fd) { *sock = (struct sock){&plain_ops, NULL, fd}; }

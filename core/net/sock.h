@@ -1,0 +1,38 @@
+// A stream socket behind four functions, so that nothing above knows whether
+// it is plain or TLS.
+#ifndef TIDEGATE_NET_SOCK_H
+#define TIDEGATE_NET_SOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+// recv and writev return bytes moved, or one of:
+enum { SOCK_AGAIN = -1, SOCK_EOF = -2, SOCK_ERROR = -3 };
+
+struct sock_ops;
+
+struct sock {
+  const struct sock_ops *ops;
+  void *state;  // of the TLS layer; NULL for plain sockets
+  int fd;
+};
+
+struct sock_ops {
+  ssize_t (*recv)(struct sock *sock, void *data, size_t len);
+  ssize_t (*writev)(struct sock *sock, struct iovec *parts, int count);
+  void (*shutdown)(struct sock *sock);  // no more writes; reads go on
+  void (*release)(struct sock *sock);   // frees state; the descriptor is closed by the owner
+};
+
+void sock_init_plain(struct sock *sock, int fd);
+
+static inline ssize_t sock_recv(struct sock *sock, void *data, size_t len) { return sock->ops->recv(sock, data, len); }
+static inline ssize_t sock_writev(struct sock *sock, struct iovec *parts, int count) {
+  return sock->ops->writev(sock, parts, count);
+}
+static inline void sock_shutdown(struct sock *sock) { sock->ops->shutdown(sock); }
+static inline void sock_release(struct sock *sock) { sock->ops->release(sock); }
+
+#endif

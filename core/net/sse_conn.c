@@ -1,0 +1,96 @@
+// Server-Sent Events sessions: see sse_conn.h.
+#include "net/sse_conn.h"
+
+#include "net/conn.h"
+#include "net/wire.h"
+#include "net/worker.h"
+
+static void tell_closed(struct conn *conn) {
+  if (!conn->is_session) return;
+  conn->is_session = false;
+  hub_reader_close(&conn->reader);
+  stats_add(&conn->worker->stats->streams, -1);
+  conn->worker->app->closed(conn, 0, (struct slice){0});
+}
+
+static void on_data(struct conn *conn, char *data, size_t len) {
+  // A client has nothing to say on a stream; pipelined requests are not answered.
+  (void)conn, (void)data, (void)len;
+}
+
+static void on_eof(struct conn *conn) { conn_close(conn); }
+
+static void on_timeout(struct conn *conn) {
+  // A full socket tells as much as a comment would.
+  if (!conn->wants_write) buf_append_str(conn_out(conn), ":\n\n");
+  conn_set_timeout(conn, conn->interval_ms);
+}
+
+static void on_go_on(struct conn *conn) { (void)conn; }
+
+static void on_drained(struct conn *conn) {
+  if (conn->is_session) conn->worker->app->drained(conn);
+}
+
+static void on_stop(struct conn *conn) { sse_close(conn); }
+
+static void on_close(struct conn *conn) { tell_closed(conn); }
+
+static const struct conn_ops sse_ops = {on_data, on_eof, on_timeout, on_go_on, on_drained, on_stop, conn_finish,
+                                       on_close};
+
+enum http_send_status sse_accept(struct http_conn *http, const struct sse_options *options,
+                                 const struct http_field *fields, size_t count, struct conn **result) {
+  struct conn *conn = http_conn_of(http);
+  bool is_head = http_request(http)->method == HTTP_METHOD_HEAD;
+  enum http_send_status sent = http_write_upgrade_head(http, 200, fields, count);
+  if (sent != HTTP_SENT) return sent;
+  struct buf *out = conn_out(conn);
+  http_write_header(out, slice_str("Content-Type"), slice_str("text/event-stream; charset=utf-8"));
+  http_write_header(out, slice_str("Cache-Control"), slice_str("no-cache"));
+  http_write_header(out, slice_str("X-Accel-Buffering"), slice_str("no"));
+  http_write_header(out, slice_str("Connection"), slice_str("close"));
+  http_write_end(out);
+
+  http_conn_hand_over(http, NULL);
+  conn->is_session = true;
+  conn->ops = &sse_ops;
+  conn->reader.form = WIRE_SSE;
+  conn->interval_ms = (uint32_t)options->keepalive_ms;
+  conn_set_timeout(conn, conn->interval_ms);
+  conn_set_reading(conn, true);
+  stats_add(&conn->worker->stats->streams, 1);
+  *result = conn;
+  // The app hears of the end as of any other, after it has heard of the start.
+  if (is_head || conn->worker->is_stopping) conn_finish(conn);
+  return HTTP_SENT;
+}
+
+enum session_status sse_send(struct conn *conn, const struct sse_event *event, const char **wrong) {
+  if (!conn_is_open(conn)) return SESSION_CLOSED;
+  size_t waiting = conn_out_bytes(conn);
+  if (waiting > 0 && waiting + event->data.len > conn->worker->config->send_queue_bytes) {
+    stats_add(&conn->worker->stats->sends_full, 1);
+    return SESSION_FULL;
+  }
+  *wrong = sse_write(conn_out(conn), event);
+  return *wrong == NULL ? SESSION_OK : SESSION_INVALID;
+}
+
+enum session_status sse_close(struct conn *conn) {
+  if (!conn_is_open(conn)) return SESSION_CLOSED;
+  conn_finish(conn);
+  tell_closed(conn);
+  return SESSION_OK;
+}
+
+void sse_write_gap(struct conn *conn, struct slice topic, uint64_t missed) {
+  struct buf *out = conn_out(conn);
+  buf_append_str(out, "event: gap\ndata: {\"topic\":\"");
+  // Topic names hold no control characters, so two characters need escaping.
+  for (size_t i = 0; i < topic.len; i++) {
+    if (topic.ptr[i] == '"' || topic.ptr[i] == '\\') buf_append_char(out, '\\');
+    buf_append_char(out, topic.ptr[i]);
+  }
+  buf_printf(out, "\",\"missed\":%llu}\n\n", (unsigned long long)missed);
+}

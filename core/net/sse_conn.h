@@ -1,0 +1,30 @@
+// A Server-Sent Events session on a connection (WHATWG HTML section 9.2). The
+// response is ended by closing, not chunked: so the bytes of an event are the
+// same for every subscriber.
+#ifndef TIDEGATE_NET_SSE_CONN_H
+#define TIDEGATE_NET_SSE_CONN_H
+
+#include "net/http_conn.h"
+#include "net/ws_conn.h"
+#include "proto/sse.h"
+
+struct sse_options {
+  uint64_t keepalive_ms;  // 0: none
+};
+
+// Answers a request with an event stream; otherwise as ws_accept. For HEAD,
+// only the head is sent and the stream ends at once.
+enum http_send_status sse_accept(struct http_conn *http, const struct sse_options *options,
+                                 const struct http_field *fields, size_t count, struct conn **conn);
+
+// Queues an event. SESSION_OK, _CLOSED, _FULL, or _INVALID with *wrong (static
+// text) telling which field.
+enum session_status sse_send(struct conn *conn, const struct sse_event *event, const char **wrong);
+
+// Ends the stream once what is queued has been sent.
+enum session_status sse_close(struct conn *conn);
+
+// Writes the `event: gap` notice of a lagging subscription.
+void sse_write_gap(struct conn *conn, struct slice topic, uint64_t missed);
+
+#endif

@@ -1,0 +1,12 @@
+// The wire forms messages are encoded in: one row per form. The index is what
+// hub readers carry.
+#ifndef TIDEGATE_NET_WIRE_H
+#define TIDEGATE_NET_WIRE_H
+
+#include "base/message.h"
+
+enum wire_form { WIRE_WS, WIRE_SSE, WIRE_FORMS };
+
+extern message_encode_fn *const wire_encoders[WIRE_FORMS];
+
+#endif

@@ -1,0 +1,192 @@
+// WebSocket sessions: see ws_conn.h. The receiving rules are proto/ws_session;
+// here are the answers to its events, the heartbeat and the close handshake.
+#include "net/ws_conn.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "net/conn.h"
+#include "net/wire.h"
+#include "net/worker.h"
+#include "proto/ws_frame.h"
+#include "proto/ws_session.h"
+
+enum {
+  CLOSE_WAIT_MS = 5000,  // for the peer's half of the close handshake
+  MISSED_PONGS = 2,
+  CODE_GOING_AWAY = 1001,
+  CODE_NO_STATUS = 1005,
+  CODE_ABNORMAL = 1006,
+  CODE_TRY_AGAIN = 1013,
+};
+
+static void tell_closed(struct conn *conn, int code, struct slice reason) {
+  if (!conn->is_session) return;
+  conn->is_session = false;
+  hub_reader_close(&conn->reader);
+  stats_add(&conn->worker->stats->websockets, -1);
+  conn->worker->app->closed(conn, code, reason);
+}
+
+static void send_close(struct conn *conn, int code, struct slice reason) {
+  if (conn->close_sent) return;
+  conn->close_sent = true;
+  conn->close_code = (uint16_t)code;
+  ws_close_write(conn_out(conn), code, reason);
+}
+
+// ---- events of the session -----------------------------------------------
+
+// The peer's close frame: answer it, or, when it is the answer, be done.
+static void on_peer_close(struct conn *conn, int code, struct slice reason) {
+  conn->close_received = true;
+  // An empty close is answered by an empty one.
+  send_close(conn, code == CODE_NO_STATUS ? 0 : code, (struct slice){0});
+  conn_set_reading(conn, true);
+  tell_closed(conn, code, reason);
+  conn_finish(conn);
+}
+
+static void on_failure(struct conn *conn, int code, const char *reason) {
+  send_close(conn, code, slice_str(reason));
+  tell_closed(conn, code, slice_str(reason));
+  conn_finish(conn);
+}
+
+static void handle_event(struct conn *conn, enum ws_event event, const struct ws_result *result) {
+  switch (event) {
+    case WS_EVENT_MORE: break;
+    case WS_EVENT_MESSAGE:
+      // After our close frame the peer's messages are of no interest (RFC 6455 1.4).
+      if (conn->close_sent) break;
+      stats_add(&conn->worker->stats->messages_in, 1);
+      conn->worker->app->message(conn, result->kind, result->data);
+      break;
+    case WS_EVENT_PING:
+      if (!conn->close_sent && conn_out_bytes(conn) <= conn->worker->config->send_queue_bytes) {
+        ws_frame_write(conn_out(conn), WS_PONG, result->data);
+      }
+      break;
+    case WS_EVENT_PONG: break;  // any input counts as a sign of life
+    case WS_EVENT_CLOSE: on_peer_close(conn, result->code, result->data); break;
+    case WS_EVENT_FAILED: on_failure(conn, result->code, result->reason); break;
+  }
+}
+
+static void on_data(struct conn *conn, char *data, size_t len) {
+  size_t at = 0;
+  while (at < len && conn_is_open(conn)) {
+    size_t consumed = 0;
+    struct ws_result result = {0};
+    enum ws_event event = ws_session_feed(&conn->proto.ws, data + at, len - at, &consumed, &result);
+    at += consumed;
+    handle_event(conn, event, &result);
+    if (event == WS_EVENT_MORE) break;
+  }
+}
+
+static void on_go_on(struct conn *conn) {
+  struct buf *early = conn->early;
+  if (early == NULL) return;
+  conn->early = NULL;
+  on_data(conn, early->data + early->start, buf_len(early));
+  buf_free(early);
+  free(early);
+}
+
+static void on_eof(struct conn *conn) { conn_close(conn); }
+
+// ---- heartbeat and the end -----------------------------------------------
+
+static void on_timeout(struct conn *conn) {
+  if (conn->close_sent) {
+    conn_close(conn);
+    return;
+  }
+  // A script that does not read now must not be taken for a dead peer.
+  if (conn->was_alive || !conn->is_reading) conn->missed = 0;
+  else if (++conn->missed >= MISSED_PONGS) {
+    conn_close(conn);
+    return;
+  }
+  conn->was_alive = false;
+  if (!conn->wants_write) ws_frame_write(conn_out(conn), WS_PING, (struct slice){0});
+  conn_set_timeout(conn, conn->interval_ms);
+}
+
+static void on_drained(struct conn *conn) {
+  if (conn->is_session) conn->worker->app->drained(conn);
+}
+
+static void on_stop(struct conn *conn) { ws_close(conn, CODE_GOING_AWAY, slice_str("server is stopping")); }
+
+static void on_lagged(struct conn *conn) { ws_close(conn, CODE_TRY_AGAIN, slice_str("too slow")); }
+
+static void on_close(struct conn *conn) {
+  ws_session_free(&conn->proto.ws);
+  tell_closed(conn, CODE_ABNORMAL, (struct slice){0});
+}
+
+static const struct conn_ops ws_ops = {on_data, on_eof, on_timeout, on_go_on, on_drained, on_stop, on_lagged,
+                                      on_close};
+
+// ---- what the app calls --------------------------------------------------
+
+enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, const struct ws_options *options,
+                                const struct http_field *fields, size_t count, struct conn **result) {
+  struct conn *conn = http_conn_of(http);
+  enum http_send_status sent = http_write_upgrade_head(http, 101, fields, count);
+  if (sent != HTTP_SENT) return sent;
+  struct buf *out = conn_out(conn);
+  http_write_header(out, slice_str("Upgrade"), slice_str("websocket"));
+  http_write_header(out, slice_str("Connection"), slice_str("Upgrade"));
+  http_write_header(out, slice_str("Sec-WebSocket-Accept"), slice_str(accept_key));
+  if (options->protocol.len > 0) http_write_header(out, slice_str("Sec-WebSocket-Protocol"), options->protocol);
+  http_write_end(out);
+
+  http_conn_hand_over(http, &conn->early);
+  conn->is_session = true;
+  conn->ops = &ws_ops;
+  ws_session_init(&conn->proto.ws, options->max_message);
+  conn->reader.form = WIRE_WS;
+  conn->interval_ms = (uint32_t)options->heartbeat_ms;
+  conn->was_alive = true;
+  conn_set_timeout(conn, conn->interval_ms);
+  conn_set_reading(conn, true);
+  if (conn->early != NULL) conn_go_on(conn);
+  stats_add(&conn->worker->stats->websockets, 1);
+  *result = conn;
+  if (conn->worker->is_stopping) on_stop(conn);
+  return HTTP_SENT;
+}
+
+enum session_status ws_send(struct conn *conn, enum message_kind kind, struct slice data) {
+  if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
+  if (kind == MESSAGE_TEXT && !utf8_is_valid(data)) return SESSION_NOT_UTF8;
+  size_t waiting = conn_out_bytes(conn);
+  // One message always fits an empty queue; the bound is for what piles up.
+  if (waiting > 0 && waiting + data.len > conn->worker->config->send_queue_bytes) {
+    stats_add(&conn->worker->stats->sends_full, 1);
+    return SESSION_FULL;
+  }
+  ws_frame_write(conn_out(conn), kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY, data);
+  return SESSION_OK;
+}
+
+enum session_status ws_ping(struct conn *conn, struct slice data) {
+  if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
+  if (data.len > WS_CONTROL_MAX) return SESSION_INVALID;
+  ws_frame_write(conn_out(conn), WS_PING, data);
+  return SESSION_OK;
+}
+
+enum session_status ws_close(struct conn *conn, int code, struct slice reason) {
+  if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
+  if ((code != 0 && !ws_close_code_is_valid(code)) || !utf8_is_valid(reason)) return SESSION_INVALID;
+  send_close(conn, code, reason);
+  // Reading goes on even if the script had stopped it: the answer must get in.
+  conn_set_reading(conn, true);
+  conn_set_timeout(conn, CLOSE_WAIT_MS);
+  return SESSION_OK;
+}

@@ -1,0 +1,37 @@
+// A WebSocket session on a connection (RFC 6455).
+#ifndef TIDEGATE_NET_WS_CONN_H
+#define TIDEGATE_NET_WS_CONN_H
+
+#include "base/message.h"
+#include "net/http_conn.h"
+
+enum session_status {
+  SESSION_OK = 0,
+  SESSION_CLOSED = -1,    // the session is over or closing
+  SESSION_FULL = -2,      // the send queue's bound is reached; nothing was queued
+  SESSION_NOT_UTF8 = -3,  // text must be UTF-8
+  SESSION_INVALID = -4,   // an argument that the protocol forbids
+};
+
+struct ws_options {
+  uint64_t heartbeat_ms;     // 0: none
+  uint32_t max_message;      // bytes
+  struct slice protocol;     // chosen subprotocol, empty for none
+};
+
+// Accepts the upgrade of a request that ws_handshake_check approved: sends 101
+// and turns the connection into a session. On success `http` is gone
+// (request_closed was called) and the session lives until app->closed; input
+// that came early is delivered at the end of the turn. HTTP_SENT or HTTP_SEND_*.
+enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, const struct ws_options *options,
+                                const struct http_field *fields, size_t count, struct conn **conn);
+
+// Queues a message. SESSION_OK, _CLOSED, _FULL or _NOT_UTF8.
+enum session_status ws_send(struct conn *conn, enum message_kind kind, struct slice data);
+enum session_status ws_ping(struct conn *conn, struct slice data);  // _INVALID: over 125 bytes
+
+// Starts the close handshake; app->closed is called when it is done or after
+// a few seconds. code 0: none given. _INVALID: a code that must not be sent.
+enum session_status ws_close(struct conn *conn, int code, struct slice reason);
+
+#endif
