@@ -101,6 +101,8 @@ static void test_seconds_have_fractions(void **state) {
   (void)state;
   set("handler_time", CONFIG_FILE, "0.1");
   assert_int_equal(config.handler_time_ms, 100);
+  set("handler_time", CONFIG_FILE, "1.001");  // 1000.9999 ms as a double
+  assert_int_equal(config.handler_time_ms, 1001);
 }
 
 static void test_finds_keys_in_both_spellings(void **state) {
