@@ -1,0 +1,286 @@
+// HTTP/1.x requests: see http_parse.h. A head is collected whole in one buffer,
+// walked by the guard as it arrives and read by llhttp once it is complete, so
+// that every slice of it can simply point into that buffer. Bodies are read by
+// llhttp straight from the input; the guard then sees what was not body.
+#include "proto/http_parse.h"
+
+#include <stdlib.h>
+
+// llhttp names its methods HTTP_<name>, which would clash with our HTTP_HEAD.
+#define HTTP_HEAD LLHTTP_METHOD_HEAD
+#include "llhttp.h"
+#undef HTTP_HEAD
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "proto/http_guard.h"
+#include "proto/http_request.h"
+
+enum {
+  HEAD_KEPT_BYTES = 4096,  // what a reset keeps for the next request
+  HEADERS_FIRST = 16,
+  HEADERS_KEPT = 32,
+};
+
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_DONE, PHASE_FAILED };
+
+struct http_parser {
+  llhttp_t llhttp;
+  const struct http_limits *limits;
+  struct http_guard guard;
+  enum phase phase;
+  bool is_chunked;
+  bool is_complete;       // llhttp saw the end of the message
+  struct buf head;        // the raw head, then the normalized path
+  struct http_header *headers;
+  size_t header_cap;
+  uint64_t body_bytes;    // announced by chunk sizes so far
+  struct slice piece;     // the body bytes llhttp has just found
+  struct http_request request;
+  struct http_failure failure;
+};
+
+static int take_target(llhttp_t *llhttp, const char *at, size_t len) {
+  struct http_request *request = &((struct http_parser *)llhttp->data)->request;
+  if (request->target.ptr == NULL) request->target.ptr = at;
+  request->target.len = (size_t)(at + len - request->target.ptr);
+  return 0;
+}
+
+static struct http_header *add_header(struct http_parser *p) {
+  if (p->request.header_count == p->header_cap) {
+    p->header_cap = p->header_cap > 0 ? p->header_cap * 2 : HEADERS_FIRST;
+    p->headers = mem_realloc(p->headers, p->header_cap * sizeof *p->headers);
+  }
+  struct http_header *header = &p->headers[p->request.header_count++];
+  *header = (struct http_header){0};
+  return header;
+}
+
+// llhttp may give a name or value in several pieces that follow on each other.
+static int take_name(llhttp_t *llhttp, const char *at, size_t len) {
+  struct http_parser *p = llhttp->data;
+  if (p->phase != PHASE_HEAD) return 0;  // a trailer
+  struct http_header *last =
+      p->request.header_count > 0 ? &p->headers[p->request.header_count - 1] : NULL;
+  if (last != NULL && last->name.ptr + last->name.len == at) {
+    last->name.len += len;
+  } else {
+    add_header(p)->name = slice_of(at, len);
+  }
+  return 0;
+}
+
+static int take_value(llhttp_t *llhttp, const char *at, size_t len) {
+  struct http_parser *p = llhttp->data;
+  if (p->phase != PHASE_HEAD || p->request.header_count == 0) return 0;
+  struct slice *value = &p->headers[p->request.header_count - 1].value;
+  if (value->ptr == NULL) value->ptr = at;
+  value->len = (size_t)(at + len - value->ptr);
+  return 0;
+}
+
+static int pause_after_head(llhttp_t *llhttp) {
+  // An upgrade is the caller's decision; llhttp would stop before such a body.
+  llhttp->upgrade = 0;
+  return HPE_PAUSED;
+}
+
+static int check_chunk(llhttp_t *llhttp) {
+  struct http_parser *p = llhttp->data;
+  if (llhttp->content_length > p->limits->body_bytes - p->body_bytes) {
+    p->failure = (struct http_failure){413, "the body is too large"};
+    return HPE_USER;
+  }
+  p->body_bytes += llhttp->content_length;
+  return 0;
+}
+
+static int pause_at_body(llhttp_t *llhttp, const char *at, size_t len) {
+  if (len == 0) return 0;
+  ((struct http_parser *)llhttp->data)->piece = slice_of(at, len);
+  return HPE_PAUSED;
+}
+
+static int pause_at_end(llhttp_t *llhttp) {
+  ((struct http_parser *)llhttp->data)->is_complete = true;
+  return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = take_target,
+    .on_header_field = take_name,
+    .on_header_value = take_value,
+    .on_headers_complete = pause_after_head,
+    .on_chunk_header = check_chunk,
+    .on_body = pause_at_body,
+    .on_message_complete = pause_at_end,
+};
+
+// What to answer where llhttp refuses. Versions have been checked before, so
+// an invalid constant is a method of another protocol than HTTP.
+static const struct refusal {
+  llhttp_errno_t error;
+  struct http_failure failure;
+} refusals[] = {
+    {HPE_INVALID_METHOD, {501, "the method is unknown"}},
+    {HPE_INVALID_CONSTANT, {501, "the method is unknown"}},
+    {HPE_INVALID_URL, {400, "the request target is malformed"}},
+    {HPE_INVALID_CONTENT_LENGTH, {400, "Content-Length is malformed"}},
+    {HPE_UNEXPECTED_CONTENT_LENGTH, {400, "Content-Length is not allowed here"}},
+    {HPE_INVALID_TRANSFER_ENCODING, {400, "Transfer-Encoding is malformed"}},
+    {HPE_INVALID_HEADER_TOKEN, {400, "a header is malformed"}},
+    {HPE_INVALID_CHUNK_SIZE, {400, "a chunk size is malformed"}},
+    {HPE_OK, {400, "the request is malformed"}},  // the last row: everything else
+};
+
+static struct http_failure refusal_of(llhttp_errno_t error) {
+  const struct refusal *row = refusals;
+  while (row->error != error && row->error != HPE_OK) row++;
+  return row->failure;
+}
+
+struct http_parser *http_parser_new(const struct http_limits *limits) {
+  struct http_parser *p = mem_zalloc(sizeof *p);
+  llhttp_init(&p->llhttp, HTTP_REQUEST, &settings);
+  p->llhttp.data = p;
+  p->limits = limits;
+  http_parser_reset(p);
+  return p;
+}
+
+void http_parser_free(struct http_parser *p) {
+  if (p == NULL) return;
+  buf_free(&p->head);
+  free(p->headers);
+  free(p);
+}
+
+void http_parser_reset(struct http_parser *p) {
+  llhttp_reset(&p->llhttp);
+  http_guard_init(&p->guard);
+  p->phase = PHASE_HEAD;
+  p->is_chunked = p->is_complete = false;
+  p->body_bytes = 0;
+  p->request = (struct http_request){.content_length = -1};
+  p->failure = (struct http_failure){0};
+  buf_clear(&p->head);
+  if (p->head.cap > HEAD_KEPT_BYTES) buf_free(&p->head);
+  if (p->header_cap > HEADERS_KEPT) {
+    free(p->headers);
+    p->headers = NULL;
+    p->header_cap = 0;
+  }
+}
+
+static enum http_event fail(struct http_parser *p, struct http_failure failure) {
+  p->failure = failure;
+  p->phase = PHASE_FAILED;
+  return HTTP_FAILED;
+}
+
+// Reads the method off the raw head: llhttp gives it in no callback of all versions.
+static struct slice method_of(struct slice head) {
+  while (head.len > 0 && (*head.ptr == '\r' || *head.ptr == '\n')) head.ptr++, head.len--;
+  const char *end = memchr(head.ptr, ' ', head.len);
+  return slice_of(head.ptr, end != NULL ? (size_t)(end - head.ptr) : 0);
+}
+
+static void tidy_headers(struct http_parser *p) {
+  for (size_t i = 0; i < p->request.header_count; i++) {
+    struct http_header *h = &p->headers[i];
+    h->value = h->value.ptr != NULL ? slice_trim(h->value) : slice_of(h->name.ptr + h->name.len, 0);
+  }
+}
+
+// The guard has seen the whole head: let llhttp read it.
+static enum http_event parse_head(struct http_parser *p) {
+  // The path goes behind the head; room for it now, so that nothing moves later.
+  char *path_room = buf_reserve(&p->head, p->guard.target_bytes);
+  struct slice head = buf_slice(&p->head);
+  llhttp_errno_t error = llhttp_execute(&p->llhttp, head.ptr, head.len);
+  if (error != HPE_PAUSED) return fail(p, refusal_of(error));
+  struct http_request *request = &p->request;
+  bool agrees = request->header_count == p->guard.header_count &&
+                request->target.len == p->guard.target_bytes &&
+                llhttp_get_error_pos(&p->llhttp) == head.ptr + head.len;
+  // Two readings of one head is how requests are smuggled.
+  if (!agrees) return fail(p, refusal_of(HPE_OK));
+  tidy_headers(p);
+  request->method_name = method_of(head);
+  request->minor_version = p->llhttp.http_minor;
+  request->headers = p->headers;
+  struct http_failure failure =
+      http_request_complete(request, p->headers, p->limits->body_bytes, path_room);
+  if (failure.status != 0) return fail(p, failure);
+  p->is_chunked = request->has_body && request->content_length < 0;
+  if (p->is_chunked) http_guard_begin_chunks(&p->guard);
+  p->phase = PHASE_BODY;
+  return HTTP_HEAD;
+}
+
+static enum http_event feed_head(struct http_parser *p, struct slice in, size_t *consumed) {
+  p->failure = http_guard_head(&p->guard, p->limits, in, consumed);
+  if (p->failure.status != 0) return fail(p, p->failure);
+  buf_append(&p->head, in.ptr, *consumed);
+  return http_guard_head_is_complete(&p->guard) ? parse_head(p) : HTTP_MORE;
+}
+
+// Shows the guard what llhttp read as framing: all that is not body.
+static struct http_failure guard_chunks(struct http_parser *p, struct slice read) {
+  if (!p->is_chunked) return (struct http_failure){0};
+  size_t framing = p->piece.len > 0 ? (size_t)(p->piece.ptr - read.ptr) : read.len;
+  struct http_failure failure =
+      http_guard_framing(&p->guard, p->limits, slice_of(read.ptr, framing));
+  if (failure.status == 0 && p->piece.len > 0) failure = http_guard_data(&p->guard);
+  if (failure.status == 0 && p->is_complete && !http_guard_chunks_are_complete(&p->guard)) {
+    failure = refusal_of(HPE_OK);
+  }
+  return failure;
+}
+
+static enum http_event feed_body(struct http_parser *p, struct slice in, size_t *consumed,
+                                 struct slice *body) {
+  if (!p->request.has_body) {
+    p->phase = PHASE_DONE;
+    return HTTP_DONE;
+  }
+  if (llhttp_get_errno(&p->llhttp) == HPE_PAUSED) llhttp_resume(&p->llhttp);
+  p->piece = slice_of(NULL, 0);
+  llhttp_errno_t error = llhttp_execute(&p->llhttp, in.ptr, in.len);
+  const char *stop = error == HPE_OK ? in.ptr + in.len : llhttp_get_error_pos(&p->llhttp);
+  *consumed = (size_t)(stop - in.ptr);
+  // The guard first: it has seen every byte before the one llhttp stopped at.
+  struct http_failure failure = guard_chunks(p, slice_of(in.ptr, *consumed));
+  if (failure.status != 0) return fail(p, failure);
+  if (p->failure.status != 0) return fail(p, p->failure);
+  if (error != HPE_OK && error != HPE_PAUSED) return fail(p, refusal_of(error));
+  if (p->piece.len > 0) {
+    *body = p->piece;
+    return HTTP_BODY;
+  }
+  if (!p->is_complete) return HTTP_MORE;
+  p->phase = PHASE_DONE;
+  return HTTP_DONE;
+}
+
+enum http_event http_parser_feed(struct http_parser *p, struct slice in, size_t *consumed,
+                                 struct slice *body) {
+  if (in.ptr == NULL) in.ptr = "";
+  enum http_event event = HTTP_DONE;
+  *consumed = 0;
+  *body = slice_of(NULL, 0);
+  if (p->phase == PHASE_HEAD) event = feed_head(p, in, consumed);
+  else if (p->phase == PHASE_BODY) event = feed_body(p, in, consumed, body);
+  if (p->phase != PHASE_FAILED) return event;
+  *consumed = in.len;
+  return HTTP_FAILED;
+}
+
+bool http_parser_is_idle(const struct http_parser *p) {
+  return p->phase == PHASE_HEAD && http_guard_is_idle(&p->guard);
+}
+
+const struct http_request *http_parser_request(const struct http_parser *p) { return &p->request; }
+
+struct http_failure http_parser_failure(const struct http_parser *p) { return p->failure; }

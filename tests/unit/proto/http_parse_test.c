@@ -1,0 +1,510 @@
+// The HTTP request parser: what it accepts, refuses and limits, and that its
+// verdict never depends on how the bytes arrive.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "proto/http_parse.h"
+
+static const struct http_limits roomy = {
+    .header_bytes = 4096, .header_count = 20, .url_bytes = 1024, .body_bytes = 1000};
+
+// How input is cut up: 0 whole, 1 byte by byte, otherwise the seed of random pieces.
+static size_t next_piece_size(unsigned cut, unsigned *state, size_t left) {
+  if (cut == 0) return left;
+  if (cut == 1) return 1;
+  *state = *state * 1103515245u + 12345u;
+  size_t size = 1 + (*state >> 16) % 40;
+  return size < left ? size : left;
+}
+
+static void write_head(struct buf *out, const struct http_request *r) {
+  buf_printf(out, "%.*s %.*s", (int)r->method_name.len, r->method_name.ptr, (int)r->path.len, r->path.ptr);
+  if (r->query.len > 0) buf_printf(out, " ?%.*s", (int)r->query.len, r->query.ptr);
+  buf_printf(out, " 1.%d %s%s%s%s", r->minor_version, r->keep_alive ? "k" : "", r->has_body ? "b" : "",
+             r->expects_continue ? "c" : "", r->upgrades_websocket ? "w" : "");
+  if (r->content_length >= 0) buf_printf(out, " %lld", (long long)r->content_length);
+  for (size_t i = 0; i < r->header_count; i++) {
+    struct slice n = r->headers[i].name, v = r->headers[i].value;
+    buf_printf(out, "|%.*s=%.*s", (int)n.len, n.ptr, (int)v.len, v.ptr);
+  }
+  buf_append_char(out, '\n');
+}
+
+struct run {
+  struct http_parser *parser;
+  struct buf events;  // one line each: the head, "body ...", "done", "failed <status>"
+  size_t used;        // bytes of the stream that belong to the requests seen
+  bool in_body, is_over;
+};
+
+static void write_event(struct run *run, enum http_event event, struct slice body) {
+  if (event == HTTP_MORE) return;
+  if (event == HTTP_BODY) {
+    if (!run->in_body) buf_append_str(&run->events, "body ");
+    buf_append_slice(&run->events, body);
+    run->in_body = true;
+    return;
+  }
+  if (run->in_body) buf_append_char(&run->events, '\n');
+  run->in_body = false;
+  if (event == HTTP_HEAD) write_head(&run->events, http_parser_request(run->parser));
+  if (event == HTTP_FAILED) buf_printf(&run->events, "failed %d\n", http_parser_failure(run->parser).status);
+  if (event == HTTP_DONE) buf_append_str(&run->events, "done\n");
+}
+
+// Feeds one piece, from memory of its exact size so that a read beyond it shows.
+static void feed_piece(struct run *run, struct slice piece) {
+  char *copy = mem_dup(piece.len > 0 ? piece.ptr : "", piece.len > 0 ? piece.len : 1);
+  struct slice rest = slice_of(copy, piece.len);
+  enum http_event event;
+  do {
+    size_t consumed;
+    struct slice body;
+    event = http_parser_feed(run->parser, rest, &consumed, &body);
+    assert_true(consumed <= rest.len);
+    if (event != HTTP_FAILED) run->used += consumed;
+    write_event(run, event, body);
+    rest = slice_of(rest.ptr + consumed, rest.len - consumed);
+    if (event == HTTP_DONE) {
+      run->is_over = http_parser_request(run->parser)->upgrades_websocket;
+      if (!run->is_over) http_parser_reset(run->parser);
+    }
+    if (event == HTTP_FAILED) run->is_over = true;
+  } while (!run->is_over && event != HTTP_MORE);
+  if (!run->is_over) assert_int_equal(rest.len, 0);
+  free(copy);
+}
+
+// The events of a whole stream, as text the caller frees.
+static char *run_stream(const struct http_limits *limits, struct slice in, unsigned cut, size_t *used) {
+  struct run run = {.parser = http_parser_new(limits)};
+  unsigned state = cut;
+  for (size_t at = 0; at < in.len && !run.is_over;) {
+    size_t size = next_piece_size(cut, &state, in.len - at);
+    feed_piece(&run, slice_of(in.ptr + at, size));
+    at += size;
+  }
+  if (run.in_body) buf_append_char(&run.events, '\n');
+  if (!run.is_over && !http_parser_is_idle(run.parser)) buf_append_str(&run.events, "more\n");
+  *used = run.used;
+  char *text = mem_strndup(buf_len(&run.events) > 0 ? run.events.data : "", buf_len(&run.events));
+  buf_free(&run.events);
+  http_parser_free(run.parser);
+  return text;
+}
+
+enum { CUTS = 12 };
+
+// All ways to cut must tell the same; returns what they tell, to be freed.
+static char *run_all_cuts(const struct http_limits *limits, struct slice in) {
+  size_t used, first_used;
+  char *first = run_stream(limits, in, 0, &first_used);
+  for (unsigned cut = 1; cut < CUTS; cut++) {
+    char *events = run_stream(limits, in, cut, &used);
+    if (strcmp(events, first) != 0) print_message("cut %u of: %.*s\n", cut, (int)in.len, in.ptr);
+    assert_string_equal(events, first);
+    if (strstr(first, "failed") == NULL) assert_int_equal(used, first_used);
+    free(events);
+  }
+  return first;
+}
+
+static void expect_events(const struct http_limits *limits, struct slice in, const char *expected) {
+  char *events = run_all_cuts(limits, in);
+  if (strcmp(events, expected) != 0) print_message("input: %.*s\n", (int)in.len, in.ptr);
+  assert_string_equal(events, expected);
+  free(events);
+}
+
+#define LINE "GET / HTTP/1.1\r\n"
+#define POST "POST / HTTP/1.1\r\nHost: h\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+#define UPGRADE "Host: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+
+static const struct good_row {
+  const char *in, *events;
+} good_rows[] = {
+    {LINE "Host: h\r\n\r\n", "GET / 1.1 k|Host=h\ndone\n"},
+    {"\r\n\r\n" LINE "Host: h\r\n\r\n", "GET / 1.1 k|Host=h\ndone\n"},
+    {LINE "Host: a.example:8080\r\nX-Empty:\r\nX-Blank:  \t \r\nX:\t a  b \t\r\n\r\n",
+     "GET / 1.1 k|Host=a.example:8080|X-Empty=|X-Blank=|X=a  b\ndone\n"},
+    {"GET /a/b?x=1&y=?2 HTTP/1.1\r\nHost:h\r\n\r\n", "GET /a/b ?x=1&y=?2 1.1 k|Host=h\ndone\n"},
+    {"GET /a/./b/%2e%2E/c HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a/c 1.1 k|Host=h\ndone\n"},
+    {"GET http://other:81/p?q HTTP/1.1\r\nHost: h\r\n\r\n", "GET /p ?q 1.1 k|Host=other:81\ndone\n"},
+    {"GET HTTP://other HTTP/1.1\r\nHost: h\r\n\r\n", "GET / 1.1 k|Host=other\ndone\n"},
+    {"GET http://other?q HTTP/1.1\r\nHost: h\r\n\r\n", "GET / ?q 1.1 k|Host=other\ndone\n"},
+    {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS * 1.1 k|Host=h\ndone\n"},
+    {"PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n", "PROPFIND / 1.1 k|Host=h\ndone\n"},
+    {"GET / HTTP/1.0\r\n\r\n", "GET / 1.0 \ndone\n"},
+    {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET / 1.0 k|Connection=Keep-Alive\ndone\n"},
+    {LINE "Host: h\r\nConnection: x, Close\r\n\r\n", "GET / 1.1 |Host=h|Connection=x, Close\ndone\n"},
+    {LINE "Host:\r\n\r\n", "GET / 1.1 k|Host=\ndone\n"},
+    {LINE "Host: [::1]:80\r\n\r\n", "GET / 1.1 k|Host=[::1]:80\ndone\n"},
+    {LINE "Host: h\r\nX: \x80\xff\r\n\r\n", "GET / 1.1 k|Host=h|X=\x80\xff\ndone\n"},
+    // Bodies.
+    {POST "Content-Length: 5\r\n\r\nhello", "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hello\ndone\n"},
+    {POST "Content-Length: 0\r\n\r\n", "POST / 1.1 k 0|Host=h|Content-Length=0\ndone\n"},
+    {POST "Content-Length: 5\r\n\r\nhel", "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hel\nmore\n"},
+    {POST "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
+     "POST / 1.1 kbc 1|Host=h|Expect=100-Continue|Content-Length=1\nbody x\ndone\n"},
+    {POST "Expect: 100-continue\r\n\r\n", "POST / 1.1 k|Host=h|Expect=100-continue\ndone\n"},
+    {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+     "POST / 1.0 b 1|Expect=100-continue|Content-Length=1\nbody x\ndone\n"},
+    {CHUNKED "5\r\nhello\r\n0006\r\n world\r\n0\r\n\r\n",
+     "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\nbody hello world\ndone\n"},
+    {CHUNKED "a;x=y\r\n\r\n\r\n\r\n\r\n\r\n\r\nA\r\n1234567890\r\n0;z\r\n\r\n",
+     "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\nbody \r\n\r\n\r\n\r\n\r\n1234567890\ndone\n"},
+    {CHUNKED "0\r\nX-Trailer: 1\r\nY: 2\r\n\r\n" LINE "Host: h\r\n\r\n",
+     "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\ndone\nGET / 1.1 k|Host=h\ndone\n"},
+    // Pipelining: each ends exactly where the next begins.
+    {LINE "Host: h\r\n\r\n" POST "Content-Length: 2\r\n\r\nab" CHUNKED "1\r\nc\r\n0\r\n\r\nGET /z HTTP/1.1\r\nHost: h\r\n\r\n",
+     "GET / 1.1 k|Host=h\ndone\nPOST / 1.1 kb 2|Host=h|Content-Length=2\nbody ab\ndone\n"
+     "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\nbody c\ndone\nGET /z 1.1 k|Host=h\ndone\n"},
+    // Upgrades: a WebSocket's first bytes are left alone, other protocols are ignored.
+    {LINE UPGRADE "\r\n\x81\x85rest",
+     "GET / 1.1 kw|Host=h|Connection=keep-alive, Upgrade|Upgrade=websocket\ndone\n"},
+    {LINE UPGRADE "Content-Length: 2\r\n\r\nab\x81",
+     "GET / 1.1 kbw 2|Host=h|Connection=keep-alive, Upgrade|Upgrade=websocket|Content-Length=2\nbody ab\ndone\n"},
+    {LINE "Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n" LINE "Host: i\r\n\r\n",
+     "GET / 1.1 k|Host=h|Connection=Upgrade, HTTP2-Settings|Upgrade=h2c\ndone\nGET / 1.1 k|Host=i\ndone\n"},
+    {POST "Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" LINE "Host: i\r\n\r\n",
+     "POST / 1.1 kb|Host=h|Connection=upgrade|Upgrade=h2c|Transfer-Encoding=chunked\nbody a\ndone\n"
+     "GET / 1.1 k|Host=i\ndone\n"},
+    {"GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+     "GET / 1.0 |Connection=upgrade|Upgrade=websocket\ndone\n"},
+    // Not complete.
+    {"", ""},
+    {"\r\n", ""},
+    {"G", "more\n"},
+    {LINE "Host: h\r\n\r", "more\n"},
+};
+
+static void test_good(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof good_rows / sizeof *good_rows; i++) {
+    expect_events(&roomy, slice_str(good_rows[i].in), good_rows[i].events);
+  }
+}
+
+static const struct bad_row {
+  int status;
+  struct slice in;
+} bad_rows[] = {
+#define ROW(status, text) {status, {text, sizeof(text) - 1}}
+    // Line ends: CVE-2023-30589 and its relatives.
+    ROW(400, LINE "Host: h\rX: y\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX: y\r\rContent-Length: 1\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\n\rX: y\r\n\r\n"),
+    ROW(400, LINE "Host: h\n\r\n"),
+    ROW(400, LINE "Host: h\r\n\n"),
+    ROW(400, "GET / HTTP/1.1\nHost: h\r\n\r\n"),
+    ROW(400, "GET / HTTP/1.1\rHost: h\r\n\r\n"),
+    ROW(400, "\nGET / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "\r\n\r\n\r\n\r\n\r\n" LINE "Host: h\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX: a\r\n b\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX: a\r\n\tb\r\n\r\n"),
+    ROW(400, LINE " Host: h\r\n\r\n"),
+    // Header names and values: CVE-2024-27982 and its relatives.
+    ROW(400, POST "Content-Length : 1\r\n\r\nx"),
+    ROW(400, POST "Content-Length\t: 1\r\n\r\nx"),
+    ROW(400, POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\n: x\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX(: y\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\n\x80: y\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX: a\0b\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX\0: b\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX: \x01\r\n\r\n"),
+    ROW(400, LINE "Host: h\r\nX: \x7f\r\n\r\n"),
+    // Framing.
+    ROW(400, POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
+    ROW(400, POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"),
+    ROW(400, POST "Content-Length: 1, 1\r\n\r\nx"),
+    ROW(400, POST "Content-Length: \r\n\r\n"),
+    ROW(400, POST "Content-Length: +1\r\n\r\nx"),
+    ROW(400, POST "Content-Length: -1\r\n\r\nx"),
+    ROW(400, POST "Content-Length: 0x1\r\n\r\nx"),
+    ROW(400, POST "Content-Length: 1 1\r\n\r\nx"),
+    ROW(400, POST "Content-Length: 99999999999999999999999\r\n\r\nx"),
+    ROW(413, POST "Content-Length: 9223372036854775807\r\n\r\nx"),
+    ROW(501, POST "Transfer-Encoding: gzip\r\n\r\n"),
+    ROW(501, POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    ROW(501, POST "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ROW(501, POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    ROW(501, POST "Transfer-Encoding: chunked;x=y\r\n\r\n0\r\n\r\n"),
+    ROW(501, POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+    ROW(501, POST "Transfer-Encoding: identity\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding:\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n"),
+    ROW(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    // Host.
+    ROW(400, LINE "\r\n"),
+    ROW(400, LINE "Host: h\r\nhost: h\r\n\r\n"),
+    ROW(400, "GET http://h/ HTTP/1.1\r\n\r\n"),
+    ROW(400, LINE "Host: a b\r\n\r\n"),
+    ROW(400, LINE "Host: a,b\r\n\r\n"),
+    ROW(400, LINE "Host: a/b\r\n\r\n"),
+    ROW(400, LINE "Host: u@h\r\n\r\n"),
+    ROW(400, LINE "Host: http://h\r\n\r\n"),
+    ROW(400, LINE "Host: a:b\r\n\r\n"),
+    ROW(400, LINE "Host: a:1:2\r\n\r\n"),
+    ROW(400, LINE "Host: a:65536\r\n\r\n"),
+    ROW(400, LINE "Host: :80\r\n\r\n"),
+    ROW(400, LINE "Host: [::1\r\n\r\n"),
+    ROW(400, LINE "Host: []\r\n\r\n"),
+    ROW(400, LINE "Host: [::1]x\r\n\r\n"),
+    ROW(400, LINE "Host: \x80\r\n\r\n"),
+    // Request lines.
+    ROW(400, "GET /a/../../b HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /%00 HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /%0d%0aX: HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /#x HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /?q#x HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /\xc3\xa4 HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /\x01 HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET  / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /  HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET\t/ HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET / HTTP/1.1 \r\nHost: h\r\n\r\n"),
+    ROW(400, " GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET * HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "OPTIONS *x HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET host HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET host:80 HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET http:///x HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET http://u@h/x HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET ?x HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET /\r\n"),
+    ROW(400, "GET\r\n"),
+    ROW(400, "GET / http/1.1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET / HTTP/1\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET / HTTP/11\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET / HTTP/1.10\r\nHost: h\r\n\r\n"),
+    ROW(400, "GET / ICE/1.0\r\nHost: h\r\n\r\n"),
+    ROW(400, "\x16\x03\x01\x02"),
+    ROW(505, "GET / HTTP/1.2\r\nHost: h\r\n\r\n"),
+    ROW(505, "GET / HTTP/2.0\r\nHost: h\r\n\r\n"),
+    ROW(505, "GET / HTTP/0.9\r\nHost: h\r\n\r\n"),
+    ROW(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ROW(501, "CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n"),
+    ROW(501, "BREW / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(501, "get / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(501, "DESCRIBE / HTTP/1.1\r\nHost: h\r\n\r\n"),
+    ROW(501, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    ROW(417, POST "Expect: a-pony\r\n\r\n"),
+    ROW(417, POST "Expect: 100-continue, a-pony\r\nContent-Length: 1\r\n\r\n"),
+};
+
+static void test_bad_heads(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof bad_rows / sizeof *bad_rows; i++) {
+    char expected[32];
+    snprintf(expected, sizeof expected, "failed %d\n", bad_rows[i].status);
+    expect_events(&roomy, bad_rows[i].in, expected);
+  }
+}
+
+// Bodies after CHUNKED that must fail, whatever has been given out before.
+static const struct bad_row bad_chunks[] = {
+    ROW(400, "\r\n"),
+    ROW(400, ";x\r\n"),
+    ROW(400, "x\r\n"),
+    ROW(400, "0x1\r\na\r\n"),
+    ROW(400, "-1\r\n"),
+    ROW(400, "+1\r\na\r\n"),
+    ROW(400, " 1\r\na\r\n"),
+    ROW(400, "1 \r\na\r\n0\r\n\r\n"),
+    ROW(400, "1\na\r\n0\r\n\r\n"),
+    ROW(400, "1\ra\r\n0\r\n\r\n"),
+    ROW(400, "1\r\rna\r\n"),
+    ROW(400, "1;a\nb\r\na\r\n0\r\n\r\n"),
+    ROW(400, "1;a\rb\r\na\r\n0\r\n\r\n"),
+    ROW(400, "1;a=\x01\r\na\r\n0\r\n\r\n"),
+    ROW(400, "1\r\nab\r\n0\r\n\r\n"),
+    ROW(400, "1\r\naXY0\r\n\r\n"),
+    ROW(400, "1\r\na\n0\r\n\r\n"),
+    ROW(400, "1\r\na\r0\r\n\r\n"),
+    ROW(400, "1\r\na0\r\n\r\n"),
+    ROW(400, "00000000000000001\r\na\r\n0\r\n\r\n"),
+    ROW(400, "0\r\nX: a\r\n b\r\n\r\n"),
+    ROW(400, "0\r\n X: a\r\n\r\n"),
+    ROW(400, "0\r\nX: a\rY: b\r\n\r\n"),
+    ROW(400, "0\r\nX: a\nY: b\r\n\r\n"),
+    ROW(400, "0\r\n\n"),
+    ROW(400, "0\r\n\r\r\n"),
+    ROW(413, "3e9\r\n"),
+    ROW(413, "1\r\na\r\n3e8\r\n"),
+    ROW(413, "ffffffffffffffff\r\n"),
+};
+
+static void test_bad_chunks(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof bad_chunks / sizeof *bad_chunks; i++) {
+    struct buf in = {0};
+    buf_append_str(&in, CHUNKED);
+    buf_append_slice(&in, bad_chunks[i].in);
+    char *events = run_all_cuts(&roomy, buf_slice(&in));
+    char expected[32];
+    snprintf(expected, sizeof expected, "failed %d\n", bad_chunks[i].status);
+    const char *failed = strstr(events, "failed");
+    if (failed == NULL) print_message("row %zu gave: %s", i, events);
+    assert_non_null(failed);
+    assert_string_equal(failed, expected);
+    assert_null(strstr(events, "done"));
+    free(events);
+    buf_free(&in);
+  }
+}
+
+static void append_times(struct buf *out, char c, size_t count) {
+  memset(buf_reserve(out, count), c, count);
+  buf_grew(out, count);
+}
+
+// Runs prefix + filler x count + suffix and compares the last line told.
+static void expect_end(const struct http_limits *limits, const char *prefix, size_t count, const char *suffix,
+                       const char *last) {
+  struct buf in = {0};
+  buf_append_str(&in, prefix);
+  append_times(&in, 'x', count);
+  buf_append_str(&in, suffix);
+  char *events = run_all_cuts(limits, buf_slice(&in));
+  size_t len = strlen(events), want = strlen(last);
+  assert_true(len >= want);
+  assert_string_equal(events + len - want, last);
+  free(events);
+  buf_free(&in);
+}
+
+static void test_limits(void **state) {
+  (void)state;
+  const struct http_limits limits = {.header_bytes = 200, .header_count = 3, .url_bytes = 20, .body_bytes = 10};
+  const char *host = " HTTP/1.1\r\nHost: h\r\n\r\n";
+  expect_end(&limits, "GET /", 19, host, "\ndone\n");
+  expect_end(&limits, "GET /", 20, host, "failed 414\n");
+  expect_end(&limits, "GET /", 20, "", "failed 414\n");
+  // The head is exactly 200 bytes, then one more.
+  const size_t fixed = strlen("GET / HTTP/1.1\r\nHost: h\r\nX: \r\n\r\n");
+  expect_end(&limits, LINE "Host: h\r\nX: ", 200 - fixed, "\r\n\r\n", "\ndone\n");
+  expect_end(&limits, LINE "Host: h\r\nX: ", 201 - fixed, "\r\n\r\n", "failed 431\n");
+  expect_end(&limits, LINE "Host: h\r\nX: ", 200 - fixed, "\r\n\r\nG", "more\n");
+  expect_end(&limits, LINE "Host: h\r\nA:1\r\nB:", 0, "\r\n\r\n", "\ndone\n");
+  expect_end(&limits, LINE "Host: h\r\nA:1\r\nB:2\r\nC:", 0, "\r\n\r\n", "failed 431\n");
+  expect_end(&limits, POST "Content-Length: 10\r\n\r\n", 10, "", "\ndone\n");
+  expect_end(&limits, POST "Content-Length: 11\r\n\r\n", 11, "", "failed 413\n");
+  expect_end(&limits, CHUNKED "a\r\n", 10, "\r\n0\r\n\r\n", "\ndone\n");
+  expect_end(&limits, CHUNKED "a\r\n", 10, "\r\n1\r\nx\r\n0\r\n\r\n", "failed 413\n");
+  expect_end(&limits, CHUNKED "1;", 200, "\r\nx\r\n0\r\n\r\n", "\ndone\n");
+  expect_end(&limits, CHUNKED "1;", 201, "\r\nx\r\n0\r\n\r\n", "failed 431\n");
+  expect_end(&limits, CHUNKED "0\r\nX:", 198, "\r\n\r\n", "\ndone\n");
+  expect_end(&limits, CHUNKED "0\r\nX:", 199, "\r\n\r\n", "failed 431\n");
+  expect_end(&limits, CHUNKED "1;ab\r\nx\r\n0\r\nX:", 197, "\r\n\r\n", "failed 431\n");
+  const struct http_limits narrow = {.header_bytes = 20, .header_count = 3, .url_bytes = 2000};
+  expect_end(&narrow, "GET /", 100, "", "failed 414\n");
+}
+
+static void test_upgrade_leaves_the_rest(void **state) {
+  (void)state;
+  struct slice in = slice_str(LINE UPGRADE "\r\n\x81\x85rest");
+  for (unsigned cut = 0; cut < CUTS; cut++) {
+    size_t used;
+    free(run_stream(&roomy, in, cut, &used));
+    assert_int_equal(used, in.len - 6);
+  }
+}
+
+static void test_lookup(void **state) {
+  (void)state;
+  struct http_parser *p = http_parser_new(&roomy);
+  size_t consumed;
+  struct slice body;
+  struct slice in = slice_str(LINE "Host: h\r\nAccept: a, b\r\naccept: ,c ,\tD\r\n\r\n");
+  assert_int_equal(http_parser_feed(p, in, &consumed, &body), HTTP_HEAD);
+  assert_int_equal(consumed, in.len);
+  const struct http_request *r = http_parser_request(p);
+  assert_int_equal(r->method, HTTP_METHOD_GET);
+  assert_true(slice_equal(http_request_header(r, "ACCEPT"), slice_str("a, b")));
+  assert_null(http_request_header(r, "accep").ptr);
+  assert_true(http_request_has_token(r, "accept", "d"));
+  assert_true(http_request_has_token(r, "Accept", "B"));
+  assert_false(http_request_has_token(r, "accept", "a, b"));
+  assert_false(http_request_has_token(r, "missing", "a"));
+  // Done comes without more bytes, and stays until reset.
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(http_parser_feed(p, slice_of(NULL, 0), &consumed, &body), HTTP_DONE);
+    assert_int_equal(http_parser_feed(p, in, &consumed, &body), HTTP_DONE);
+    assert_int_equal(consumed, 0);
+  }
+  assert_false(http_parser_is_idle(p));
+  http_parser_reset(p);
+  assert_true(http_parser_is_idle(p));
+  http_parser_free(p);
+}
+
+static void test_failure_stays(void **state) {
+  (void)state;
+  struct http_parser *p = http_parser_new(&roomy);
+  size_t consumed;
+  struct slice body;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(http_parser_feed(p, slice_str("nonsense\r\n"), &consumed, &body), HTTP_FAILED);
+    assert_int_equal(consumed, 10);
+    assert_int_equal(http_parser_failure(p).status, 400);
+    assert_non_null(http_parser_failure(p).reason);
+  }
+  http_parser_reset(p);
+  assert_int_equal(http_parser_feed(p, slice_str(LINE "Host: h\r\n\r\n"), &consumed, &body), HTTP_HEAD);
+  assert_int_equal(http_parser_failure(p).status, 0);
+  http_parser_free(p);
+}
+
+// Damaged requests of every kind: accepted or refused, but the same way however
+// they are cut.
+static void test_damaged(void **state) {
+  (void)state;
+  static const char spice[] = "\r\n\t :;,\0\x80\x7f" "0aX/%.#?*";
+  unsigned seed = 7;
+  for (int round = 0; round < 3000; round++) {
+    const char *base = good_rows[(unsigned)round % (sizeof good_rows / sizeof *good_rows)].in;
+    size_t len = strlen(base);
+    char *text = mem_strdup(base);
+    for (int hits = 1 + round % 3; hits > 0 && len > 0; hits--) {
+      seed = seed * 1103515245u + 12345u;
+      text[(seed >> 16) % len] = spice[(seed >> 8) % (sizeof spice - 1)];
+    }
+    free(run_all_cuts(&roomy, slice_of(text, len)));
+    free(text);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_good),
+      cmocka_unit_test(test_bad_heads),
+      cmocka_unit_test(test_bad_chunks),
+      cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_upgrade_leaves_the_rest),
+      cmocka_unit_test(test_lookup),
+      cmocka_unit_test(test_failure_stays),
+      cmocka_unit_test(test_damaged),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
