@@ -11,6 +11,20 @@ loop.is_sanitized = loop.preset == "asan" or loop.preset == "tsan"
 loop.deadline = loop.is_sanitized and 30 or 10
 
 local failure
+local is_running = false
+
+local function run(mode)
+  is_running = true
+  uv.run(mode)
+  is_running = false
+end
+
+-- Closes a handle for good. luv crashes when the program ends before the loop
+-- has let go of a closed handle.
+function loop.close(handle)
+  if not handle:is_closing() then handle:close() end
+  if not is_running then run "nowait" end
+end
 
 -- Wraps a libuv callback. luv ends the process when a callback raises, so the
 -- first error is kept here and raised by whoever waits.
@@ -60,10 +74,10 @@ function loop.wait(condition, what, seconds)
   uv.update_time()
   timer:start(math.ceil(seconds * 1000), 0, function() is_late = true end)
   repeat
-    uv.run("once")
+    run "once"
     value = condition()
   until value or is_late or failure
-  timer:close()
+  loop.close(timer)
   loop.raise_failure()
   if not value then error(("no %s within %g s"):format(describe(what), seconds), 0) end
   return value
@@ -71,7 +85,7 @@ end
 
 -- Lets the loop handle what is ready right now.
 function loop.turn()
-  uv.run("nowait")
+  run "nowait"
   loop.raise_failure()
 end
 
@@ -83,10 +97,10 @@ function loop.run_for(seconds)
   local tick = uv.new_timer()
   tick:start(math.ceil(seconds * 1000), 0, function() end)
   while loop.now() < ends do
-    uv.run("once")
+    run "once"
     loop.raise_failure()
   end
-  tick:close()
+  loop.close(tick)
 end
 
 -- Calls check() again and again, `pause` seconds apart, until it returns a true

@@ -184,13 +184,14 @@ function Socket:reset()
   self.is_closed = true
   open_sockets[self] = nil
   self.handle:close_reset()
+  loop.close(self.handle)
 end
 
 function Socket:close()
   if self.is_closed then return end
   self.is_closed = true
   open_sockets[self] = nil
-  if not self.handle:is_closing() then self.handle:close() end
+  loop.close(self.handle)
 end
 
 Socket.__close = Socket.close
