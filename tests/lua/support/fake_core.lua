@@ -1,0 +1,133 @@
+-- A stand-in for the native module `tidegate.core`: records what the framework
+-- asks of the server. load() gives a fresh generation of the framework over it.
+
+local dkjson = require "dkjson"
+local sha256 = require "lua.support.sha256"
+
+local fake = {}
+
+local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+local function base64url_encode(text)
+  local bits, out = 0, {}
+  for i = 1, #text, 3 do
+    local a, b, c = text:byte(i, i + 2)
+    bits = a << 16 | (b or 0) << 8 | (c or 0)
+    for shift = 18, c and 0 or b and 6 or 12, -6 do
+      local index = (bits >> shift & 63) + 1
+      out[#out + 1] = alphabet:sub(index, index)
+    end
+  end
+  return table.concat(out)
+end
+
+local function base64url_decode(text)
+  local bits, count, out = 0, 0, {}
+  for c in text:gmatch(".") do
+    local index = alphabet:find(c, 1, true)
+    if not index then return nil end
+    bits, count = (bits << 6 | index - 1) & 0xffffff, count + 6
+    if count >= 8 then
+      count = count - 8
+      out[#out + 1] = string.char(bits >> count & 255)
+    end
+  end
+  return table.concat(out)
+end
+
+local function url_decode(text)
+  local rest = text:gsub("%%%x%x", "")
+  if rest:find("%", 1, true) then return nil end
+  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+-- What one respond or accept call recorded.
+local function new_core(log)
+  local core = {
+    now = function() return log.now or 1700000000.25 end,
+    json = {
+      encode = function(value)
+        local text, message = dkjson.encode(value)
+        if not text then error(message) end
+        return text
+      end,
+      decode = function(text)
+        local value, _, message = dkjson.decode(text, 1, dkjson.null)
+        if message then error(message) end
+        return value
+      end,
+      null = dkjson.null,
+    },
+    hmac_sha256 = sha256.hmac,
+    base64url_encode = base64url_encode,
+    base64url_decode = base64url_decode,
+    equal = function(a, b) return a == b end,
+    url_decode = url_decode,
+    env = {},
+    log = {},
+    dir = "scripts",
+    version = "0.0",
+  }
+  for _, name in ipairs { "publish", "topic", "count", "sleep", "every", "after", "spawn", "id", "keep",
+    "stats" } do
+    core[name] = function() return name end
+  end
+  function core.respond(_, res, ...)
+    log[#log + 1] = "respond"
+    log.response = table.pack(...)
+    res.started = true
+  end
+  function core.set_route(_, name) log.route = name end
+  function core.ws_check(req)
+    if req.bad_handshake then return 400, "bad handshake", { ["x-why"] = "key" } end
+  end
+  local function accept(kind)
+    return function(req, index, data, ...)
+      log[#log + 1] = "accept " .. kind
+      if req.has_left then return nil, "closed" end
+      local extra = { ... }
+      local connection = { kind = kind, index = index, data = data, joined = {} }
+      if kind == "ws" then connection.protocol = table.remove(extra, 1) end
+      connection.headers = extra[1]
+      function connection:topics() return self.joined end
+      function connection:close() log[#log + 1] = "close" end
+      log.connection = connection
+      return connection
+    end
+  end
+  core.accept_ws, core.accept_sse = accept "ws", accept "sse"
+  return core
+end
+
+---A fresh generation of the framework.
+---@return table generation gate, app, log, core and request(method, raw_path, fields)
+function fake.load()
+  for name in pairs(package.loaded) do
+    if name:find("^tidegate") then package.loaded[name] = nil end
+  end
+  local log = {}
+  local generation = { log = log, core = new_core(log) }
+  package.loaded["tidegate.core"] = generation.core
+  generation.gate = require "tidegate"
+  generation.app = require "tidegate.app"
+
+  local function prepare(method, raw_path, fields)
+    for key in pairs(log) do log[key] = nil end
+    local req = { method = method, raw_path = raw_path, path = url_decode(raw_path), headers = {} }
+    for name, value in pairs(fields or {}) do req[name] = value end
+    generation.finished = generation.finished or generation.app.finish()
+    return req, { started = false }
+  end
+
+  -- Dispatches a request; the values that respond was given follow.
+  function generation.request(method, raw_path, fields)
+    local req, res = prepare(method, raw_path, fields)
+    generation.finished.dispatch(req, res)
+    generation.req, generation.res = req, res
+    if log.response then return table.unpack(log.response, 1, log.response.n) end
+  end
+
+  return generation
+end
+
+return fake
