@@ -1,0 +1,121 @@
+-- From request to answer: finds the route, runs its chain, and hands what comes
+-- out to the server. A route without middlewares costs no table and no closure.
+
+local core = require "tidegate.core"
+local middleware = require "tidegate.middleware"
+local session = require "tidegate.session"
+
+local respond, set_route = core.respond, core.set_route
+
+local dispatch = {}
+
+---@class tidegate.route
+---@field key string a method, "*", "ws" or "sse": where the router keeps it
+---@field name string for logs and messages: "GET /hello/{name}"
+---@field method string as --check prints it
+---@field pattern tidegate.pattern
+---@field source string position in the script
+---@field guards tidegate.link[]
+---@field terminal function the handler, or what admits a session
+---@field session tidegate.session|nil
+---@field chain tidegate.link[]|nil nil: depends on the path
+---@field is_direct boolean nothing stands before the handler
+---@field has_events boolean|nil the same place has an SSE route beside this one
+
+local function wants_events(req)
+  local accept = req.headers.accept
+  return accept and accept:lower():find("text/event-stream", 1, true) ~= nil
+end
+
+-- Aliases: HEAD is served by GET, and an SSE route answers GET.
+local function link_methods(routes)
+  local get = routes.GET or routes["*"]
+  if routes.sse and get then get.has_events = true end
+  routes.GET = routes.GET or not get and routes.sse or nil
+  routes.HEAD = routes.HEAD or routes.GET
+end
+
+local function allow_value(keys)
+  local methods = { OPTIONS = true }
+  for key in pairs(keys) do
+    if key == "ws" then methods.GET, methods.HEAD = true, true
+    elseif key:find("^%u+$") then methods[key] = true end
+  end
+  local names = {}
+  for method in pairs(methods) do names[#names + 1] = method end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+-- The terminal for requests without a route.
+local function missing_terminal(router)
+  return function(req)
+    local method, path = req.method, req.raw_path
+    if method == "OPTIONS" and path == "*" then return 204 end
+    local keys = router:keys(path)
+    if next(keys) == nil then return 404 end
+    if keys.ws and (method == "GET" or method == "HEAD") then
+      return 426, nil, { upgrade = "websocket" }
+    end
+    local status = method == "OPTIONS" and 204 or 405
+    return status, nil, { allow = allow_value(keys) }
+  end
+end
+
+-- Answers a session route's request, or starts the session once the whole chain
+-- has unwound.
+local function conclude(definition, life, req, res, ...)
+  if life.session then return session.run(definition, life.session) end
+  if not life.is_gone then return respond(req, res, ...) end
+end
+
+---Prepares the routes of a generation.
+---@param router tidegate.router
+---@param routes tidegate.route[]
+---@param links tidegate.link[] of gate.use, in order
+---@return fun(req: tidegate.Request, res: tidegate.Response) dispatch
+function dispatch.new(router, routes, links)
+  local has_ws = false
+  for _, route in ipairs(routes) do
+    has_ws = has_ws or route.key == "ws"
+    route.chain = middleware.plan(links, route.pattern, route.guards)
+    route.is_direct = route.chain ~= nil and #route.chain == 0 and not route.session
+  end
+  router:each(link_methods)
+  local missing = missing_terminal(router)
+  local none = {}
+
+  local function find_route(req)
+    local path, method = req.raw_path, req.method
+    if has_ws and req.is_upgrade then
+      local route, params = router:find(path, "ws", "ws")
+      if route then return route, params end
+    end
+    local route, params = router:find(path, method, "*")
+    local is_get = method == "GET" or method == "HEAD"
+    if is_get and route and route.has_events and wants_events(req) then
+      return router:find(path, "sse", "sse")
+    end
+    return route, params
+  end
+
+  return function(req, res)
+    local route, params = find_route(req)
+    if not route then
+      local chain = middleware.select(links, req.path, none)
+      return respond(req, res, middleware.run(chain, missing, req, res))
+    end
+    if params then req.params = params end
+    set_route(req, route.name)
+    if route.is_direct then return respond(req, res, route.terminal(req, res)) end
+    local chain = route.chain or middleware.select(links, req.path, route.guards)
+    if not route.session then
+      return respond(req, res, middleware.run(chain, route.terminal, req, res))
+    end
+    local life = {}
+    return conclude(route.session, life, req, res,
+      middleware.run(chain, route.terminal, req, res, life))
+  end
+end
+
+return dispatch

@@ -1,0 +1,31 @@
+-- `require "tidegate"`: the table `gate` that scripts work with. What needs no
+-- Lua of its own is the server's function itself.
+
+local app = require "tidegate.app"
+local core = require "tidegate.core"
+local jwt = require "tidegate.jwt"
+
+---@class tidegate.Gate: tidegate.Scope
+local gate = {
+  publish = core.publish,
+  topic = core.topic,
+  count = core.count,
+  sleep = core.sleep,
+  every = core.every,
+  after = core.after,
+  spawn = core.spawn,
+  env = core.env,
+  log = core.log,
+  json = core.json,
+  now = core.now,
+  id = core.id,
+  keep = core.keep,
+  stats = core.stats,
+  dir = core.dir,
+  version = core.version,
+  jwt = jwt,
+}
+
+for name, fn in pairs(app.root) do gate[name] = fn end
+
+return gate

@@ -1,0 +1,157 @@
+-- WebSocket and SSE routes: checks what scripts declare, and takes a request
+-- through its upgrade to a session.
+
+local check = require "tidegate.check"
+local core = require "tidegate.core"
+
+local session = {}
+
+---@class tidegate.session what the server keeps of a ws or sse route
+---@field key string names the route over reloads: kind, space, pattern
+---@field kind "ws"|"sse"
+---@field index integer position in the generation's list, given to the server at acceptance
+---@field task function|nil
+---@field upgrade function|nil
+
+local function refuse_protocols(value)
+  local expected = "a list of protocol names"
+  if type(value) ~= "table" or #value == 0 then return expected end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  if count ~= #value then return expected end
+  for _, name in ipairs(value) do
+    -- A token of RFC 9110, as a Sec-WebSocket-Protocol header carries it.
+    if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then return expected end
+  end
+end
+
+local kinds = {
+  ws = {
+    options = {
+      upgrade = check.is_function,
+      open = check.is_function,
+      message = check.is_function,
+      close = check.is_function,
+      gap = check.is_function,
+      drain = check.is_function,
+      heartbeat = check.is_seconds,
+      max_message = check.is_bytes,
+      protocols = refuse_protocols,
+    },
+    callbacks = { "open", "message", "close", "gap", "drain" },
+  },
+  sse = {
+    options = {
+      upgrade = check.is_function,
+      open = check.is_function,
+      close = check.is_function,
+      gap = check.is_function,
+      keepalive = check.is_seconds,
+    },
+    callbacks = { "open", "close", "gap" },
+  },
+}
+
+---Checks the last argument of gate.ws or gate.sse.
+---@param name string the function the script called
+---@param kind "ws"|"sse"
+---@param handler any
+---@return tidegate.session
+function session.define(name, kind, handler)
+  local definition = { kind = kind }
+  if type(handler) == "function" then
+    definition.task = handler
+    return definition
+  end
+  if type(handler) ~= "table" then
+    check.fail(name, "handler must be a function or a table of callbacks (got %s)",
+      check.describe(handler))
+  end
+  check.options(name, handler, kinds[kind].options)
+  local has_callback = false
+  for _, callback in ipairs(kinds[kind].callbacks) do
+    has_callback = has_callback or handler[callback] ~= nil
+  end
+  if not has_callback then
+    check.fail(name, "a table of callbacks needs at least one of: %s",
+      table.concat(kinds[kind].callbacks, ", "))
+  end
+  for option, value in pairs(handler) do definition[option] = value end
+  return definition
+end
+
+-- The first subprotocol the client offers that the route speaks. None in
+-- common: the session starts without one (RFC 6455 4.2.2), and a client that
+-- insists closes it.
+local function choose_protocol(definition, req)
+  local offer = definition.protocols and req.headers["sec-websocket-protocol"]
+  if not offer then return nil end
+  for name in offer:gmatch("[^%s,]+") do
+    for _, spoken in ipairs(definition.protocols) do
+      if name == spoken then return name end
+    end
+  end
+end
+
+local function accept(definition, req, data, headers)
+  if definition.kind == "ws" then
+    return core.accept_ws(req, definition.index, data, choose_protocol(definition, req), headers)
+  end
+  return core.accept_sse(req, definition.index, data, headers)
+end
+
+-- Acts on what `upgrade` returned. Only a table or true lets anyone in, so that
+-- `return gate.jwt.verify(...)` refuses when verification fails.
+local function decide(definition, req, res, life, verdict, ...)
+  if type(verdict) == "number" then return verdict, ... end
+  if not verdict then
+    if res.started then return end
+    return 403
+  end
+  if verdict ~= true and type(verdict) ~= "table" then
+    error(("upgrade of %s returned a %s (expected a table, true, nil, false or a status)")
+      :format(definition.key, type(verdict)), 0)
+  end
+  local headers = (...)
+  if headers ~= nil and type(headers) ~= "table" then
+    error(("upgrade of %s returned a %s as headers"):format(definition.key, type(headers)), 0)
+  end
+  if definition.kind == "sse" and req.method == "HEAD" then
+    return 200, "", { ["content-type"] = "text/event-stream" }
+  end
+  life.session = accept(definition, req, verdict == true and {} or verdict, headers)
+  life.is_gone = life.session == nil
+end
+
+---The end of a session route's chain: admits the request or answers it.
+---@param definition tidegate.session
+---@return fun(req: tidegate.Request, res: tidegate.Response, life: table): ...
+function session.terminal(definition)
+  return function(req, res, life)
+    if definition.kind == "ws" then
+      local status, message, headers = core.ws_check(req)
+      if status then return status, message, headers end
+    end
+    if not definition.upgrade then return decide(definition, req, res, life, true) end
+    return decide(definition, req, res, life, definition.upgrade(req, res))
+  end
+end
+
+---Runs a session's opening: `open`, or the task to its end.
+---@param definition tidegate.session
+---@param connection tidegate.WebSocket|tidegate.Stream
+function session.run(definition, connection)
+  if not definition.task then
+    if definition.open then definition.open(connection) end
+    return
+  end
+  definition.task(connection)
+  -- A stream's task may be no more than its joins; topics feed it from then on.
+  if definition.kind == "sse" then
+    local topics = connection:topics()
+    if topics and #topics > 0 then return end
+  end
+  connection:close()
+end
+
+return session

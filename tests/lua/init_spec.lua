@@ -1,0 +1,30 @@
+-- init: the table that scripts require.
+local fake_core = require "lua.support.fake_core"
+
+describe("gate", function()
+  local generation
+  before_each(function() generation = fake_core.load() end)
+
+  it("gives the server's own functions without a wrapper", function()
+    for _, name in ipairs { "publish", "topic", "count", "sleep", "every", "after", "spawn", "env", "log",
+      "json", "now", "id", "keep", "stats", "dir", "version" } do
+      assert.is_not_nil(generation.core[name], name)
+      assert.equal(generation.core[name], generation.gate[name], name)
+    end
+  end)
+
+  it("registers routes and makes scopes", function()
+    for _, name in ipairs { "get", "post", "put", "patch", "delete", "options", "any", "ws", "sse", "use",
+      "scope" } do
+      assert.is_function(generation.gate[name], name)
+    end
+    assert.is_function(generation.gate.jwt.sign)
+    assert.is_function(generation.gate.jwt.verify)
+  end)
+
+  it("holds nothing else", function()
+    local count = 0
+    for _ in pairs(generation.gate) do count = count + 1 end
+    assert.equal(16 + 11 + 1, count)
+  end)
+end)
