@@ -28,9 +28,9 @@ struct hub_reader;
 
 enum hub_status {
   HUB_OK = 0,
-  HUB_BAD_TOPIC = -1,   // not 1 to 255 bytes of UTF-8 without control characters
-  HUB_TOO_LARGE = -2,   // payload larger than the topic's `bytes`
-  HUB_LIMIT = -3,       // the topic's subscriber limit is reached
+  HUB_BAD_TOPIC = -1,  // not 1 to 255 bytes of UTF-8 without control characters
+  HUB_TOO_LARGE = -2,  // payload larger than the topic's `bytes`
+  HUB_LIMIT = -3,      // the topic's subscriber limit is reached
   HUB_NOT_JOINED = -4,
 };
 
@@ -47,22 +47,28 @@ enum hub_lag {
 // pattern with the most literal characters wins, then the one given later.
 struct hub_rule {
   const char *pattern;
-  uint32_t history;   // messages kept; 0: kept only while cursors may need them (HUB_WINDOW)
-  uint64_t bytes;     // payload bytes kept and largest message; 0: HUB_BYTES
-  uint64_t ttl_ms;    // age at which a message is dropped; 0: none
-  enum hub_lag lag;   // HUB_LAG_DEFAULT means HUB_LAG_SKIP
-  uint32_t limit;     // subscribers; 0: no limit
+  uint32_t history;  // messages kept; 0: kept only while cursors may need them (HUB_WINDOW)
+  uint64_t bytes;    // payload bytes kept and largest message; 0: HUB_BYTES
+  uint64_t ttl_ms;   // age at which a message is dropped; 0: none
+  enum hub_lag lag;  // HUB_LAG_DEFAULT means HUB_LAG_SKIP
+  uint32_t limit;    // subscribers; 0: no limit
 };
 
-enum { HUB_WINDOW = 1024, HUB_BYTES = 1024 * 1024, HUB_TOPIC_MAX = 255, HUB_ID_MAX = 32 };
+enum {
+  HUB_WINDOW = 1024,
+  HUB_BYTES = 1024 * 1024,
+  HUB_TOPIC_MAX = 255,
+  HUB_ID_MAX = 32,
+  HUB_PORTS = 256
+};
 
 struct hub_counters {
-  atomic_ullong published;        // messages
-  atomic_ullong delivered;        // message deliveries accepted by connections
-  atomic_ullong evicted;          // messages dropped by retention
-  atomic_ullong lagged;           // messages missed by cursors that fell off the log
-  atomic_ullong skipped;          // deliveries whose form cannot carry the message (binary over SSE)
-  atomic_ullong encoded;          // forms encoded
+  atomic_ullong published;  // messages
+  atomic_ullong delivered;  // message deliveries accepted by connections
+  atomic_ullong evicted;    // messages dropped by retention
+  atomic_ullong lagged;     // messages missed by cursors that fell off the log
+  atomic_ullong skipped;    // deliveries whose form cannot carry the message (binary over SSE)
+  atomic_ullong encoded;    // forms encoded
 };
 
 // ---- life ----------------------------------------------------------------
@@ -81,11 +87,13 @@ struct hub_counters *hub_counters(struct hub *hub);
 // ---- any thread ----------------------------------------------------------
 
 // Publishes m (takes over one reference, also on failure) to a topic that is
-// created when needed. `from` is the caller's own port, or NULL: that port is
-// not woken, because its thread drains before it sleeps.
+// created when needed. A message is published once: its seq is set here.
+// `from` is the caller's own port, or NULL: that port is not woken, because
+// its thread drains before it sleeps (it is woken when it publishes from
+// within its own drain).
 // Returns HUB_OK and the message's seq in *seq (may be NULL).
-enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct slice topic, struct message *m,
-                            uint64_t *seq);
+enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct slice topic,
+                            struct message *m, uint64_t *seq);
 
 size_t hub_count(struct hub *hub, struct slice topic);  // subscribers on all workers, exact
 size_t hub_topic_count(struct hub *hub);
@@ -103,7 +111,7 @@ bool hub_id_parse(const struct hub *hub, struct slice id, uint64_t *seq);
 
 // What a reader is given in one go: `count` messages in seq order.
 struct hub_batch {
-  struct message *const *messages;   // borrowed
+  struct message *const *messages;  // borrowed
   size_t count;
   // When bytes.ptr is not NULL: the messages' encoded forms, contiguous, and
   // ends[i] is the offset just past message i. Shared by all readers of the
@@ -122,33 +130,40 @@ struct hub_port_ops {
   // sets is_blocked and calls hub_reader_resume later. Must not call hub_join,
   // hub_leave or hub_reader_close.
   size_t (*deliver)(struct hub_reader *reader, const struct hub_batch *batch);
-  // The reader missed `missed` messages of the topic; `policy` says how it
-  // goes on. HUB_LAG_CLOSE: the session is to be ended (nothing more is
-  // delivered to this reader). Called between deliver calls, in stream order;
-  // the same calls are forbidden.
+  // The reader missed `missed` messages of the topic (those published with
+  // `except` for it are counted too); `policy` says how it goes on, and is
+  // never HUB_LAG_DEFAULT. HUB_LAG_CLOSE: the session is to be ended (nothing
+  // more is delivered to this reader); it is the only gap that also a blocked
+  // reader is told. Called between deliver calls, in stream order; the same
+  // calls are forbidden. May set is_blocked as deliver does.
   void (*gap)(struct hub_reader *reader, struct slice topic, uint64_t missed, enum hub_lag policy);
 };
 
+// ops is copied. NULL when HUB_PORTS ports exist.
 struct hub_port *hub_port_new(struct hub *hub, const struct hub_port_ops *ops, void *ctx);
-void hub_port_free(struct hub_port *port);  // after all its readers are closed
+// After all its readers are closed. Once it returns, wake is not called any
+// more, also when other threads go on publishing: free what wake uses after it.
+void hub_port_free(struct hub_port *port);
 void *hub_port_ctx(const struct hub_port *port);
 
 // Delivers everything new to the port's readers: once per loop turn, before
 // the loop sleeps. Cheap when there is nothing to do.
 void hub_drain(struct hub_port *port);
+bool hub_port_has_work(const struct hub_port *port);  // whether hub_drain would do anything now
 
 // ---- readers -------------------------------------------------------------
 
 // Embedded in a connection. Fields are the hub's, except as said.
 struct hub_reader {
   struct hub_port *port;
-  struct hub_sub *subs;     // all subscriptions of this reader
-  struct list pump_link;    // in the port's list of readers to bring up to date
-  uint64_t id;              // connection id, matched against message->except
+  struct hub_sub *subs;    // all subscriptions of this reader, in order of joining
+  struct hub_sub *behind;  // those that wait for messages from the log
+  struct list pump_link;   // in the port's list of readers to bring up to date
+  uint64_t id;             // connection id, matched against message->except
   uint32_t sub_count;
-  uint8_t form;             // index of its wire form
-  bool is_blocked;          // set by deliver: nothing is delivered until hub_reader_resume
-  bool is_ended;            // a HUB_LAG_CLOSE gap was told
+  uint8_t form;     // index of its wire form
+  bool is_blocked;  // set by deliver: nothing is delivered until hub_reader_resume
+  bool is_ended;    // a HUB_LAG_CLOSE gap was told
 };
 
 void hub_reader_init(struct hub_reader *reader, struct hub_port *port, uint64_t id, unsigned form);
@@ -160,29 +175,36 @@ void hub_reader_resume(struct hub_reader *reader);
 enum hub_since { HUB_SINCE_NOW, HUB_SINCE_FIRST, HUB_SINCE_LAST, HUB_SINCE_ID };
 
 struct hub_join_options {
-  enum hub_since since;  // NOW: live only; FIRST: all that is kept; LAST: the newest kept; ID: after `id`
-  struct slice id;       // for HUB_SINCE_ID, as a client sent it: anything at all
-  enum hub_lag lag;
+  // NOW: live only; FIRST: all that is kept; LAST: the newest kept; ID: after `id`.
+  enum hub_since since;
+  struct slice id;   // for HUB_SINCE_ID, as a client sent it: anything at all
+  enum hub_lag lag;  // HUB_LAG_DEFAULT: as the topic's rule says
 };
 
+// With SINCE_ID and an id that cannot be honoured (malformed, of another life
+// of the hub, or older than what is kept) everything that is kept comes and
+// recovered is false; the hub tells no gap for it, the caller does.
 struct hub_join_result {
-  bool recovered;      // SINCE_ID: every message after id is still kept and will come
-  bool missed_known;   // whether missed is exact
-  uint64_t missed;     // messages after id that are gone
-  uint64_t seq;        // the newest seq published in the hub as of the join
+  bool recovered;     // SINCE_ID: every message after id is still kept and will come; else false
+  bool missed_known;  // whether missed is exact; false when SINCE_ID is not recovered
+  uint64_t missed;    // messages after id that are gone; 0 when not known
+  uint64_t seq;       // the newest seq published in the hub as of the join
 };
 
 // Subscribes; replay and live follow without hole or duplicate. Joining a
 // topic again moves the cursor only when `since` is not NOW.
-// HUB_OK, HUB_BAD_TOPIC or HUB_LIMIT.
-enum hub_status hub_join(struct hub_reader *reader, struct slice topic, const struct hub_join_options *options,
-                         struct hub_join_result *result);
-enum hub_status hub_leave(struct hub_reader *reader, struct slice topic);  // HUB_OK or HUB_NOT_JOINED
+// result may be NULL. HUB_OK, HUB_BAD_TOPIC or HUB_LIMIT.
+enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
+                         const struct hub_join_options *options, struct hub_join_result *result);
+// HUB_OK or HUB_NOT_JOINED.
+enum hub_status hub_leave(struct hub_reader *reader, struct slice topic);
 
 // Calls `each` with the name of every topic the reader has joined, in order of joining.
-void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, struct slice topic), void *arg);
+void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, struct slice topic),
+                       void *arg);
 
-// The encoded form `form` of m (cached; counts in `encoded`).
+// The encoded form `form` of m (cached; counts in `encoded`); empty when the
+// form cannot carry it. The bytes live as long as the message.
 struct slice hub_form(struct hub *hub, struct message *m, unsigned form);
 struct hub *hub_port_hub(const struct hub_port *port);
 

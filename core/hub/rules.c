@@ -1,0 +1,94 @@
+// Topic rules by pattern: see rules.h.
+#include "hub/rules.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct entry {
+  struct hub_rule rule;  // owns rule.pattern
+  size_t literal_count;
+};
+
+struct rules {
+  size_t count;
+  struct entry entries[];  // the one that wins where several match comes first
+};
+
+static const struct hub_rule fallback = {.pattern = "**", .bytes = HUB_BYTES, .lag = HUB_LAG_SKIP};
+
+static size_t count_literals(const char *pattern) {
+  size_t count = 0;
+  for (; *pattern != '\0'; pattern++) count += *pattern != '*';
+  return count;
+}
+
+// Puts the entry behind all that win over it; one given later wins a draw.
+static void insert(struct rules *rules, const struct entry *entry) {
+  size_t at = rules->count++;
+  for (; at > 0 && rules->entries[at - 1].literal_count <= entry->literal_count; at--) {
+    rules->entries[at] = rules->entries[at - 1];
+  }
+  rules->entries[at] = *entry;
+}
+
+struct rules *rules_new(const struct hub_rule *given, size_t count) {
+  struct rules *rules = mem_zalloc(sizeof *rules + count * sizeof rules->entries[0]);
+  for (size_t i = 0; i < count; i++) {
+    struct entry entry = {given[i], count_literals(given[i].pattern)};
+    entry.rule.pattern = mem_strdup(given[i].pattern);
+    if (entry.rule.bytes == 0) entry.rule.bytes = HUB_BYTES;
+    if (entry.rule.lag == HUB_LAG_DEFAULT) entry.rule.lag = HUB_LAG_SKIP;
+    insert(rules, &entry);
+  }
+  return rules;
+}
+
+void rules_free(struct rules *rules) {
+  if (rules == NULL) return;
+  for (size_t i = 0; i < rules->count; i++) free((char *)rules->entries[i].rule.pattern);
+  free(rules);
+}
+
+const struct hub_rule *rules_find(const struct rules *rules, struct slice topic) {
+  for (size_t i = 0; i < rules->count; i++) {
+    const struct hub_rule *rule = &rules->entries[i].rule;
+    if (rules_pattern_matches(slice_str(rule->pattern), topic)) return rule;
+  }
+  return &fallback;
+}
+
+// A wildcard that was passed and may yet swallow more of the topic.
+struct retry {
+  size_t pattern;  // just past the wildcard; 0: none
+  size_t topic;    // where its run ends so far
+};
+
+// Only the last wildcard of each kind need be retried: an earlier one that
+// swallows more gives nothing that the later one cannot. So this takes at most
+// quadratic time, whatever pattern a script and topic a peer make up.
+bool rules_pattern_matches(struct slice pattern, struct slice topic) {
+  struct retry within = {0}, across = {0};
+  size_t p = 0, t = 0;
+  while (p < pattern.len || t < topic.len) {
+    if (p < pattern.len && pattern.ptr[p] == '*') {
+      bool is_double = p + 1 < pattern.len && pattern.ptr[p + 1] == '*';
+      p += is_double ? 2 : 1;
+      struct retry here = {p, t};
+      if (is_double) across = here;
+      within = is_double ? (struct retry){0} : here;
+    } else if (p < pattern.len && t < topic.len && pattern.ptr[p] == topic.ptr[t]) {
+      p++, t++;
+    } else if (within.pattern > 0 && within.topic < topic.len && topic.ptr[within.topic] != '/') {
+      p = within.pattern;
+      t = ++within.topic;
+    } else if (across.pattern > 0 && across.topic < topic.len) {
+      within = (struct retry){0};
+      p = across.pattern;
+      t = ++across.topic;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
