@@ -1,0 +1,191 @@
+// Draining a port: takes what is new in its topics out of the logs, once per
+// loop turn, and fans it out. A reader that follows along gets the batch that
+// all share; one that is elsewhere in the log is left to the pump (pump.c).
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "hub/internal.h"
+
+// A shared batch is cut at this much payload, so that one turn after a pause
+// does not build a buffer of any size.
+enum { CHUNK_BYTES = 256 * 1024, KEEP_BYTES = 1024 * 1024, AHEAD = 4 };
+
+// ---- taking a turn, with the lock held -----------------------------------
+
+static void reserve(struct turn *turn, size_t message_count) {
+  if (turn->topic_count == turn->topic_cap) {
+    turn->topic_cap = turn->topic_cap == 0 ? 16 : turn->topic_cap * 2;
+    turn->topics = mem_realloc(turn->topics, turn->topic_cap * sizeof *turn->topics);
+  }
+  size_t wanted = turn->message_count + message_count;
+  if (wanted <= turn->message_cap) return;
+  turn->message_cap = wanted < 64 ? 64 : wanted * 2;
+  turn->messages = mem_realloc(turn->messages, turn->message_cap * sizeof *turn->messages);
+}
+
+static void take_topic(struct hub_port *port, struct topic_port *place) {
+  struct turn *turn = &port->turn;
+  struct topic *t = place->topic;
+  // A log that had to drop what this port had not drained begins later.
+  uint64_t start = place->end > t->base ? place->end : t->base;
+  size_t count = (size_t)(t->head - start);
+  reserve(turn, count);
+  enum hub_lag lag = hub_topic_rule(port->hub, t)->lag;
+  turn->topics[turn->topic_count++] =
+      (struct turn_topic){place, turn->message_count, count, start, t->base, lag};
+  for (uint64_t i = start; i < t->head; i++) {
+    turn->messages[turn->message_count++] = message_ref(topic_at(t, i));
+  }
+  if (count > 0) turn->live_count++;
+  place->end = t->head;
+}
+
+static void take_turn(struct hub_port *port) {
+  pthread_mutex_lock(&port->hub->lock);
+  atomic_store_explicit(&port->is_signalled, false, memory_order_relaxed);
+  struct list *node;
+  while ((node = list_pop(&port->dirty)) != NULL) {
+    take_topic(port, list_entry(node, struct topic_port, dirty_link));
+  }
+  pthread_mutex_unlock(&port->hub->lock);
+}
+
+// Only now may retention have what was taken: the pump read it from the logs.
+static void finish_turn(struct hub_port *port) {
+  struct turn *turn = &port->turn;
+  uint64_t now_ms = clock_mono_ms();
+  pthread_mutex_lock(&port->hub->lock);
+  for (size_t i = 0; i < turn->topic_count; i++) {
+    struct topic_port *place = turn->topics[i].place;
+    place->pos = place->end;
+    hub_topic_trim(port->hub, place->topic, now_ms);
+  }
+  pthread_mutex_unlock(&port->hub->lock);
+  for (size_t i = 0; i < turn->message_count; i++) message_unref(turn->messages[i]);
+  turn->message_count = turn->topic_count = turn->live_count = 0;
+  if (turn->message_cap * sizeof *turn->messages > KEEP_BYTES) {
+    free(turn->messages);
+    turn->messages = NULL;
+    turn->message_cap = 0;
+  }
+  batch_shrink(&port->batches);
+}
+
+// ---- fan-out, without the lock -------------------------------------------
+
+struct chunk {
+  const struct turn_topic *topic;
+  struct message *const *messages;
+  uint64_t start;  // ordinal of the first
+  size_t count;
+  bool has_except;
+};
+
+static struct chunk cut_chunk(const struct turn *turn, const struct turn_topic *topic,
+                              size_t from) {
+  struct chunk chunk = {.topic = topic, .start = topic->start + from};
+  chunk.messages = turn->messages + topic->first + from;
+  size_t left = topic->count - from, bytes = 0;
+  while (chunk.count < left && bytes < CHUNK_BYTES) {
+    const struct message *m = chunk.messages[chunk.count++];
+    bytes += m->size;
+    chunk.has_except |= m->except != 0;
+  }
+  return chunk;
+}
+
+static bool is_left_out(const struct chunk *chunk, uint64_t reader_id) {
+  if (!chunk->has_except) return false;
+  for (size_t i = 0; i < chunk->count; i++) {
+    if (chunk->messages[i]->except == reader_id) return true;
+  }
+  return false;
+}
+
+// Whether the reader can be given the shared batch as it is. When several
+// topics have news, one that follows more than one of them needs them merged.
+static bool follows(const struct hub_port *port, const struct chunk *chunk,
+                    const struct hub_sub *sub) {
+  const struct hub_reader *reader = sub->reader;
+  return sub->cursor == chunk->start && !reader->is_blocked && reader->behind == NULL &&
+         (port->turn.live_count == 1 || reader->sub_count == 1) && !is_left_out(chunk, reader->id);
+}
+
+// A blocked reader need not be writable to be told that it has lagged to its end.
+static void defer(struct hub_sub *sub, const struct turn_topic *topic) {
+  enum hub_lag lag = sub->lag != HUB_LAG_DEFAULT ? sub->lag : topic->lag;
+  if (sub->reader->is_blocked && lag == HUB_LAG_CLOSE && sub->cursor < topic->base) {
+    port_tell_gap(sub, topic->base - sub->cursor, lag);
+  } else {
+    port_sub_defer(sub);
+  }
+}
+
+// The next readers' memory is on its way while this one's is worked on.
+static void prefetch(const struct topic_port *place, uint32_t i) {
+  if (i + AHEAD < place->sub_count) __builtin_prefetch(place->subs[i + AHEAD]);
+  if (i + AHEAD / 2 < place->sub_count) __builtin_prefetch(place->subs[i + AHEAD / 2]->reader);
+}
+
+static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
+  struct hub_counters *counters = &port->hub->counters;
+  const struct topic_port *place = chunk->topic->place;
+  uint64_t delivered = 0, skipped = 0;
+  batch_start(&port->batches, chunk->messages, chunk->count);
+  for (uint32_t i = 0; i < place->sub_count; i++) {
+    prefetch(place, i);
+    struct hub_sub *sub = place->subs[i];
+    struct hub_reader *reader = sub->reader;
+    if (reader->is_ended || sub->cursor >= chunk->start + chunk->count) continue;
+    if (!follows(port, chunk, sub)) {
+      defer(sub, chunk->topic);
+      continue;
+    }
+    const struct batch_form *form = batch_get(port->hub, &port->batches, reader->form);
+    size_t taken = port->ops.deliver(reader, &form->batch);
+    size_t empty = batch_count_empty(form, taken);
+    delivered += taken - empty;
+    skipped += empty;
+    sub->cursor += taken;
+    if (taken < chunk->count) port_sub_defer(sub);
+  }
+  atomic_fetch_add_explicit(&counters->delivered, delivered, memory_order_relaxed);
+  atomic_fetch_add_explicit(&counters->skipped, skipped, memory_order_relaxed);
+}
+
+static void fan_out(struct hub_port *port, const struct turn_topic *topic) {
+  for (size_t done = 0; done < topic->count;) {
+    struct chunk chunk = cut_chunk(&port->turn, topic, done);
+    fan_out_chunk(port, &chunk);
+    done += chunk.count;
+  }
+}
+
+static void pump_all(struct hub_port *port) {
+  struct list again, *node;
+  list_init(&again);
+  while ((node = list_pop(&port->pump)) != NULL) {
+    struct hub_reader *reader = list_entry(node, struct hub_reader, pump_link);
+    if (!pump_reader(port, reader)) list_append(&again, &reader->pump_link);
+  }
+  list_splice(&port->pump, &again);
+}
+
+static bool is_signalled(const struct hub_port *port) {
+  return atomic_load_explicit(&port->is_signalled, memory_order_acquire);
+}
+
+bool hub_port_has_work(const struct hub_port *port) {
+  return is_signalled(port) || !list_is_empty(&port->pump);
+}
+
+void hub_drain(struct hub_port *port) {
+  if (!hub_port_has_work(port)) return;
+  port->is_draining = true;
+  if (is_signalled(port)) take_turn(port);
+  for (size_t i = 0; i < port->turn.topic_count; i++) fan_out(port, &port->turn.topics[i]);
+  pump_all(port);
+  if (port->turn.topic_count > 0) finish_turn(port);
+  port->is_draining = false;
+}

@@ -1,0 +1,29 @@
+// Message ids, "<epoch>-<seq>": the place in the stream a client comes back
+// with. They are short and plain because browsers ask permission (a CORS
+// preflight) before they send back a long or odd Last-Event-ID.
+#include <stdio.h>
+
+#include "hub/internal.h"
+
+void hub_id_format(const struct hub *hub, uint64_t seq, char out[HUB_ID_MAX]) {
+  snprintf(out, HUB_ID_MAX, "%s-%llu", hub->epoch, (unsigned long long)seq);
+}
+
+// One way to write a number: digits, no sign, no leading zero.
+static bool parse_seq(struct slice digits, uint64_t *seq) {
+  if (digits.len < 1 || digits.len > 20 || (digits.len > 1 && digits.ptr[0] == '0')) return false;
+  uint64_t value = 0;
+  for (size_t i = 0; i < digits.len; i++) {
+    if (digits.ptr[i] < '0' || digits.ptr[i] > '9') return false;
+    if (__builtin_mul_overflow(value, 10, &value)) return false;
+    if (__builtin_add_overflow(value, (uint64_t)(digits.ptr[i] - '0'), &value)) return false;
+  }
+  *seq = value;
+  return true;
+}
+
+bool hub_id_parse(const struct hub *hub, struct slice id, uint64_t *seq) {
+  if (id.len < HUB_EPOCH_LEN + 2 || id.ptr[HUB_EPOCH_LEN] != '-') return false;
+  if (memcmp(id.ptr, hub->epoch, HUB_EPOCH_LEN) != 0) return false;
+  return parse_seq(slice_of(id.ptr + HUB_EPOCH_LEN + 1, id.len - HUB_EPOCH_LEN - 1), seq);
+}

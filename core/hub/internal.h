@@ -1,0 +1,139 @@
+// What the hub's own files share: the hub, its ports and subscriptions. Nobody
+// outside core/hub/ includes it (tests that need to lower a bound do).
+#ifndef TIDEGATE_HUB_INTERNAL_H
+#define TIDEGATE_HUB_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "hub/batch.h"
+#include "hub/hub.h"
+#include "hub/rules.h"
+#include "hub/topic.h"
+
+enum {
+  HUB_EPOCH_LEN = 10,    // with '-' and 20 digits an id fits HUB_ID_MAX
+  HUB_VANISHED = 4096,   // power of two
+  HUB_SWEEP_MAX = 4096,  // topics looked at in one hub_sweep
+  HUB_SWEEP_STEP = 256,  // and in one hold of the lock
+};
+
+// Bytes in all logs beyond which a port that does not drain protects nothing.
+#define HUB_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
+
+struct hub {
+  pthread_mutex_t lock;
+  // Guarded by the lock:
+  struct map topics;  // name to struct topic
+  struct list sweep;  // the same topics, those not looked at for longest first
+  struct rules *rules;
+  uint64_t rules_version;
+  uint64_t seq;         // the newest given to a message
+  uint64_t kept_bytes;  // in all logs, with what a message costs beside its payload
+  uint64_t max_bytes;
+  uint32_t port_count;
+  // What a topic that is gone had published up to which seq: without it, a
+  // topic of the same name would tell an old id that nothing was missed. Names
+  // share places, which errs on the side of telling a gap.
+  uint64_t vanished[HUB_VANISHED];
+  // Constant:
+  char epoch[HUB_EPOCH_LEN + 1];
+  struct form_encoder forms[MESSAGE_FORMS];
+  unsigned form_count;
+  struct hub_counters counters;
+};
+
+// A subscription: a cursor of one reader in the log of one topic.
+struct hub_sub {
+  struct hub_sub *next;  // in the reader's ring of subscriptions, by time of joining
+  struct hub_sub *prev;
+  struct hub_sub *behind_next;  // in reader->behind
+  struct hub_reader *reader;
+  struct topic_port *place;
+  uint64_t cursor;  // ordinal of the next message it gets
+  uint32_t index;   // in place->subs
+  uint8_t lag;      // enum hub_lag
+  bool is_behind;
+};
+
+// What one drain took out of one topic: messages [first, first + count) of the turn.
+struct turn_topic {
+  struct topic_port *place;
+  size_t first;
+  size_t count;
+  uint64_t start;  // ordinal of the first
+  uint64_t base;   // oldest kept then
+  enum hub_lag lag;
+};
+
+struct turn {
+  struct message **messages;  // one reference each
+  size_t message_count;
+  size_t message_cap;
+  struct turn_topic *topics;
+  size_t topic_count;
+  size_t topic_cap;
+  size_t live_count;  // topics with messages
+};
+
+// A gap to tell, and a place in the merge of several logs: see pump.c.
+struct pump_gap {
+  struct hub_sub *sub;
+  uint64_t missed;
+  enum hub_lag policy;
+};
+
+struct pump_head {
+  uint64_t seq;
+  uint64_t ordinal;
+  struct hub_sub *sub;
+};
+
+struct pump_scratch {
+  struct pump_gap *gaps;
+  size_t gap_count;
+  struct pump_head *heap;  // by seq, the smallest first
+  size_t heap_count;
+  size_t cap;  // of each
+};
+
+struct hub_port {
+  struct hub *hub;
+  struct hub_port_ops ops;
+  void *ctx;
+  atomic_bool is_signalled;  // there is work since the last drain; changed under the lock
+  atomic_uint waker_count;   // threads about to call wake
+  struct list dirty;         // topic_ports with something to drain; under the lock
+  // The port's thread owns the rest:
+  struct list pump;  // readers to bring up to date
+  bool is_draining;
+  struct turn turn;
+  struct batch_cache batches;
+  struct pump_scratch scratch;
+};
+
+// ---- hub.c, with the lock held -------------------------------------------
+
+struct topic *hub_topic_find(struct hub *hub, struct slice name);  // or NULL
+struct topic *hub_topic_create(struct hub *hub, struct slice name);
+const struct hub_rule *hub_topic_rule(struct hub *hub, struct topic *t);
+// Brings t's rule up to date and drops what is beyond retention; frees t when it then is idle.
+void hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
+// The same, but an idle topic stays, for a caller that is about to use it.
+void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
+// Has the port drain this topic: true when its thread must be woken for it.
+bool hub_port_mark(struct topic_port *place);
+
+// ---- between the files of a port -----------------------------------------
+
+// Notes that sub waits for messages, and has its reader pumped unless it is blocked.
+void port_sub_defer(struct hub_sub *sub);
+
+// Tells a gap; ends the reader when the policy says so.
+void port_tell_gap(struct hub_sub *sub, uint64_t missed, enum hub_lag policy);
+
+// Brings one reader up to date from the logs, as far as it takes the messages.
+// False when it left some without being blocked: then it is to be pumped again.
+bool pump_reader(struct hub_port *port, struct hub_reader *reader);
+
+#endif

@@ -1,0 +1,172 @@
+// Joining and leaving: where a new cursor is set, and what that promises.
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "hub/internal.h"
+
+// ---- subscriptions, with the lock held -----------------------------------
+
+// A connection may follow many topics, and a topic have many connections:
+// the shorter list is searched.
+static struct hub_sub *sub_find(const struct hub_reader *reader, const struct topic_port *place) {
+  if (place == NULL) return NULL;
+  if (place->sub_count < reader->sub_count) {
+    for (uint32_t i = 0; i < place->sub_count; i++) {
+      if (place->subs[i]->reader == reader) return place->subs[i];
+    }
+    return NULL;
+  }
+  struct hub_sub *sub = reader->subs;
+  for (uint32_t i = 0; i < reader->sub_count; i++, sub = sub->next) {
+    if (sub->place == place) return sub;
+  }
+  return NULL;
+}
+
+static void link_to_reader(struct hub_sub *sub, struct hub_reader *reader) {
+  if (reader->subs == NULL) {
+    reader->subs = sub->next = sub->prev = sub;
+  } else {
+    sub->next = reader->subs;
+    sub->prev = reader->subs->prev;
+    sub->prev->next = sub->next->prev = sub;
+  }
+  reader->sub_count++;
+}
+
+static void unlink_from_reader(struct hub_sub *sub) {
+  struct hub_reader *reader = sub->reader;
+  for (struct hub_sub **at = &reader->behind; sub->is_behind; at = &(*at)->behind_next) {
+    if (*at != sub) continue;
+    *at = sub->behind_next;
+    sub->is_behind = false;
+    break;
+  }
+  sub->prev->next = sub->next;
+  sub->next->prev = sub->prev;
+  if (reader->subs == sub) reader->subs = sub->next != sub ? sub->next : NULL;
+  reader->sub_count--;
+}
+
+static struct hub_sub *sub_add(struct hub_reader *reader, struct topic *t) {
+  struct topic_port *place = topic_port_find(t, reader->port);
+  if (place == NULL) place = topic_port_add(t, reader->port);
+  if (place->sub_count == place->sub_cap) {
+    place->sub_cap = place->sub_cap == 0 ? 1 : place->sub_cap * 2;
+    place->subs = mem_realloc(place->subs, place->sub_cap * sizeof *place->subs);
+  }
+  struct hub_sub *sub = mem_zalloc(sizeof *sub);
+  sub->reader = reader;
+  sub->place = place;
+  sub->index = place->sub_count;
+  place->subs[place->sub_count++] = sub;
+  t->sub_count++;
+  link_to_reader(sub, reader);
+  return sub;
+}
+
+static void sub_drop(struct hub *hub, struct hub_sub *sub) {
+  struct topic_port *place = sub->place;
+  struct topic *t = place->topic;
+  unlink_from_reader(sub);
+  place->subs[sub->index] = place->subs[--place->sub_count];
+  place->subs[sub->index]->index = sub->index;
+  if (place->sub_count == 0) topic_port_remove(place);
+  t->sub_count--;
+  free(sub);
+  hub_topic_settle(hub, t, clock_mono_ms());
+}
+
+// ---- where a cursor starts -----------------------------------------------
+
+static uint64_t start_after_id(const struct hub *hub, const struct topic *t, struct slice id,
+                               struct hub_join_result *result) {
+  uint64_t seq;
+  result->missed_known = false;
+  // An id that was never given out says nothing: all that is kept comes.
+  if (!hub_id_parse(hub, id, &seq) || seq > hub->seq) return t->base;
+  result->recovered = result->missed_known = seq >= t->lost_seq;
+  return topic_find_after(t, seq);
+}
+
+static uint64_t start_of(const struct hub *hub, const struct topic *t,
+                         const struct hub_join_options *options, struct hub_join_result *result) {
+  switch (options->since) {
+    case HUB_SINCE_FIRST:
+      return t->base;
+    case HUB_SINCE_LAST:
+      return t->head > t->base ? t->head - 1 : t->head;
+    case HUB_SINCE_ID:
+      return start_after_id(hub, t, options->id, result);
+    case HUB_SINCE_NOW:
+      break;
+  }
+  return t->head;
+}
+
+static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
+  struct topic_port *place = sub->place;
+  sub->cursor = cursor;
+  if (cursor >= place->topic->head) return;
+  // What was promised to come must not be evicted before the next drain.
+  if (cursor < place->pos) place->pos = cursor;
+  hub_port_mark(place);
+  port_sub_defer(sub);
+}
+
+// ---- the calls -----------------------------------------------------------
+
+static enum hub_status join_locked(struct hub_reader *reader, struct slice name,
+                                   const struct hub_join_options *options,
+                                   struct hub_join_result *result) {
+  struct hub *hub = reader->port->hub;
+  struct topic *t = hub_topic_find(hub, name);
+  if (t == NULL) t = hub_topic_create(hub, name);
+  hub_topic_trim(hub, t, clock_mono_ms());  // so that nothing past its ttl is replayed
+  struct hub_sub *sub = sub_find(reader, topic_port_find(t, reader->port));
+  bool is_new = sub == NULL;
+  if (is_new) {
+    if (t->rule->limit > 0 && t->sub_count >= t->rule->limit) return HUB_LIMIT;
+    sub = sub_add(reader, t);
+  }
+  sub->lag = (uint8_t)options->lag;
+  result->seq = hub->seq;
+  uint64_t cursor = start_of(hub, t, options, result);
+  if (is_new || options->since != HUB_SINCE_NOW) set_cursor(sub, cursor);
+  return HUB_OK;
+}
+
+enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
+                         const struct hub_join_options *options, struct hub_join_result *result) {
+  struct hub_join_result ignored;
+  if (result == NULL) result = &ignored;
+  *result = (struct hub_join_result){.missed_known = true};
+  if (!topic_name_is_valid(topic)) return HUB_BAD_TOPIC;
+  struct hub *hub = reader->port->hub;
+  pthread_mutex_lock(&hub->lock);
+  enum hub_status status = join_locked(reader, topic, options, result);
+  pthread_mutex_unlock(&hub->lock);
+  return status;
+}
+
+enum hub_status hub_leave(struct hub_reader *reader, struct slice topic) {
+  struct hub *hub = reader->port->hub;
+  pthread_mutex_lock(&hub->lock);
+  struct topic *t = hub_topic_find(hub, topic);
+  struct hub_sub *sub = t != NULL ? sub_find(reader, topic_port_find(t, reader->port)) : NULL;
+  if (sub != NULL) sub_drop(hub, sub);
+  pthread_mutex_unlock(&hub->lock);
+  return sub != NULL ? HUB_OK : HUB_NOT_JOINED;
+}
+
+void hub_reader_close(struct hub_reader *reader) {
+  struct hub *hub = reader->port->hub;
+  // One hold of the lock a topic: a reader of thousands must not stop the others.
+  while (reader->subs != NULL) {
+    pthread_mutex_lock(&hub->lock);
+    sub_drop(hub, reader->subs);
+    pthread_mutex_unlock(&hub->lock);
+  }
+  list_remove(&reader->pump_link);
+}
