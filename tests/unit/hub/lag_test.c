@@ -1,0 +1,263 @@
+// Readers that cannot keep up: they block, go on from the log, and when the
+// log has moved on they are told exactly how much they missed.
+#include "hub_fixture.h"
+
+struct world {
+  struct hub *hub;
+  struct port port;
+  struct reader slow, quick;
+};
+
+static int setup(void **state) {
+  struct world *w = mem_zalloc(sizeof *w);
+  w->hub = fixture_hub();
+  port_open(&w->port, w->hub);
+  reader_open(&w->slow, &w->port, 1, FORM_ALL);
+  reader_open(&w->quick, &w->port, 2, FORM_ALL);
+  *state = w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct world *w = *state;
+  reader_close(&w->slow);
+  reader_close(&w->quick);
+  hub_port_free(w->port.hub);
+  hub_free(w->hub);
+  free(w);
+  return 0;
+}
+
+static void block(struct reader *r) {
+  r->budget = 0;
+  r->hub.is_blocked = true;
+}
+
+// One message a turn, so that retention takes hold while the reader is blocked.
+static void publish_slowly(struct world *w, const char *topic, unsigned first, unsigned last) {
+  for (unsigned i = first; i <= last; i++) {
+    publish_numbers(w->hub, topic, i, i);
+    hub_drain(w->port.hub);
+  }
+}
+
+static void test_a_blocked_reader_goes_on_where_it_was(void **state) {
+  struct world *w = *state;
+  join(&w->slow, "t");
+  join(&w->quick, "t");
+  w->slow.budget = 3;
+  publish_numbers(w->hub, "t", 1, 10);
+  hub_drain(w->port.hub);
+  assert_true(w->slow.hub.is_blocked);
+  assert_string_equal(told(&w->slow), "1 2 3");
+  assert_int_equal(w->quick.event_count, 10);
+  publish_slowly(w, "t", 11, 12);
+  assert_string_equal(told(&w->slow), "");
+  assert_false(hub_port_has_work(w->port.hub));
+  reader_resume(&w->slow, 5);
+  assert_true(hub_port_has_work(w->port.hub));
+  assert_string_equal(told(&w->slow), "");  // not before the next drain
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "4 5 6 7 8");
+  reader_resume(&w->slow, SIZE_MAX);
+  publish_numbers(w->hub, "t", 13, 13);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "9 10 11 12 13");
+  assert_int_equal(hub_counters(w->hub)->lagged, 0);
+}
+
+static void test_blocked_just_when_all_is_taken(void **state) {
+  struct world *w = *state;
+  join(&w->slow, "t");
+  w->slow.budget = 2;
+  publish_numbers(w->hub, "t", 1, 2);
+  hub_drain(w->port.hub);
+  assert_true(w->slow.hub.is_blocked);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  publish_numbers(w->hub, "t", 3, 3);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "1 2 3");
+}
+
+static void test_skip_goes_on_at_the_oldest(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4});
+  join(&w->slow, "t");
+  publish_slowly(w, "t", 1, 2);
+  block(&w->slow);
+  publish_slowly(w, "t", 3, 20);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->slow.events[2].policy, HUB_LAG_SKIP);
+  assert_string_equal(w->slow.events[2].text, "t");
+  assert_string_equal(told(&w->slow), "1 2 !14 17 18 19 20");
+  assert_int_equal(hub_counters(w->hub)->lagged, 14);
+}
+
+static void test_latest_goes_on_at_the_newest(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_LATEST});
+  join(&w->slow, "t");
+  block(&w->slow);
+  publish_slowly(w, "t", 1, 4);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "1 2 3 4");  // still kept: no lag
+  block(&w->slow);
+  publish_slowly(w, "t", 5, 20);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->slow.events[0].policy, HUB_LAG_LATEST);
+  assert_string_equal(told(&w->slow), "!15 20");
+}
+
+static void test_close_ends_the_reader(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_LATEST});
+  join_as(&w->slow, "t", HUB_SINCE_NOW, NULL, HUB_LAG_CLOSE);  // wins over the rule
+  join(&w->slow, "u");
+  block(&w->slow);
+  publish_slowly(w, "t", 1, 4);
+  assert_false(w->slow.hub.is_ended);
+  publish_slowly(w, "t", 5, 5);
+  assert_true(w->slow.hub.is_ended);  // told although it is blocked
+  assert_int_equal(w->slow.events[0].policy, HUB_LAG_CLOSE);
+  assert_string_equal(told(&w->slow), "!1");
+  reader_resume(&w->slow, SIZE_MAX);
+  publish_slowly(w, "u", 1, 5);
+  publish_slowly(w, "t", 6, 9);
+  assert_string_equal(told(&w->slow), "");
+}
+
+static void test_close_by_the_pump(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_CLOSE});
+  join(&w->slow, "t");
+  block(&w->slow);
+  publish_numbers(w->hub, "t", 1, 9);
+  hub_drain(w->port.hub);  // evicts after it looked
+  assert_false(w->slow.hub.is_ended);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_true(w->slow.hub.is_ended);
+  assert_string_equal(told(&w->slow), "!5");
+}
+
+static void test_gaps_of_several_topics(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 2});
+  join(&w->slow, "a");
+  join_as(&w->slow, "b", HUB_SINCE_NOW, NULL, HUB_LAG_LATEST);
+  join(&w->slow, "c");
+  block(&w->slow);
+  publish_slowly(w, "a", 1, 5);
+  publish_slowly(w, "b", 11, 16);
+  publish_slowly(w, "c", 21, 22);
+  publish_slowly(w, "a", 6, 6);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  uint64_t missed_a = 0, missed_b = 0;
+  for (int i = 0; i < 2; i++) {
+    assert_true(w->slow.events[i].is_gap);
+    *(w->slow.events[i].text[0] == 'a' ? &missed_a : &missed_b) = w->slow.events[i].missed;
+  }
+  assert_int_equal(missed_a, 4);
+  assert_int_equal(missed_b, 5);
+  memmove(w->slow.events, w->slow.events + 2, (w->slow.event_count -= 2) * sizeof *w->slow.events);
+  assert_string_equal(told(&w->slow), "5 16 21 22 6");
+}
+
+static void test_random_takes_lose_and_double_nothing(void **state) {
+  struct world *w = *state;
+  static const char *const topics[] = {"a", "b", "c"};
+  set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 100000});
+  srand(11);
+  for (int i = 0; i < 3; i++) join(&w->slow, topics[i]);
+  join(&w->quick, "b");
+  w->slow.budget = w->quick.budget = 1;
+  uint64_t count_all = 0, count_b = 0;
+  for (int round = 0; round < 2000; round++) {
+    for (int i = rand() % 8; i > 0; i--) {
+      int topic = rand() % 3;
+      publish(w->hub, topics[topic], topics[topic]);
+      count_all++;
+      count_b += topic == 1;
+    }
+    if (rand() % 2) reader_resume(&w->slow, 1 + (size_t)rand() % 30);
+    if (rand() % 2) reader_resume(&w->quick, 1 + (size_t)rand() % 10);
+    hub_drain(w->port.hub);
+  }
+  reader_resume(&w->slow, SIZE_MAX);
+  reader_resume(&w->quick, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->slow.event_count, count_all);
+  for (size_t i = 0; i < count_all; i++) assert_true(w->slow.events[i].seq == i + 1);
+  assert_int_equal(w->quick.event_count, count_b);
+  for (size_t i = 1; i < count_b; i++) {
+    assert_true(w->quick.events[i].seq > w->quick.events[i - 1].seq);
+  }
+}
+
+static size_t take_one(struct hub_reader *hub_reader, const struct hub_batch *batch) {
+  struct reader *r = list_entry(hub_reader, struct reader, hub);
+  check_batch(r, batch);
+  r->event_count++;
+  return 1;
+}
+
+// A reader that takes little without saying that it is blocked is asked again,
+// and does not hold up the drain.
+static void test_half_taken_without_blocking(void **state) {
+  struct world *w = *state;
+  struct port port = {0};
+  port.hub =
+      hub_port_new(w->hub, &(struct hub_port_ops){fixture_wake, take_one, fixture_gap}, &port);
+  struct reader reader;
+  reader_open(&reader, &port, 3, FORM_ALL);
+  join(&reader, "t");
+  publish_numbers(w->hub, "t", 1, 10);
+  for (int i = 0; i < 20; i++) hub_drain(port.hub);
+  assert_int_equal(reader.event_count, 10);
+  reader_close(&reader);
+  hub_port_free(port.hub);
+}
+
+static void test_leave_and_close_while_blocked(void **state) {
+  struct world *w = *state;
+  join(&w->slow, "t");
+  join(&w->slow, "u");
+  join(&w->quick, "t");
+  block(&w->slow);
+  publish_slowly(w, "t", 1, 3);
+  publish_slowly(w, "u", 1, 3);
+  hub_leave(&w->slow.hub, slice_str("t"));
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "1 2 3");
+  block(&w->slow);
+  publish_slowly(w, "u", 4, 4);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_reader_close(&w->slow.hub);  // while it waits to be pumped
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "");
+  assert_string_equal(told(&w->quick), "1 2 3");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(test_a_blocked_reader_goes_on_where_it_was),
+      TEST(test_blocked_just_when_all_is_taken),
+      TEST(test_skip_goes_on_at_the_oldest),
+      TEST(test_latest_goes_on_at_the_newest),
+      TEST(test_close_ends_the_reader),
+      TEST(test_close_by_the_pump),
+      TEST(test_gaps_of_several_topics),
+      TEST(test_random_takes_lose_and_double_nothing),
+      TEST(test_half_taken_without_blocking),
+      TEST(test_leave_and_close_while_blocked),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

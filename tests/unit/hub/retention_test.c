@@ -1,0 +1,248 @@
+// Retention: what a log keeps by count, bytes and age, and what it must keep
+// until every port has drained it.
+#include <unistd.h>
+
+#include "hub/internal.h"
+#include "hub_fixture.h"
+
+struct world {
+  struct hub *hub;
+  struct port port, slow;
+  struct reader live, late, far;  // far is on the port that drains seldom
+};
+
+static int setup(void **state) {
+  struct world *w = mem_zalloc(sizeof *w);
+  w->hub = fixture_hub();
+  port_open(&w->port, w->hub);
+  port_open(&w->slow, w->hub);
+  reader_open(&w->live, &w->port, 1, FORM_ALL);
+  reader_open(&w->late, &w->port, 2, FORM_TEXT);
+  reader_open(&w->far, &w->slow, 3, FORM_ALL);
+  *state = w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct world *w = *state;
+  reader_close(&w->live);
+  reader_close(&w->late);
+  reader_close(&w->far);
+  hub_port_free(w->port.hub);
+  hub_port_free(w->slow.hub);
+  hub_free(w->hub);
+  free(w);
+  return 0;
+}
+
+// What a reader that comes now finds in the topic.
+static const char *kept(struct world *w, const char *topic) {
+  join_as(&w->late, topic, HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  hub_drain(w->port.hub);
+  hub_leave(&w->late.hub, slice_str(topic));
+  return told(&w->late);
+}
+
+static uint64_t evicted(struct world *w) { return hub_counters(w->hub)->evicted; }
+
+static void test_history_by_count(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "h", .history = 3});
+  publish_numbers(w->hub, "h", 1, 2);
+  assert_string_equal(kept(w, "h"), "1 2");
+  publish_numbers(w->hub, "h", 3, 100);
+  assert_string_equal(kept(w, "h"), "98 99 100");
+  assert_int_equal(evicted(w), 97);
+  assert_int_equal(hub_topic_count(w->hub), 1);
+}
+
+static void test_history_by_bytes(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "b", .history = 100, .bytes = 10});
+  publish(w->hub, "b", "aaaa");
+  publish(w->hub, "b", "bbbb");
+  assert_string_equal(kept(w, "b"), "aaaa bbbb");
+  publish(w->hub, "b", "cc");
+  assert_string_equal(kept(w, "b"), "aaaa bbbb cc");
+  publish(w->hub, "b", "d");
+  assert_string_equal(kept(w, "b"), "bbbb cc d");
+  publish(w->hub, "b", "0123456789");
+  assert_string_equal(kept(w, "b"), "0123456789");
+}
+
+static void test_too_large_is_refused(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "b*", .bytes = 4});
+  join(&w->live, "b1");
+  struct message *m = message_of("12345", 0, MESSAGE_TEXT);
+  assert_int_equal(hub_publish(w->hub, NULL, slice_str("b1"), m, NULL), HUB_TOO_LARGE);
+  m = message_of("12345", 0, MESSAGE_TEXT);
+  assert_int_equal(hub_publish(w->hub, NULL, slice_str("b2"), m, NULL), HUB_TOO_LARGE);
+  assert_int_equal(publish(w->hub, "b1", "1234"), 1);  // a refused message uses up no seq
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->live), "1234");
+}
+
+static void test_ttl(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t*", .history = 10, .ttl_ms = 50});
+  publish(w->hub, "t1", "old");
+  publish(w->hub, "t2", "old");
+  assert_string_equal(kept(w, "t1"), "old");
+  usleep(60000);
+  assert_string_equal(kept(w, "t1"), "");  // gone at once, swept or not
+  assert_int_equal(hub_topic_count(w->hub), 1);
+  publish(w->hub, "t1", "new");
+  hub_sweep(w->hub);
+  assert_int_equal(hub_topic_count(w->hub), 1);
+  assert_string_equal(kept(w, "t1"), "new");
+}
+
+static void test_sweep_goes_round_all_topics(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "**", .history = 1, .ttl_ms = 1});
+  enum { COUNT = HUB_SWEEP_MAX + 100 };
+  for (int i = 0; i < COUNT; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "t%d", i);
+    publish(w->hub, name, "x");
+  }
+  assert_int_equal(hub_topic_count(w->hub), COUNT);
+  usleep(5000);
+  hub_sweep(w->hub);
+  assert_int_equal(hub_topic_count(w->hub), 100);  // bounded work a call
+  hub_sweep(w->hub);
+  assert_int_equal(hub_topic_count(w->hub), 0);
+  hub_sweep(w->hub);
+}
+
+static void test_nothing_is_kept_for_nobody(void **state) {
+  struct world *w = *state;
+  assert_int_equal(publish(w->hub, "t", "x"), 1);
+  assert_int_equal(hub_topic_count(w->hub), 0);
+  join(&w->live, "t");
+  publish_numbers(w->hub, "t", 1, 3);
+  assert_string_equal(kept(w, "t"), "1 2 3");  // kept as long as cursors may need them
+  hub_leave(&w->live.hub, slice_str("t"));
+  assert_int_equal(hub_topic_count(w->hub), 0);
+  assert_true(w->hub->kept_bytes == 0);
+}
+
+static void test_window_without_history(void **state) {
+  struct world *w = *state;
+  join(&w->live, "t");
+  publish_numbers(w->hub, "t", 1, HUB_WINDOW + 10);
+  assert_int_equal(evicted(w), 0);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->live.event_count, HUB_WINDOW + 10);
+  assert_int_equal(evicted(w), 10);
+}
+
+static void test_burst_reaches_every_healthy_reader(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 10, .bytes = 100});
+  join(&w->live, "t");
+  join(&w->live, "u");  // merged by the pump, which reads the log itself
+  join(&w->late, "t");
+  join(&w->far, "t");
+  publish_numbers(w->hub, "t", 1, 5000);
+  publish_numbers(w->hub, "u", 1, 5000);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->live.event_count, 10000);
+  assert_int_equal(w->late.event_count, 5000);
+  assert_int_equal(hub_counters(w->hub)->lagged, 0);
+  assert_int_equal(evicted(w), 4990);  // u's; t's wait for the other port
+  publish_numbers(w->hub, "t", 5001, 5001);
+  hub_drain(w->slow.hub);
+  assert_int_equal(w->far.event_count, 5001);
+  assert_int_equal(evicted(w), 9981);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->late.event_count, 5001);
+  assert_int_equal(hub_counters(w->hub)->lagged, 0);
+}
+
+static void test_a_port_that_left_protects_nothing(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 10});
+  join(&w->live, "t");
+  join(&w->far, "t");
+  publish_numbers(w->hub, "t", 1, 100);
+  hub_drain(w->port.hub);
+  assert_int_equal(evicted(w), 0);
+  hub_leave(&w->far.hub, slice_str("t"));
+  assert_int_equal(evicted(w), 90);
+  assert_int_equal(hub_topic_count(w->hub), 1);
+}
+
+static void test_a_stuck_port_is_capped(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 10});
+  w->hub->max_bytes = 100 * (sizeof(struct message) + 8);
+  join(&w->live, "t");
+  join(&w->far, "t");
+  for (unsigned i = 1; i <= 500; i++) {
+    publish_numbers(w->hub, "t", i, i);
+    hub_drain(w->port.hub);
+    assert_true(w->hub->kept_bytes <= w->hub->max_bytes);
+  }
+  assert_int_equal(w->live.event_count, 500);  // the healthy port notices nothing
+  hub_drain(w->slow.hub);
+  uint64_t missed = w->far.events[0].missed;
+  assert_true(w->far.events[0].is_gap && missed > 300);
+  assert_int_equal(hub_counters(w->hub)->lagged, missed);
+  assert_int_equal(w->far.event_count - 1 + missed, 500);
+  assert_string_equal(w->far.events[w->far.event_count - 1].text, "500");
+}
+
+static void test_new_rules_apply_to_old_topics(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 100});
+  publish_numbers(w->hub, "t", 1, 50);
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 2});
+  assert_string_equal(kept(w, "t"), "49 50");
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 3});
+  publish_numbers(w->hub, "t", 51, 51);
+  assert_string_equal(kept(w, "t"), "49 50 51");
+  hub_rules_set(w->hub, NULL, 0);
+  hub_sweep(w->hub);
+  assert_int_equal(hub_topic_count(w->hub), 0);
+}
+
+static void test_a_replay_is_kept_until_the_next_drain(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 3});
+  publish_numbers(w->hub, "t", 1, 3);
+  join_as(&w->live, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  publish_numbers(w->hub, "t", 4, 6);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->live), "1 2 3 4 5 6");
+  assert_int_equal(evicted(w), 3);
+  // Also where the port has drained the topic before.
+  join_as(&w->late, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
+  join_as(&w->late, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  publish_numbers(w->hub, "t", 7, 9);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->late), "4 5 6 7 8 9");
+  assert_string_equal(told(&w->live), "7 8 9");
+  assert_int_equal(evicted(w), 6);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(test_history_by_count),
+      TEST(test_history_by_bytes),
+      TEST(test_too_large_is_refused),
+      TEST(test_ttl),
+      TEST(test_sweep_goes_round_all_topics),
+      TEST(test_nothing_is_kept_for_nobody),
+      TEST(test_window_without_history),
+      TEST(test_burst_reaches_every_healthy_reader),
+      TEST(test_a_port_that_left_protects_nothing),
+      TEST(test_a_stuck_port_is_capped),
+      TEST(test_new_rules_apply_to_old_topics),
+      TEST(test_a_replay_is_kept_until_the_next_drain),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
