@@ -93,6 +93,13 @@ local function choose_protocol(definition, req)
   end
 end
 
+-- What the server sends with a stream, for HEAD, which starts none.
+local stream_headers = {
+  ["content-type"] = "text/event-stream",
+  ["cache-control"] = "no-cache",
+  ["x-accel-buffering"] = "no",
+}
+
 local function accept(definition, req, data, headers)
   if definition.kind == "ws" then
     return core.accept_ws(req, definition.index, data, choose_protocol(definition, req), headers)
@@ -117,7 +124,7 @@ local function decide(definition, req, res, life, verdict, ...)
     error(("upgrade of %s returned a %s as headers"):format(definition.key, type(headers)), 0)
   end
   if definition.kind == "sse" and req.method == "HEAD" then
-    return 200, "", { ["content-type"] = "text/event-stream" }
+    return 200, "", stream_headers
   end
   life.session = accept(definition, req, verdict == true and {} or verdict, headers)
   life.is_gone = life.session == nil
