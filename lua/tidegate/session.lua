@@ -95,16 +95,25 @@ end
 
 -- What the server sends with a stream, for HEAD, which starts none.
 local stream_headers = {
-  ["content-type"] = "text/event-stream",
-  ["cache-control"] = "no-cache",
-  ["x-accel-buffering"] = "no",
+  ["Content-Type"] = "text/event-stream",
+  ["Cache-Control"] = "no-cache",
+  ["X-Accel-Buffering"] = "no",
 }
+
+-- Written in pieces, because a whole response would name a length that GET has not.
+local function answer_head(res, headers)
+  for name, value in pairs(headers or {}) do
+    if type(value) ~= "table" then res:header(name, value) end
+  end
+  for name, value in pairs(stream_headers) do res:header(name, value) end
+  res:write("")
+end
 
 local function accept(definition, req, data, headers)
   if definition.kind == "ws" then
     return core.accept_ws(req, definition.index, data, choose_protocol(definition, req), headers)
   end
-  return core.accept_sse(req, definition.index, data, headers)
+  return core.accept_sse(req, definition.index, data, nil, headers)
 end
 
 -- Acts on what `upgrade` returned. Only a table or true lets anyone in, so that
@@ -124,7 +133,7 @@ local function decide(definition, req, res, life, verdict, ...)
     error(("upgrade of %s returned a %s as headers"):format(definition.key, type(headers)), 0)
   end
   if definition.kind == "sse" and req.method == "HEAD" then
-    return 200, "", stream_headers
+    return answer_head(res, headers)
   end
   life.session = accept(definition, req, verdict == true and {} or verdict, headers)
   life.is_gone = life.session == nil

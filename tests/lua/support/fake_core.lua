@@ -82,13 +82,11 @@ local function new_core(log)
     if req.bad_handshake then return 400, "bad handshake", { ["x-why"] = "key" } end
   end
   local function accept(kind)
-    return function(req, index, data, ...)
+    return function(req, index, data, protocol, headers)
       log[#log + 1] = "accept " .. kind
       if req.has_left then return nil, "closed" end
-      local extra = { ... }
-      local connection = { kind = kind, index = index, data = data, joined = {} }
-      if kind == "ws" then connection.protocol = table.remove(extra, 1) end
-      connection.headers = extra[1]
+      local connection = { kind = kind, index = index, data = data, protocol = protocol,
+        headers = headers, joined = {} }
       function connection:topics() return self.joined end
       function connection:close() log[#log + 1] = "close" end
       log.connection = connection
@@ -116,7 +114,10 @@ function fake.load()
     local req = { method = method, raw_path = raw_path, path = url_decode(raw_path), headers = {} }
     for name, value in pairs(fields or {}) do req[name] = value end
     generation.finished = generation.finished or generation.app.finish()
-    return req, { started = false }
+    local res = { started = false, headers = {} }
+    function res:header(name, value) self.headers[name] = value end
+    function res:write(text) self.started, self.text = true, (self.text or "") .. text end
+    return req, res
   end
 
   -- Dispatches a request; the values that respond was given follow.
