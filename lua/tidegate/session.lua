@@ -46,9 +46,10 @@ local kinds = {
       open = check.is_function,
       close = check.is_function,
       gap = check.is_function,
+      drain = check.is_function,
       keepalive = check.is_seconds,
     },
-    callbacks = { "open", "close", "gap" },
+    callbacks = { "open", "close", "gap", "drain" },
   },
 }
 
@@ -113,7 +114,7 @@ local function accept(definition, req, data, headers)
   if definition.kind == "ws" then
     return core.accept_ws(req, definition.index, data, choose_protocol(definition, req), headers)
   end
-  return core.accept_sse(req, definition.index, data, nil, headers)
+  return core.accept_sse(req, definition.index, data, headers)
 end
 
 -- Acts on what `upgrade` returned. Only a table or true lets anyone in, so that

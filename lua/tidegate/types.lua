@@ -44,21 +44,25 @@ function Request:bearer() end
 local Response = {}
 
 ---@param code integer
+---@return tidegate.Response
 function Response:status(code) end
 
 ---@param name string
 ---@param value string
+---@return tidegate.Response|nil, string|nil message, string|nil code
 function Response:header(name, value) end
 
 ---@param name string
 ---@param value string
 ---@param options? tidegate.cookie_options
+---@return tidegate.Response|nil, string|nil message, string|nil code
 function Response:cookie(name, value, options) end
 
 ---@param text string
 ---@return true|nil, string|nil message, string|nil code
 function Response:write(text) end
 
+---@return true|nil, string|nil message, string|nil code
 function Response:finish() end
 
 ---@class tidegate.join_options
@@ -67,15 +71,16 @@ function Response:finish() end
 
 ---@class tidegate.join_result
 ---@field recovered boolean
----@field missed integer
+---@field missed integer|nil nil: not known
 ---@field id string
 
 ---@class tidegate.Connection
----@field id string
+---@field id integer
 ---@field data table
 ---@field params table<string, string>
 ---@field query table<string, string>
 ---@field peer string
+---@field [string] any what scripts keep on it
 local Connection = {}
 
 ---@param topic string
@@ -90,7 +95,7 @@ function Connection:leave(topic) end
 ---@return string[]|nil, string|nil message
 function Connection:topics() end
 
----@return integer|nil bytes, string|nil message
+---@return integer bytes
 function Connection:buffered() end
 
 ---@class tidegate.WebSocket: tidegate.Connection
@@ -109,15 +114,17 @@ function WebSocket:recv(seconds) end
 ---@return fun(): string|nil, tidegate.kind|nil
 function WebSocket:messages() end
 
----@return true|nil, string|nil message
-function WebSocket:ping() end
+---@param data? string at most 125 bytes
+---@return true|nil, string|nil message, string|nil code
+function WebSocket:ping(data) end
 
 ---@param code? integer
----@param reason? string
+---@param reason? string at most 123 bytes
+---@return true|nil, string|nil message, string|nil code
 function WebSocket:close(code, reason) end
 
 ---@class tidegate.event
----@field data? any
+---@field data? string|number|table
 ---@field event? string
 ---@field id? string
 ---@field retry? integer milliseconds
@@ -127,9 +134,10 @@ function WebSocket:close(code, reason) end
 local Stream = {}
 
 ---@param event string|tidegate.event
----@return true|nil, string|nil message, "closed"|"full"|"utf8"|nil code
+---@return true|nil, string|nil message, "closed"|"full"|"invalid"|nil code
 function Stream:send(event) end
 
+---@return true|nil, string|nil message, string|nil code
 function Stream:close() end
 
 ---@class tidegate.Timer
@@ -139,7 +147,7 @@ function Timer:cancel() end
 
 ---@class tidegate.Core the native module
 ---@field accept_ws fun(req: tidegate.Request, index: integer, data: table, protocol?: string, headers?: table): tidegate.WebSocket|nil, string|nil
----@field accept_sse fun(req: tidegate.Request, index: integer, data: table, protocol: nil, headers?: table): tidegate.Stream|nil, string|nil
+---@field accept_sse fun(req: tidegate.Request, index: integer, data: table, headers?: table): tidegate.Stream|nil, string|nil
 ---@field respond fun(req: tidegate.Request, res: tidegate.Response, ...: any)
 ---@field set_route fun(req: tidegate.Request, name: string)
 ---@field ws_check fun(req: tidegate.Request): integer|nil, string|nil, table|nil
@@ -150,7 +158,7 @@ function Timer:cancel() end
 ---@field equal fun(a: string, b: string): boolean
 ---@field env table<string, string|nil>
 ---@field log table<"debug"|"info"|"warn"|"error", fun(...: any)>
----@field json { encode: fun(value: any): string, decode: fun(text: string): any, null: any }
+---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), null: any, empty_array: any }
 ---@field dir string
 ---@field version string
 local core = {}
@@ -174,18 +182,19 @@ function core.sleep(seconds) end
 
 ---@param seconds number
 ---@param fn function
----@param options? { on?: "all" }
+---@param options? { on?: "one"|"all" }
 ---@return tidegate.Timer
 function core.every(seconds, fn, options) end
 
 ---@param seconds number
 ---@param fn function
----@param options? { on?: "all" }
+---@param options? { on?: "one"|"all" }
 ---@return tidegate.Timer
 function core.after(seconds, fn, options) end
 
 ---@param fn function
 ---@param ... any
+---@return tidegate.Timer
 function core.spawn(fn, ...) end
 
 ---@return number seconds since 1970
@@ -195,8 +204,8 @@ function core.now() end
 function core.id() end
 
 ---@param name string
----@param init? table
----@return table
+---@param init? any a function is called for the value
+---@return any
 function core.keep(name, init) end
 
 ---@return table<string, number>
