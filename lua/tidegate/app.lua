@@ -10,6 +10,8 @@ local scope = require "tidegate.scope"
 
 local app = {}
 
+check.hide_file()
+
 local paths = router.new(core.url_decode)
 local routes = {} ---@type tidegate.route[]
 local links = {} ---@type tidegate.link[]

@@ -6,11 +6,13 @@ local getinfo = debug.getinfo
 
 local check = {}
 
--- The framework's own files share this beginning of their source name.
-local own_prefix = getinfo(1, "S").source:match("^(.*)check") or ""
+-- Sources of the framework's files that stand between a script and a check.
+local hidden = { [getinfo(1, "S").source] = true }
 
-local function is_own(source)
-  return source:sub(1, #own_prefix) == own_prefix and source:find("^[%w_]+", #own_prefix + 1) ~= nil
+---Hides the calling file: positions are looked for in whoever called it. For the
+---framework's modules, once each, at the top.
+function check.hide_file()
+  hidden[getinfo(2, "S").source] = true
 end
 
 ---The place in a script that is calling the framework right now.
@@ -20,7 +22,7 @@ function check.position()
   while true do
     local info = getinfo(level, "Sl")
     if not info then return nil end
-    if info.what ~= "C" and not is_own(info.source) then
+    if info.what ~= "C" and not hidden[info.source] then
       return info.short_src .. ":" .. info.currentline
     end
     level = level + 1

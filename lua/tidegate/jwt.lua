@@ -6,6 +6,8 @@ local core = require "tidegate.core"
 
 local jwt = {}
 
+check.hide_file()
+
 local HEADER = core.base64url_encode('{"alg":"HS256","typ":"JWT"}')
 
 local function only_hs256(value)

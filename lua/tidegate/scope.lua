@@ -8,6 +8,8 @@ local session = require "tidegate.session"
 
 local scope = {}
 
+check.hide_file()
+
 ---@class tidegate.Scope
 ---@field get fun(pattern: string, ...: function)
 ---@field post fun(pattern: string, ...: function)

@@ -6,6 +6,8 @@ local core = require "tidegate.core"
 
 local session = {}
 
+check.hide_file()
+
 ---@class tidegate.session what the server keeps of a ws or sse route
 ---@field key string names the route over reloads: kind, space, pattern
 ---@field kind "ws"|"sse"

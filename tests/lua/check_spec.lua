@@ -14,7 +14,18 @@ describe("check", function()
     assert.equal("hello.lua:2: gate.x: no 5", run_script('check.fail("gate.x", "no %d", 5)'))
   end)
 
-  it("looks past frames of the framework", function()
+  it("looks past frames of files that hide themselves", function()
+    local framework = [[
+      local check = ...
+      check.hide_file()
+      return function() check.fail("f", "bad") end]]
+    local fn = load(framework, "@tidegate/other.lua")(check)
+    local ok, message = pcall(load("local fn = ...\nfn()", "@tidegate/hello.lua"), fn)
+    assert.is_false(ok)
+    assert.equal("tidegate/hello.lua:2: f: bad", message)
+  end)
+
+  it("looks past its own frames", function()
     assert.equal("hello.lua:3: gate.x: pattern must be a string (got nil)",
       run_script('\ncheck.type("gate.x", "pattern", nil, "string")'))
   end)
