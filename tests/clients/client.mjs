@@ -1,0 +1,96 @@
+// What the tests hold in their hands: a WebSocket and an EventSource that remember what came, a
+// curl process, and a wire that can be cut.
+import { spawn } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { once } from 'node:events';
+import WebSocket from 'ws';
+import { EventSource } from 'eventsource';
+import { waitFor } from './server.mjs';
+
+// An inbox hands out what matches, in order, and keeps the rest.
+class Inbox {
+  constructor() { this.items = []; }
+  add(item) { this.items.push(item); }
+  async next(matches = () => true, what = 'a message') {
+    const found = () => this.items.findIndex(matches);
+    await waitFor(what, () => found() >= 0);
+    return this.items.splice(found(), 1)[0];
+  }
+}
+
+// An open WebSocket with `inbox` (of { data, binary }) and `json` (of parsed messages).
+export async function openSocket(url, protocols, options) {
+  const socket = new WebSocket(url, protocols, options);
+  socket.inbox = new Inbox();
+  socket.json = new Inbox();
+  socket.on('message', (data, binary) => {
+    socket.inbox.add({ data, binary });
+    if (binary) return;
+    try { socket.json.add(JSON.parse(data)); } catch { /* not every message is JSON */ }
+  });
+  socket.closed = once(socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));
+  socket.closed.catch(() => {});
+  socket.tell = value => socket.send(JSON.stringify(value));
+  socket.nextOf = type => socket.json.next(message => message.type === type, type);
+  await once(socket, 'open');
+  return socket;
+}
+
+// The status and body a handshake is refused with.
+export function refusal(url, options) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, options);
+    socket.on('open', () => reject(new Error('the handshake was accepted')));
+    socket.on('error', () => {});
+    socket.on('unexpected-response', async (request, response) => {
+      let body = '';
+      for await (const chunk of response) body += chunk;
+      resolve({ status: response.statusCode, body });
+    });
+  });
+}
+
+// An open EventSource with `inbox` (of { type, id, data }) of the named events.
+export async function openEvents(url, types) {
+  const source = new EventSource(url);
+  source.inbox = new Inbox();
+  source.opens = 0;
+  source.addEventListener('open', () => { source.opens += 1; });
+  for (const type of types) {
+    source.addEventListener(type, event => {
+      source.inbox.add({ type, id: event.lastEventId, data: event.data });
+    });
+  }
+  await waitFor(`${url} to open`, () => source.opens > 0);
+  return source;
+}
+
+// curl with its output in `text`; `done` resolves with its exit status.
+export function runCurl(...args) {
+  const child = spawn('curl', ['-sS', '--noproxy', '*', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const curl = { text: '' };
+  child.stdout.setEncoding('utf8').on('data', text => { curl.text += text; });
+  curl.done = once(child, 'close').then(([status]) => status);
+  curl.stop = () => { child.kill(); return curl.done; };
+  return curl;
+}
+
+// A port that passes everything on to another; cut() breaks all its connections.
+export async function openWire(port) {
+  const sockets = new Set();
+  const server = createServer(near => {
+    const far = connect(port, '127.0.0.1');
+    for (const [from, to] of [[near, far], [far, near]]) {
+      sockets.add(from);
+      from.on('error', () => {}).on('close', () => { sockets.delete(from); to.destroy(); });
+      from.pipe(to);
+    }
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const cut = () => { for (const socket of sockets) socket.destroy(); };
+  return {
+    port: server.address().port,
+    cut,
+    close() { cut(); server.close(); },
+  };
+}
