@@ -54,8 +54,10 @@ local function server_args(options, folder)
     args[#args + 1] = "--listen"
     args[#args + 1] = (address:gsub("^unix:%.", "unix:" .. folder))
   end
-  args[#args + 1] = "--workers"
-  args[#args + 1] = tostring(options.workers or 1)
+  if options.workers ~= false then
+    args[#args + 1] = "--workers"
+    args[#args + 1] = tostring(options.workers or 1)
+  end
   for _, arg in ipairs(options.args or {}) do args[#args + 1] = arg end
   args[#args + 1] = options.dir or folder .. "/scripts"
   return args
@@ -75,7 +77,7 @@ local function wait_until_ready(server)
 end
 
 -- Starts the program. options: scripts (file name -> text, or the text of
--- app.lua), workers (1), listen (array; "unix:./NAME" stands in the temporary
+-- app.lua), workers (1; false: not said), listen (array; "unix:./NAME" stands in the temporary
 -- folder), args, env, dir.
 ---@param options table
 function tidegate.start(options)
