@@ -269,13 +269,16 @@ static void handle_event(struct http_conn *http, enum http_event event, struct s
 static size_t parse(struct http_conn *http, struct slice in) {
   struct conn *conn = http->conn;
   size_t at = 0;
+  // After a head or a piece of body the next event may need no more bytes.
+  bool has_event = false;
   http->is_feeding = true;
-  while (at < in.len && wants_input(http)) {
+  while ((at < in.len || has_event) && wants_input(http)) {
     size_t consumed = 0;
     struct slice body = {0};
     enum http_event event =
         http_parser_feed(http->parser, slice_of(in.ptr + at, in.len - at), &consumed, &body);
     at += consumed;
+    has_event = event == HTTP_HEAD || event == HTTP_BODY;
     handle_event(http, event, body);
     if (conn->is_session) return at;
   }

@@ -84,7 +84,7 @@ enum session_status sse_close(struct conn *conn) {
   return SESSION_OK;
 }
 
-void sse_write_gap(struct conn *conn, struct slice topic, uint64_t missed) {
+void sse_write_gap(struct conn *conn, struct slice topic, int64_t missed) {
   struct buf *out = conn_out(conn);
   buf_append_str(out, "event: gap\ndata: {\"topic\":\"");
   // Topic names hold no control characters, so two characters need escaping.
@@ -92,5 +92,6 @@ void sse_write_gap(struct conn *conn, struct slice topic, uint64_t missed) {
     if (topic.ptr[i] == '"' || topic.ptr[i] == '\\') buf_append_char(out, '\\');
     buf_append_char(out, topic.ptr[i]);
   }
-  buf_printf(out, "\",\"missed\":%llu}\n\n", (unsigned long long)missed);
+  if (missed == SSE_MISSED_UNKNOWN) buf_append_str(out, "\",\"missed\":null}\n\n");
+  else buf_printf(out, "\",\"missed\":%lld}\n\n", (long long)missed);
 }

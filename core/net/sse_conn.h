@@ -24,7 +24,9 @@ enum session_status sse_send(struct conn *conn, const struct sse_event *event, c
 // Ends the stream once what is queued has been sent.
 enum session_status sse_close(struct conn *conn);
 
-// Writes the `event: gap` notice of a lagging subscription.
-void sse_write_gap(struct conn *conn, struct slice topic, uint64_t missed);
+// Writes the `event: gap` notice of a subscription that missed messages:
+// data {"topic": "...", "missed": n}, null when nobody can tell how many.
+enum { SSE_MISSED_UNKNOWN = -1 };
+void sse_write_gap(struct conn *conn, struct slice topic, int64_t missed);
 
 #endif

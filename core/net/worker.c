@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
@@ -154,7 +155,7 @@ static void on_hub_gap(struct hub_reader *reader, struct slice topic, uint64_t m
     conn->ops->lagged(conn);
     return;
   }
-  if (reader->form == WIRE_SSE) sse_write_gap(conn, topic, missed);
+  if (reader->form == WIRE_SSE) sse_write_gap(conn, topic, (int64_t)missed);
   if (worker->gap_count == worker->gap_cap) {
     worker->gap_cap = worker->gap_cap == 0 ? 16 : worker->gap_cap * 2;
     worker->gaps = mem_realloc(worker->gaps, worker->gap_cap * sizeof *worker->gaps);
@@ -213,6 +214,7 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
   worker->listener_count = listener_count;
   worker->timer_due_ms = UINT64_MAX;
   worker->next_conn_id = 1;
+  worker->started_ms = clock_mono_ms();
   worker->http_limits = (struct http_limits){(uint32_t)config->header_bytes, (uint32_t)config->header_count,
                                              (uint32_t)config->url_bytes, config->body_bytes};
   worker->read_buffer = mem_alloc(WORKER_READ_BYTES);

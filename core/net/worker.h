@@ -75,6 +75,7 @@ struct worker {
   struct pending_gap *gaps;
   size_t gap_count, gap_cap;
   uint64_t next_conn_id;
+  uint64_t started_ms;
   bool is_stopping;
   struct wheel_timer grace_timer;
   struct wheel_timer sweep_timer;

@@ -21,7 +21,7 @@ struct sse_event {
 // Appends one block, ended by an empty line. Returns NULL, or what is wrong
 // (static text), with out unchanged. Text that is not UTF-8 is refused.
 // An id or event without data still gets a block of its own. An event with
-// only a comment or retry is a valid block.
+// only a comment or retry is a valid block; one with no field at all is refused.
 const char *sse_write(struct buf *out, const struct sse_event *event);
 
 // The wire form of a message for SSE subscribers, with "id: <epoch>-<seq>";

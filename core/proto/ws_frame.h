@@ -14,6 +14,8 @@ enum ws_opcode {
 
 enum { WS_HEADER_MAX = 14, WS_CONTROL_MAX = 125 };
 
+#define WS_LENGTH_UNKNOWN UINT64_MAX
+
 struct ws_frame {
   bool fin, rsv1, rsv2, rsv3, masked;
   uint8_t opcode;
@@ -22,20 +24,24 @@ struct ws_frame {
 };
 
 // Decodes a header from the start of `in`. Returns its size, 0 when more bytes
-// are needed, -1 for a length over 2^63-1 or not in the shortest form.
+// are needed, -1 for a length over 2^63-1 or not in the shortest form. With 0
+// and -1, what the bytes in hand tell is set all the same, so that a broken
+// rule shows at once: flags and opcode from 1 byte on, masked from 2, length
+// once it is complete and WS_LENGTH_UNKNOWN before.
 int ws_frame_decode(struct slice in, struct ws_frame *frame);
 
 // Appends an unmasked final frame, as a server sends it.
 void ws_frame_write(struct buf *out, enum ws_opcode opcode, struct slice payload);
 
-// Appends a close frame; code 0 sends an empty one. The reason is cut at a
-// character boundary to fit 125 bytes.
+// Appends a close frame; code 0 sends an empty one. The reason, which is UTF-8,
+// is cut at a character boundary to fit 125 bytes.
 void ws_close_write(struct buf *out, int code, struct slice reason);
 
 // XORs data with the mask, `offset` bytes into the payload (section 5.3).
 void ws_unmask(char *data, size_t len, const uint8_t mask[4], size_t offset);
 
-// True for a code that may stand in a close frame (section 7.4).
+// True for a code that may stand in a close frame (section 7.4 and IANA's
+// registry): 1000-1003, 1007-1014, 3000-4999.
 bool ws_close_code_is_valid(int code);
 
 // The wire form of a message for WebSocket subscribers: one text or binary frame.

@@ -10,7 +10,7 @@
 enum { WS_ACCEPT_BYTES = 28 };
 
 struct ws_handshake {
-  int status;           // 101 when acceptable, else 400 or 426
+  int status;           // 101 when acceptable, else 400 or 426; 500 without SHA-1 in OpenSSL
   const char *reason;   // static text for the refusal
   char accept[WS_ACCEPT_BYTES + 1];  // Sec-WebSocket-Accept
 };

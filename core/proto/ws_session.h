@@ -42,6 +42,8 @@ void ws_session_free(struct ws_session *session);
 
 // Consumes input up to the next event; *consumed tells how much. `data` is
 // changed in place (unmasking). Whole unfragmented messages are not copied.
+// Feed on with the rest until WS_EVENT_MORE, even when nothing is left (len 0):
+// that call releases the buffer of a message which did not come in one piece.
 enum ws_event ws_session_feed(struct ws_session *session, char *data, size_t len, size_t *consumed,
                               struct ws_result *result);
 

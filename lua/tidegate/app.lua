@@ -42,7 +42,6 @@ function app.add_route(name, route)
   routes[#routes + 1] = route
   if route.session then
     sessions[#sessions + 1] = route.session
-    route.session.index = #sessions
     route.session.key = route.key .. " " .. route.pattern.text
   end
 end
@@ -58,7 +57,7 @@ app.root = scope.new(app, "gate", "", {})
 
 ---@class tidegate.generation
 ---@field dispatch fun(req: tidegate.Request, res: tidegate.Response) to be called in a task
----@field sessions tidegate.session[] what accept_ws and accept_sse name by index
+---@field sessions tidegate.session[] what accept_ws and accept_sse name by key
 ---@field routes { method: string, pattern: string, source: string }[] for --check
 
 ---Ends registration and hands everything over. Called once by the server.

@@ -11,7 +11,6 @@ check.hide_file()
 ---@class tidegate.session what the server keeps of a ws or sse route
 ---@field key string names the route over reloads: kind, space, pattern
 ---@field kind "ws"|"sse"
----@field index integer position in the generation's list, given to the server at acceptance
 ---@field task function|nil
 ---@field upgrade function|nil
 
@@ -114,9 +113,9 @@ end
 
 local function accept(definition, req, data, headers)
   if definition.kind == "ws" then
-    return core.accept_ws(req, definition.index, data, choose_protocol(definition, req), headers)
+    return core.accept_ws(req, definition.key, data, choose_protocol(definition, req), headers)
   end
-  return core.accept_sse(req, definition.index, data, headers)
+  return core.accept_sse(req, definition.key, data, headers)
 end
 
 -- Acts on what `upgrade` returned. Only a table or true lets anyone in, so that

@@ -21,7 +21,7 @@ describe("session", function()
     gate.ws("/s", { message = noop })
     upgrade "/s"
     assert.same({ "accept ws" }, { table.unpack(log) })
-    assert.equal(2, log.connection.index)
+    assert.equal("ws /s", log.connection.key)
     assert.same({}, log.connection.data)
     assert.is_nil(log.response)
   end)

@@ -1,0 +1,212 @@
+// The program: command line and signals; wires configuration, scripts and
+// server together.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/server.h"
+#include "script/bundle.h"
+#include "script/config_file.h"
+#include "script/control.h"
+#include "script/reload.h"
+#include "script/script_app.h"
+#include "script/watchdog.h"
+
+enum { EXIT_USAGE = 2 };
+
+extern char **environ;
+
+struct arguments {
+  struct config config;
+  const char *dir;
+  bool checks;
+};
+
+static const char usage[] =
+    "usage: tidegate [flags] DIR      serve the scripts in DIR\n"
+    "       tidegate --check DIR      load everything, print the routes and exit\n"
+    "       tidegate reload DIR       have the running server of DIR reload its scripts\n";
+
+// ---- command line --------------------------------------------------------
+
+static void print_help(void) {
+  printf("%s\nflags (each is also a key of DIR/config.lua, with underscores, and a variable TIDEGATE_<KEY>):\n", usage);
+  for (size_t i = 0; i < config_key_count; i++) {
+    const struct config_key *key = &config_keys[i];
+    char flag[64];
+    snprintf(flag, sizeof flag, "--%s %s", key->name, key->argument != NULL ? key->argument : "");
+    for (char *p = flag; *p != '\0' && *p != ' '; p++) {
+      if (*p == '_') *p = '-';
+    }
+    printf("  %-26s %s", flag, key->help);
+    if (key->preset != NULL && key->type != CONFIG_BOOL) printf(" (%s)", key->preset);
+    printf("\n");
+  }
+  printf("  --check, --version, --help\n");
+}
+
+static int usage_error(const char *format, const char *what, const char *detail) {
+  fprintf(stderr, "tidegate: ");
+  fprintf(stderr, format, what, detail);
+  fprintf(stderr, "; see tidegate --help\n");
+  return EXIT_USAGE;
+}
+
+// Handles argument *i; returns an exit status, or -1 to go on.
+static int parse_flag(struct arguments *out, int argc, char **argv, int *i) {
+  const char *flag = argv[*i];
+  if (strcmp(flag, "--help") == 0) return print_help(), EXIT_SUCCESS;
+  if (strcmp(flag, "--version") == 0) return printf("tidegate %s\n", TIDEGATE_VERSION), EXIT_SUCCESS;
+  if (strcmp(flag, "--check") == 0) return out->checks = true, -1;
+  const char *equals = strchr(flag, '=');
+  size_t len = equals != NULL ? (size_t)(equals - flag) : strlen(flag);
+  const struct config_key *key = len > 2 && memchr(flag + 2, '_', len - 2) == NULL && strncmp(flag, "--", 2) == 0
+                                     ? config_key_find(flag + 2, len - 2)
+                                     : NULL;
+  if (key == NULL) return usage_error("unknown flag %s%s", flag, "");
+  const char *value = equals != NULL ? equals + 1 : NULL;
+  if (value == NULL && key->type == CONFIG_BOOL) value = "true";
+  if (value == NULL) {
+    if (*i + 1 >= argc) return usage_error("%s needs a value%s", flag, "");
+    value = argv[++*i];
+  }
+  char *error = config_set(&out->config, key, CONFIG_FLAG, value);
+  if (error == NULL) return -1;
+  int status = usage_error("%s: %s", flag, error);
+  free(error);
+  return status;
+}
+
+static int parse_arguments(struct arguments *out, int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (argv[i][0] == '-') {
+      int status = parse_flag(out, argc, argv, &i);
+      if (status >= 0) return status;
+    } else if (out->dir != NULL) {
+      return usage_error("one DIR is served, not %s and %s", out->dir, argv[i]);
+    } else {
+      out->dir = argv[i];
+    }
+  }
+  if (out->dir == NULL) {
+    fputs(usage, stderr);
+    return EXIT_USAGE;
+  }
+  return -1;
+}
+
+static int fail(char *error) {
+  fprintf(stderr, "tidegate: %s\n", error);
+  free(error);
+  return EXIT_FAILURE;
+}
+
+// Configuration from file and environment, under the flags.
+static char *complete_config(struct arguments *args) {
+  struct stat info;
+  if (stat(args->dir, &info) != 0) return mem_format("%s: %s", args->dir, strerror(errno));
+  if (!S_ISDIR(info.st_mode)) return mem_format("%s: %s", args->dir, strerror(ENOTDIR));
+  char *error = config_file_apply(&args->config, args->dir);
+  if (error == NULL) error = config_apply_environment(&args->config, environ);
+  enum log_level level = LOG_INFO;
+  log_level_parse(args->config.log_level, &level);
+  log_set_level(level);
+  return error;
+}
+
+// ---- running -------------------------------------------------------------
+
+struct running {
+  struct server server;
+  struct reload *reload;
+  uv_signal_t signals[3];
+};
+
+static void on_signal(uv_signal_t *handle, int number) {
+  struct running *running = handle->data;
+  if (number == SIGHUP) {
+    reload_request(running->reload);
+    return;
+  }
+  log_info("stopping within %g s", (double)running->server.config->grace_ms / 1000);
+  reload_stop(running->reload);
+  server_stop(&running->server);
+  // From here on a second signal ends the process at once.
+  for (size_t i = 0; i < 3; i++) uv_close((uv_handle_t *)&running->signals[i], NULL);
+}
+
+static void run(struct running *running, const char *dir) {
+  static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  for (size_t i = 0; i < 3; i++) {
+    uv_signal_init(&loop, &running->signals[i]);
+    running->signals[i].data = running;
+    uv_signal_start(&running->signals[i], on_signal, numbers[i]);
+  }
+  watchdog_start(running->server.config->handler_time_ms);
+  server_start(&running->server);
+  running->reload = reload_start(&loop, &running->server, dir);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  server_join(&running->server);
+  uv_loop_close(&loop);
+  watchdog_stop();
+}
+
+static int serve(struct arguments *args) {
+  char *error = NULL;
+  struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
+  if (bundle == NULL) return fail(error);
+  struct buf listing = {0};
+  struct script_start start = {.dir = args->dir, .bundle = bundle};
+  struct app app = script_app(&start);
+  if (args->checks) {
+    start.listing = &listing;
+    args->config.listen_count = 0;
+    args->config.workers = 1;
+  }
+  struct running running = {0};
+  error = server_init(&running.server, &args->config, &app);
+  size_t scripts = bundle_script_count(bundle);
+  bundle_unref(bundle);
+  if (start.error != NULL) {
+    free(error);
+    error = start.error;
+  }
+  if (error == NULL && args->checks) {
+    fwrite(listing.data, 1, listing.end, stdout);
+    printf("%zu scripts, %zu routes\n", scripts, start.route_count);
+  } else if (error == NULL) {
+    log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", scripts, start.route_count,
+             running.server.worker_count);
+    run(&running, args->dir);
+  }
+  server_free(&running.server);
+  buf_free(&listing);
+  if (error != NULL) return fail(error);
+  if (!args->checks) log_info("stopped");
+  return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN);
+  if (argc == 3 && strcmp(argv[1], "reload") == 0) return control_reload(argv[2]);
+  struct arguments args = {0};
+  config_init(&args.config);
+  int status = parse_arguments(&args, argc, argv);
+  if (status < 0) {
+    char *error = complete_config(&args);
+    uint64_t files = server_raise_open_files();
+    if (error == NULL && !args.checks) log_info("at most %llu open files, so fewer connections", (unsigned long long)files);
+    status = error != NULL ? fail(error) : serve(&args);
+  }
+  config_free(&args.config);
+  return status;
+}

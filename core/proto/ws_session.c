@@ -1,0 +1,271 @@
+// The receiving side of a WebSocket session: see ws_session.h. A frame that
+// stands whole in the input is unmasked and told from there; only what the
+// input cuts off, and fragments, goes through the assembly.
+#include "proto/ws_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { CODE_PROTOCOL = 1002, CODE_NO_STATUS = 1005, CODE_NOT_TEXT = 1007, CODE_TOO_BIG = 1009 };
+
+static const char not_utf8[] = "text is not UTF-8";
+
+struct ws_assembly {
+  // The header while bytes of it are missing.
+  uint8_t head_len;
+  char head[WS_HEADER_MAX];
+
+  // The frame whose payload is under way, and how much of it has come.
+  bool in_frame;
+  struct ws_frame frame;
+  uint64_t got;
+  // A control frame's payload has its own place, because it may come between
+  // the fragments of a message.
+  char control[WS_CONTROL_MAX];
+
+  // The message under way: the payloads of its frames so far, unmasked.
+  bool in_message;
+  enum message_kind kind;
+  struct utf8 utf8;
+  struct buf payload;
+};
+
+struct input {
+  char *data;
+  size_t len;
+  size_t at;
+};
+
+enum header { HEADER_PARTIAL, HEADER_WHOLE, HEADER_BAD };
+
+void ws_session_init(struct ws_session *session, uint32_t max_message) {
+  *session = (struct ws_session){.max_message = max_message};
+}
+
+void ws_session_free(struct ws_session *session) {
+  if (session->assembly == NULL) return;
+  buf_free(&session->assembly->payload);
+  free(session->assembly);
+  session->assembly = NULL;
+}
+
+static struct ws_assembly *assembly_of(struct ws_session *s) {
+  if (s->assembly == NULL) s->assembly = mem_zalloc(sizeof *s->assembly);
+  return s->assembly;
+}
+
+static void release_when_idle(struct ws_session *s) {
+  const struct ws_assembly *a = s->assembly;
+  if (a != NULL && !a->in_frame && !a->in_message && a->head_len == 0) ws_session_free(s);
+}
+
+static enum ws_event fail(struct ws_session *s, struct ws_result *result, int code,
+                          const char *reason) {
+  ws_session_free(s);
+  s->is_finished = true;
+  *result = (struct ws_result){.code = code, .reason = reason};
+  return WS_EVENT_FAILED;
+}
+
+static bool is_control(const struct ws_frame *frame) { return frame->opcode >= WS_CLOSE; }
+
+// ---- headers -------------------------------------------------------------
+
+// What a header breaks as far as `arrived` bytes of it tell (RFC 6455 5.2, 5.4,
+// 5.5); NULL when nothing. The order is that of the bytes, so that the verdict
+// does not depend on how they arrive.
+static const char *check_bits(const struct ws_session *s, const struct ws_frame *frame,
+                              size_t arrived) {
+  bool in_message = s->assembly != NULL && s->assembly->in_message;
+  // permessage-deflate will admit RSV1 here, on a message's first frame (RFC 7692 6).
+  if (frame->rsv1) return "reserved bit 1 is set";
+  if (frame->rsv2 || frame->rsv3) return "a reserved bit is set";
+  if (is_control(frame)) {
+    if (frame->opcode > WS_PONG) return "unknown opcode";
+    if (!frame->fin) return "a control frame is fragmented";
+  } else {
+    if (frame->opcode > WS_BINARY) return "unknown opcode";
+    bool continues = frame->opcode == WS_CONTINUATION;
+    if (continues && !in_message) return "there is no message to continue";
+    if (!continues && in_message) return "a message begins inside another";
+  }
+  if (arrived < 2) return NULL;
+  if (!frame->masked) return "a frame is not masked";
+  // An unknown length is one that an escape value announces, so over 125 too.
+  if (is_control(frame) && frame->length > WS_CONTROL_MAX) return "a control frame is too long";
+  return NULL;
+}
+
+static bool exceeds_limit(const struct ws_session *s, const struct ws_frame *frame) {
+  if (is_control(frame) || frame->length == WS_LENGTH_UNKNOWN) return false;
+  uint64_t before = frame->opcode == WS_CONTINUATION ? buf_len(&s->assembly->payload) : 0;
+  return frame->length > s->max_message || before + frame->length > s->max_message;
+}
+
+// Puts the bytes of a header together behind those kept from earlier input.
+static struct slice gather_head(struct ws_session *s, const struct input *in) {
+  struct ws_assembly *a = assembly_of(s);
+  size_t room = WS_HEADER_MAX - a->head_len, left = in->len - in->at;
+  size_t n = left < room ? left : room;
+  memcpy(a->head + a->head_len, in->data + in->at, n);
+  return slice_of(a->head, a->head_len + n);
+}
+
+static enum header read_header(struct ws_session *s, struct input *in, struct ws_frame *frame,
+                               struct ws_result *result) {
+  size_t kept = s->assembly != NULL ? s->assembly->head_len : 0;
+  struct slice head = slice_of(in->data + in->at, in->len - in->at);
+  if (kept > 0) head = gather_head(s, in);
+  int size = ws_frame_decode(head, frame);
+  const char *broken = check_bits(s, frame, head.len);
+  if (broken == NULL && size < 0) broken = "a frame's length is malformed";
+  if (broken != NULL) {
+    fail(s, result, CODE_PROTOCOL, broken);
+    return HEADER_BAD;
+  }
+  if (exceeds_limit(s, frame)) {
+    fail(s, result, CODE_TOO_BIG, "the message is too big");
+    return HEADER_BAD;
+  }
+  if (size == 0) {
+    if (kept == 0) head = gather_head(s, in);
+    s->assembly->head_len = (uint8_t)head.len;
+    in->at = in->len;
+    return HEADER_PARTIAL;
+  }
+  if (kept > 0) s->assembly->head_len = 0;
+  in->at += (size_t)size - kept;
+  return HEADER_WHOLE;
+}
+
+// ---- events --------------------------------------------------------------
+
+// A close frame's payload is nothing, or a code and a reason (RFC 6455 5.5.1).
+static enum ws_event tell_close(struct ws_session *s, struct slice payload,
+                                struct ws_result *result) {
+  result->code = CODE_NO_STATUS;
+  if (payload.len == 1) return fail(s, result, CODE_PROTOCOL, "a close code is cut off");
+  if (payload.len >= 2) {
+    result->code = (uint8_t)payload.ptr[0] << 8 | (uint8_t)payload.ptr[1];
+    result->data = slice_of(payload.ptr + 2, payload.len - 2);
+    if (!ws_close_code_is_valid(result->code)) {
+      return fail(s, result, CODE_PROTOCOL, "a close code is not valid");
+    }
+    if (!utf8_is_valid(result->data)) return fail(s, result, CODE_NOT_TEXT, not_utf8);
+  }
+  s->is_finished = true;
+  return WS_EVENT_CLOSE;
+}
+
+static enum ws_event tell_control(struct ws_session *s, uint8_t opcode, struct slice payload,
+                                  struct ws_result *result) {
+  if (opcode == WS_CLOSE) return tell_close(s, payload, result);
+  result->data = payload;
+  return opcode == WS_PING ? WS_EVENT_PING : WS_EVENT_PONG;
+}
+
+static enum ws_event tell_message(struct ws_result *result, enum message_kind kind,
+                                  struct slice payload) {
+  result->kind = kind;
+  result->data = payload;
+  return WS_EVENT_MESSAGE;
+}
+
+static enum message_kind kind_of(const struct ws_frame *frame) {
+  return frame->opcode == WS_TEXT ? MESSAGE_TEXT : MESSAGE_BINARY;
+}
+
+// The frame stands whole in the input and needs no other.
+static enum ws_event tell_in_place(struct ws_session *s, struct input *in,
+                                   const struct ws_frame *frame, struct ws_result *result) {
+  struct slice payload = slice_of(in->data + in->at, (size_t)frame->length);
+  ws_unmask(in->data + in->at, payload.len, frame->mask, 0);
+  in->at += payload.len;
+  release_when_idle(s);  // it may have held the header's first bytes
+  if (is_control(frame)) return tell_control(s, frame->opcode, payload, result);
+  if (frame->opcode == WS_TEXT && !utf8_is_valid(payload)) {
+    return fail(s, result, CODE_NOT_TEXT, not_utf8);
+  }
+  return tell_message(result, kind_of(frame), payload);
+}
+
+// ---- frames in pieces ----------------------------------------------------
+
+static void begin_frame(struct ws_session *s, const struct ws_frame *frame) {
+  struct ws_assembly *a = assembly_of(s);
+  a->in_frame = true;
+  a->frame = *frame;
+  a->got = 0;
+  if (is_control(frame) || frame->opcode == WS_CONTINUATION) return;
+  a->in_message = true;
+  a->kind = kind_of(frame);
+  a->utf8 = (struct utf8){0};
+}
+
+// The frame's payload is complete. Its bytes stay in the assembly until the
+// next feed, which finds it idle.
+static enum ws_event end_frame(struct ws_session *s, struct ws_result *result) {
+  struct ws_assembly *a = s->assembly;
+  a->in_frame = false;
+  if (is_control(&a->frame)) {
+    return tell_control(s, a->frame.opcode, slice_of(a->control, a->got), result);
+  }
+  if (!a->frame.fin) return WS_EVENT_MORE;
+  a->in_message = false;
+  if (a->kind == MESSAGE_TEXT && !utf8_is_complete(&a->utf8)) {
+    return fail(s, result, CODE_NOT_TEXT, not_utf8);
+  }
+  return tell_message(result, a->kind, buf_slice(&a->payload));
+}
+
+// Takes what the input has of the frame under way. The buffer grows with what
+// has come, never with what a header announces: announcing costs a peer nothing.
+static enum ws_event collect(struct ws_session *s, struct input *in, struct ws_result *result) {
+  struct ws_assembly *a = s->assembly;
+  uint64_t missing = a->frame.length - a->got;
+  size_t left = in->len - in->at;
+  struct slice piece = slice_of(in->data + in->at, missing < left ? (size_t)missing : left);
+  ws_unmask(in->data + in->at, piece.len, a->frame.mask, a->got & 3);
+  if (is_control(&a->frame)) {
+    memcpy(a->control + a->got, piece.ptr, piece.len);
+  } else {
+    if (a->kind == MESSAGE_TEXT && !utf8_feed(&a->utf8, piece)) {
+      return fail(s, result, CODE_NOT_TEXT, not_utf8);
+    }
+    buf_append_slice(&a->payload, piece);
+  }
+  in->at += piece.len;
+  a->got += piece.len;
+  return a->got == a->frame.length ? end_frame(s, result) : WS_EVENT_MORE;
+}
+
+// Goes on by at most one frame.
+static enum ws_event read_frame(struct ws_session *s, struct input *in, struct ws_result *result) {
+  if (s->assembly != NULL && s->assembly->in_frame) return collect(s, in, result);
+  struct ws_frame frame;
+  switch (read_header(s, in, &frame, result)) {
+    case HEADER_PARTIAL: return WS_EVENT_MORE;
+    case HEADER_BAD: return WS_EVENT_FAILED;
+    case HEADER_WHOLE: break;
+  }
+  bool stands_alone = is_control(&frame) || (frame.fin && frame.opcode != WS_CONTINUATION);
+  if (stands_alone && frame.length <= in->len - in->at) return tell_in_place(s, in, &frame, result);
+  begin_frame(s, &frame);
+  return collect(s, in, result);
+}
+
+enum ws_event ws_session_feed(struct ws_session *session, char *data, size_t len, size_t *consumed,
+                              struct ws_result *result) {
+  struct input in = {data, len, 0};
+  enum ws_event event = WS_EVENT_MORE;
+  *result = (struct ws_result){0};
+  if (session->is_finished) ws_session_free(session);
+  else release_when_idle(session);
+  while (event == WS_EVENT_MORE && !session->is_finished && in.at < len) {
+    event = read_frame(session, &in, result);
+  }
+  *consumed = event == WS_EVENT_MORE || event == WS_EVENT_FAILED ? len : in.at;
+  return event;
+}

@@ -1,0 +1,54 @@
+// Bindings: one file and one luaL_Reg table per Lua module. A binding checks its
+// arguments, calls a public function of net/ or hub/, and pushes the result.
+#ifndef TIDEGATE_SCRIPT_BIND_H
+#define TIDEGATE_SCRIPT_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base/message.h"
+#include "base/slice.h"
+
+// Opens everything in a new state: the module "tidegate.core", the metatables
+// of request, response, WebSocket, stream and timer, and the changes to the
+// standard library.
+void bind_open(lua_State *L);
+
+// Each adds its functions to the module table on top of the stack and
+// registers its metatables.
+void bind_open_http(lua_State *L);     // bind_http.c: request and response
+void bind_open_session(lua_State *L);  // bind_session.c: what ws and stream share
+void bind_open_ws(lua_State *L);
+void bind_open_stream(lua_State *L);
+void bind_open_hub(lua_State *L);
+void bind_open_time(lua_State *L);
+void bind_open_system(lua_State *L);
+void bind_open_json(lua_State *L);
+void bind_open_crypto(lua_State *L);
+
+// ---- shared by bindings --------------------------------------------------
+
+// Pushes the JSON text of the value at `index`; raises when it has none.
+void bind_push_json(lua_State *L, int index);
+
+// Pushes cjson's decode function.
+void bind_push_json_decoder(lua_State *L);
+
+// Pushes the table of "a=1&b=2"; of a repeated name the first value counts.
+void bind_push_pairs(lua_State *L, struct slice text);
+
+// A payload argument: a string as it is, a table as JSON (pushed on the stack
+// to keep it alive, in place of the argument). Raises for other types.
+struct slice bind_check_payload(lua_State *L, int arg);
+
+// "text" (also nil) or "binary"; raises for anything else.
+enum message_kind bind_check_kind(lua_State *L, int arg);
+
+// Raises when the table at `index` has a key that is not among the
+// NULL-terminated names: "<what>: unknown option \"x\"".
+void bind_check_options(lua_State *L, int index, const char *const *names, const char *what);
+
+// The metatable of sessions: methods of `methods` and of bind_session.c.
+void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods);
+
+#endif

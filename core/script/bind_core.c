@@ -1,0 +1,97 @@
+// The module "tidegate.core": puts the bindings together, and closes the holes
+// in the standard library that could stop the server. See bind.h.
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "script/bind.h"
+#include "script/timer.h"
+#include "script/vm.h"
+#include "script/watchdog.h"
+
+void bind_check_options(lua_State *L, int index, const char *const *names, const char *what) {
+  index = lua_absindex(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    size_t i = 0;
+    while (key != NULL && names[i] != NULL && strcmp(names[i], key) != 0) i++;
+    if (key == NULL || names[i] == NULL) {
+      luaL_error(L, "%s: unknown option \"%s\"", what, luaL_tolstring(L, -1, NULL));
+    }
+  }
+}
+
+struct slice bind_check_payload(lua_State *L, int arg) {
+  if (lua_istable(L, arg)) {
+    bind_push_json(L, arg);
+    lua_replace(L, arg);
+  } else if (lua_type(L, arg) != LUA_TSTRING && lua_type(L, arg) != LUA_TNUMBER) {
+    luaL_typeerror(L, arg, "string or table");
+  }
+  return vm_check_slice(L, arg);
+}
+
+enum message_kind bind_check_kind(lua_State *L, int arg) {
+  static const char *const kinds[] = {"text", "binary", NULL};
+  return luaL_checkoption(L, arg, "text", kinds) == 0 ? MESSAGE_TEXT : MESSAGE_BINARY;
+}
+
+// ---- the standard library ------------------------------------------------
+
+static int no_exit(lua_State *L) {
+  return luaL_error(L, "os.exit would stop the server; raise an error instead");
+}
+
+// coroutine.create whose coroutines the watchdog can reach.
+static int guarded_create(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_State *co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  watchdog_guard_coroutine(co);
+  return 1;
+}
+
+static const char guarded_wrap[] =
+    "local create, resume, error = ...\n"
+    "local function pass(ok, ...) if ok then return ... end error((...), 0) end\n"
+    "return function(f) local co = create(f) return function(...) return pass(resume(co, ...)) end end";
+
+static void patch_standard_library(lua_State *L) {
+  lua_getglobal(L, "os");
+  lua_pushcfunction(L, no_exit);
+  lua_setfield(L, -2, "exit");
+  lua_pop(L, 1);
+  lua_getglobal(L, "coroutine");
+  lua_pushcfunction(L, guarded_create);
+  lua_setfield(L, -2, "create");
+  if (luaL_loadstring(L, guarded_wrap) != LUA_OK) lua_error(L);
+  lua_getfield(L, -2, "create");
+  lua_getfield(L, -3, "resume");
+  lua_getglobal(L, "error");
+  lua_call(L, 3, 1);
+  lua_setfield(L, -2, "wrap");
+  lua_pop(L, 1);
+}
+
+static int open_core(lua_State *L) {
+  lua_newtable(L);
+  bind_open_json(L);
+  bind_open_crypto(L);
+  bind_open_system(L);
+  bind_open_time(L);
+  bind_open_hub(L);
+  bind_open_http(L);
+  bind_open_ws(L);
+  bind_open_stream(L);
+  return 1;
+}
+
+void bind_open(lua_State *L) {
+  timer_open(L);
+  patch_standard_library(L);
+  luaL_requiref(L, "tidegate.core", open_core, 0);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,66 @@
+// core.json: JSON through lua-cjson.
+#include <lauxlib.h>
+#include <lua-cjson.h>
+#include <lua.h>
+
+#include "script/bind.h"
+#include "script/vm.h"
+
+static char encode_key, decode_key;  // registry keys of cjson's functions
+
+void bind_push_json(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 1);
+}
+
+void bind_push_json_decoder(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key); }
+
+// json.encode(value) -> text | nil, message, "json"
+static int json_encode(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
+  lua_insert(L, 1);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  return vm_fail(L, lua_tostring(L, -1), "json");
+}
+
+// json.decode(text) -> value | nil, message, "json"
+static int json_decode(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
+  lua_insert(L, 1);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  return vm_fail(L, lua_tostring(L, -1), "json");
+}
+
+static const luaL_Reg functions[] = {{"encode", json_encode}, {"decode", json_decode}, {NULL, NULL}};
+
+// Sets an option of the cjson module on top of the stack to false.
+static void turn_off(lua_State *L, const char *option) {
+  lua_getfield(L, -1, option);
+  lua_pushboolean(L, 0);
+  lua_call(L, 1, 0);
+}
+
+void bind_open_json(lua_State *L) {
+  lua_pushcfunction(L, luaopen_cjson);
+  lua_call(L, 0, 1);
+  // Inf and NaN are not JSON: neither written nor read.
+  turn_off(L, "encode_invalid_numbers");
+  turn_off(L, "decode_invalid_numbers");
+  lua_getfield(L, -1, "encode");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &encode_key);
+  lua_getfield(L, -1, "decode");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &decode_key);
+  luaL_newlib(L, functions);
+  lua_getfield(L, -2, "null");
+  lua_setfield(L, -2, "null");
+  lua_getfield(L, -2, "empty_array");
+  lua_setfield(L, -2, "empty_array");
+  lua_setfield(L, -3, "json");
+  lua_pop(L, 1);
+}

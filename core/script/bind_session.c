@@ -1,0 +1,193 @@
+// What ws and stream share: fields, join, leave, topics, buffered.
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "net/worker.h"
+#include "script/bind.h"
+#include "script/session.h"
+#include "script/vm.h"
+
+// ---- fields --------------------------------------------------------------
+
+// Fields that are made when first asked for, and then kept in the context
+// table on top of the stack (index 3).
+static void push_made_field(lua_State *L, struct session *session, const char *name) {
+  if (strcmp(name, "query") == 0) {
+    lua_getfield(L, 3, "raw_query");
+    if (lua_isnil(L, -1)) lua_newtable(L);
+    else bind_push_pairs(L, vm_check_slice(L, -1));
+  } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
+    lua_newtable(L);
+  } else if (strcmp(name, "peer") == 0 && session != NULL && session->conn != NULL) {
+    char peer[64];
+    conn_peer(session->conn, peer, sizeof peer);
+    lua_pushstring(L, peer);
+  } else if (strcmp(name, "id") == 0 && session != NULL) {
+    lua_pushinteger(L, (lua_Integer)session->id);
+  } else {
+    lua_pushnil(L);
+    return;
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, 3, name);
+}
+
+// conn.x: a method (upvalue 1), then a field.
+static int session_index(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  struct session_box *box = session_check(L, 1);
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, 3) != LUA_TNIL) return 1;
+  if (lua_type(L, 2) == LUA_TSTRING) push_made_field(L, box->session, lua_tostring(L, 2));
+  return 1;
+}
+
+// conn.x = value: conn.data, and whatever a script keeps on a connection.
+static int session_newindex(lua_State *L) {
+  session_check(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  lua_insert(L, 2);
+  lua_rawset(L, 2);
+  return 0;
+}
+
+static int session_tostring(lua_State *L) {
+  struct session_box *box = session_check(L, 1);
+  const char *kind = luaL_testudata(L, 1, session_ws_type) != NULL ? "ws" : "stream";
+  if (box->session == NULL) lua_pushfstring(L, "%s (closed)", kind);
+  else lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)box->session->id);
+  return 1;
+}
+
+// ---- topics --------------------------------------------------------------
+
+static int fail_status(lua_State *L, enum hub_status status) {
+  switch (status) {
+    case HUB_LIMIT: return vm_fail(L, "limit", "limit");
+    case HUB_NOT_JOINED: return vm_fail(L, "not joined", "not_joined");
+    default: return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters", "topic");
+  }
+}
+
+static enum hub_lag check_lag(lua_State *L, int index) {
+  struct slice lag = vm_opt_field_slice(L, index, "lag", "join");
+  if (lag.ptr == NULL) return HUB_LAG_DEFAULT;
+  if (slice_equal(lag, slice_str("skip"))) return HUB_LAG_SKIP;
+  if (slice_equal(lag, slice_str("latest"))) return HUB_LAG_LATEST;
+  if (slice_equal(lag, slice_str("close"))) return HUB_LAG_CLOSE;
+  return (enum hub_lag)luaL_error(L, "join: lag must be \"skip\", \"latest\" or \"close\"");
+}
+
+static struct hub_join_options check_join_options(lua_State *L, int index) {
+  struct hub_join_options options = {.since = HUB_SINCE_NOW};
+  if (lua_isnoneornil(L, index)) return options;
+  static const char *const names[] = {"since", "lag", NULL};
+  luaL_checktype(L, index, LUA_TTABLE);
+  bind_check_options(L, index, names, "join");
+  options.lag = check_lag(L, index);
+  struct slice since = vm_opt_field_slice(L, index, "since", "join");
+  if (since.ptr == NULL) return options;
+  options.since = HUB_SINCE_ID;
+  options.id = since;
+  if (slice_equal(since, slice_str("first"))) options.since = HUB_SINCE_FIRST;
+  if (slice_equal(since, slice_str("last"))) options.since = HUB_SINCE_LAST;
+  return options;
+}
+
+// A stream resumes by itself: the browser's Last-Event-ID counts unless the
+// script gave `since`. Leaves the text on the stack.
+static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
+  if (options->since != HUB_SINCE_NOW || luaL_testudata(L, 1, session_stream_type) == NULL) return;
+  lua_getiuservalue(L, 1, 1);
+  if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) {
+    lua_getfield(L, 1, "query");
+    if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
+  }
+  options->since = HUB_SINCE_ID;
+  options->id = vm_check_slice(L, -1);
+}
+
+// conn:join(topic [, {since, lag}]) -> {recovered, missed, id} | nil, message, code
+static int session_join(lua_State *L) {
+  struct conn *conn = session_check_conn(L, 1);
+  struct slice topic = vm_check_slice(L, 2);
+  struct hub_join_options options = check_join_options(L, 3);
+  if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  take_last_event_id(L, &options);
+  struct hub_join_result result;
+  enum hub_status status = hub_join(&conn->reader, topic, &options, &result);
+  if (status != HUB_OK) return fail_status(L, status);
+  if (options.since == HUB_SINCE_ID && !result.recovered && luaL_testudata(L, 1, session_stream_type) != NULL) {
+    sse_write_gap(conn, topic, result.missed_known ? (int64_t)result.missed : SSE_MISSED_UNKNOWN);
+  }
+  lua_createtable(L, 0, 3);
+  lua_pushboolean(L, result.recovered);
+  lua_setfield(L, -2, "recovered");
+  if (result.missed_known) {
+    lua_pushinteger(L, (lua_Integer)result.missed);
+    lua_setfield(L, -2, "missed");
+  }
+  char id[HUB_ID_MAX];
+  hub_id_format(vm_of(L)->worker->hub, result.seq, id);
+  lua_pushstring(L, id);
+  lua_setfield(L, -2, "id");
+  return 1;
+}
+
+// conn:leave(topic) -> true | nil, message, code
+static int session_leave(lua_State *L) {
+  struct conn *conn = session_check_conn(L, 1);
+  struct slice topic = vm_check_slice(L, 2);
+  if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  enum hub_status status = hub_leave(&conn->reader, topic);
+  if (status != HUB_OK) return fail_status(L, status);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static void add_topic(void *arg, struct slice topic) {
+  lua_State *L = arg;
+  lua_pushlstring(L, topic.ptr, topic.len);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+// conn:topics() -> array of names, in order of joining | nil, "closed", "closed"
+static int session_topics(lua_State *L) {
+  struct conn *conn = session_check_conn(L, 1);
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  lua_newtable(L);
+  hub_reader_topics(&conn->reader, add_topic, L);
+  return 1;
+}
+
+// conn:buffered() -> bytes of direct sends that wait for the socket
+static int session_buffered(lua_State *L) {
+  struct conn *conn = session_check_conn(L, 1);
+  lua_pushinteger(L, conn == NULL ? 0 : (lua_Integer)conn_out_bytes(conn));
+  return 1;
+}
+
+static const luaL_Reg shared_methods[] = {
+  {"join", session_join},     {"leave", session_leave}, {"topics", session_topics},
+  {"buffered", session_buffered}, {NULL, NULL},
+};
+
+void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods) {
+  luaL_newmetatable(L, name);
+  luaL_newlib(L, shared_methods);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushcclosure(L, session_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, session_newindex);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushcfunction(L, session_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,62 @@
+// Methods of stream: send, close.
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "script/bind.h"
+#include "script/session.h"
+#include "script/vm.h"
+
+static struct session *check_stream(lua_State *L) {
+  struct session_box *box = luaL_checkudata(L, 1, session_stream_type);
+  return box->session;
+}
+
+// The table form of an event. `data` may be any value: a string or number as
+// it is, a table as JSON.
+static struct sse_event check_event(lua_State *L, int index) {
+  static const char *const names[] = {"event", "data", "id", "retry", "comment", NULL};
+  bind_check_options(L, index, names, "send");
+  struct sse_event event = {.retry_ms = -1};
+  event.event = vm_opt_field_slice(L, index, "event", "send");
+  event.id = vm_opt_field_slice(L, index, "id", "send");
+  event.comment = vm_opt_field_slice(L, index, "comment", "send");
+  if (lua_getfield(L, index, "retry") != LUA_TNIL) {
+    event.retry_ms = (int64_t)luaL_checknumber(L, -1);
+    if (event.retry_ms < 0) luaL_error(L, "send: retry must not be negative");
+  }
+  // Stays on the stack: the JSON text must live until it is written.
+  if (lua_getfield(L, index, "data") != LUA_TNIL) event.data = bind_check_payload(L, lua_gettop(L));
+  return event;
+}
+
+// stream:send(string | {data, event, id, retry, comment}) -> true | nil, message, code
+static int stream_send(lua_State *L) {
+  struct session *session = check_stream(L);
+  struct sse_event event = {.retry_ms = -1};
+  lua_settop(L, 2);
+  if (lua_istable(L, 2)) event = check_event(L, 2);
+  else event.data = vm_check_slice(L, 2);
+  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  const char *wrong = NULL;
+  switch (sse_send(session->conn, &event, &wrong)) {
+    case SESSION_OK: lua_pushboolean(L, 1); return 1;
+    case SESSION_FULL: session->was_full = true; return vm_fail(L, "full", "full");
+    case SESSION_INVALID: return vm_fail(L, wrong, "invalid");
+    default: return vm_fail(L, "closed", "closed");
+  }
+}
+
+// stream:close() -> true | nil, "closed", "closed": ends the stream when all is sent
+static int stream_close(lua_State *L) {
+  struct session *session = check_stream(L);
+  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (sse_close(session->conn) != SESSION_OK) return vm_fail(L, "closed", "closed");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"send", stream_send}, {"close", stream_close}, {NULL, NULL}};
+
+void bind_open_stream(lua_State *L) { bind_new_session_type(L, session_stream_type, methods); }

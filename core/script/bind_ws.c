@@ -1,0 +1,106 @@
+// Methods of ws: send, recv, messages, ping, close.
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "net/conn.h"
+#include "net/ws_conn.h"
+#include "script/bind.h"
+#include "script/session.h"
+#include "script/task.h"
+
+static int push_status(lua_State *L, enum session_status status) {
+  switch (status) {
+    case SESSION_OK: lua_pushboolean(L, 1); return 1;
+    case SESSION_CLOSED: return vm_fail(L, "closed", "closed");
+    case SESSION_FULL: return vm_fail(L, "full", "full");
+    case SESSION_NOT_UTF8: return vm_fail(L, "text must be UTF-8", "utf8");
+    case SESSION_INVALID: return vm_fail(L, "invalid", "invalid");
+  }
+  return 0;
+}
+
+static struct session_box *check_ws(lua_State *L) { return luaL_checkudata(L, 1, session_ws_type); }
+
+// ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
+static int ws_send_method(lua_State *L) {
+  struct session_box *box = check_ws(L);
+  struct slice data = bind_check_payload(L, 2);
+  enum message_kind kind = bind_check_kind(L, 3);
+  struct session *session = box->session;
+  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  enum session_status status = ws_send(session->conn, kind, data);
+  if (status == SESSION_FULL) session->was_full = true;
+  return push_status(L, status);
+}
+
+static void detach_receiver(struct task *task) { ((struct session *)task->waits_for)->receiver = NULL; }
+
+static int resume_timed_out(lua_State *L) {
+  struct task *task = lua_touserdata(L, 1);
+  int count = vm_fail(L, "timeout", "timeout");
+  lua_xmove(L, task->co, count);
+  task_resume(task, count);
+  return 0;
+}
+
+static void on_recv_timeout(struct task *task) {
+  detach_receiver(task);
+  vm_enter(task->vm, resume_timed_out, task, "recv");
+}
+
+static int receive(lua_State *L, double seconds) {
+  struct session *session = check_ws(L)->session;
+  if (session != NULL && session_take_message(L, session)) return 2;
+  if (session == NULL || session->conn == NULL || session->is_closed) return vm_fail(L, "closed", "closed");
+  struct task *task = task_current(L);
+  if (session->receiver != NULL) return luaL_error(L, "another task waits in recv already");
+  session->receiver = task;
+  task_set_wait(task, session, detach_receiver);
+  if (seconds >= 0) task_set_timeout(task, seconds, on_recv_timeout);
+  return task_wait(L, NULL);
+}
+
+// ws:recv([seconds]) -> data, kind | nil, "closed" | "timeout", code
+static int ws_recv(lua_State *L) {
+  double seconds = -1;
+  if (!lua_isnoneornil(L, 2)) {
+    seconds = luaL_checknumber(L, 2);
+    luaL_argcheck(L, seconds >= 0, 2, "must not be negative");
+  }
+  return receive(L, seconds);
+}
+
+static int next_message(lua_State *L) { return receive(L, -1); }
+
+// for data, kind in ws:messages() do ... end: until the connection closes
+static int ws_messages(lua_State *L) {
+  check_ws(L);
+  lua_pushcfunction(L, next_message);
+  lua_pushvalue(L, 1);
+  return 2;
+}
+
+// ws:ping([data]) -> true | nil, message, code
+static int ws_ping_method(lua_State *L) {
+  struct session_box *box = check_ws(L);
+  struct slice data = lua_isnoneornil(L, 2) ? (struct slice){0} : vm_check_slice(L, 2);
+  if (box->session == NULL || box->session->conn == NULL) return vm_fail(L, "closed", "closed");
+  return push_status(L, ws_ping(box->session->conn, data));
+}
+
+// ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
+static int ws_close_method(lua_State *L) {
+  struct session_box *box = check_ws(L);
+  lua_Integer code = luaL_optinteger(L, 2, 1000);
+  struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : vm_check_slice(L, 3);
+  if (box->session == NULL || box->session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (code < 1000 || code > 4999) return vm_fail(L, "a close code must be one that may be sent", "invalid");
+  return push_status(L, ws_close(box->session->conn, (int)code, reason));
+}
+
+static const luaL_Reg methods[] = {
+  {"send", ws_send_method}, {"recv", ws_recv},         {"messages", ws_messages},
+  {"ping", ws_ping_method}, {"close", ws_close_method}, {NULL, NULL},
+};
+
+void bind_open_ws(lua_State *L) { bind_new_session_type(L, session_ws_type, methods); }

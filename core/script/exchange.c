@@ -1,0 +1,230 @@
+// Exchanges: see exchange.h.
+#include "script/exchange.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/worker.h"
+#include "proto/http_response.h"
+#include "script/bind.h"
+#include "script/generation.h"
+#include "script/task.h"
+
+const char exchange_req_type[] = "tidegate.req";
+const char exchange_res_type[] = "tidegate.res";
+
+// ---- headers -------------------------------------------------------------
+
+static void free_field(struct http_field *field) {
+  free((char *)field->name.ptr);
+  free((char *)field->value.ptr);
+}
+
+static struct http_field *find_field(const struct exchange *exchange, struct slice name) {
+  for (size_t i = 0; i < exchange->field_count; i++) {
+    if (slice_equal_nocase(exchange->fields[i].name, name)) return &exchange->fields[i];
+  }
+  return NULL;
+}
+
+bool exchange_has_header(const struct exchange *exchange, const char *name) {
+  return find_field(exchange, slice_str(name)) != NULL;
+}
+
+bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value, bool replaces) {
+  if (!http_header_name_is_valid(name) || !http_header_value_is_valid(value)) return false;
+  struct http_field *field = replaces ? find_field(exchange, name) : NULL;
+  if (field != NULL) {
+    free_field(field);
+  } else {
+    if (exchange->field_count == exchange->field_cap) {
+      exchange->field_cap = exchange->field_cap == 0 ? 8 : exchange->field_cap * 2;
+      exchange->fields = mem_realloc(exchange->fields, exchange->field_cap * sizeof *exchange->fields);
+    }
+    field = &exchange->fields[exchange->field_count++];
+  }
+  field->name = slice_of(mem_strndup(name.ptr, name.len), name.len);
+  field->value = slice_of(mem_strndup(value.ptr, value.len), value.len);
+  return true;
+}
+
+// ---- life ----------------------------------------------------------------
+
+static void empty_box(struct vm *vm, int ref) {
+  if (ref == LUA_NOREF) return;
+  lua_rawgeti(vm->L, LUA_REGISTRYINDEX, ref);
+  struct exchange_box *box = lua_touserdata(vm->L, -1);
+  if (box != NULL) box->exchange = NULL;
+  lua_pop(vm->L, 1);
+  vm_unref(vm, ref);
+}
+
+static void free_when_done(struct exchange *exchange) {
+  if (exchange->http != NULL || exchange->task != NULL || exchange->is_held) return;
+  empty_box(exchange->vm, exchange->req_ref);
+  empty_box(exchange->vm, exchange->res_ref);
+  for (size_t i = 0; i < exchange->field_count; i++) free_field(&exchange->fields[i]);
+  free(exchange->fields);
+  free(exchange);
+}
+
+static void fail(struct exchange *exchange, const char *error) {
+  struct http_conn *http = exchange->http;
+  if (http_is_started(http)) {
+    http_respond_abort(http);
+    return;
+  }
+  bool shows = exchange->vm->worker->config->dev && error != NULL;
+  struct slice text = slice_str(shows ? error : "internal server error\n");
+  struct http_field type = {slice_str("Content-Type"), slice_str("text/plain; charset=utf-8")};
+  http_respond(http, 500, &type, 1, text);
+}
+
+static void on_task_ended(struct task *task, void *owner, bool ok, const char *error) {
+  struct exchange *exchange = owner;
+  if (exchange->task != task) return;
+  // http_respond tells that the request is over, which must not free it yet.
+  if (exchange->http != NULL) {
+    if (!ok) fail(exchange, error);
+    else if (!http_is_started(exchange->http)) fail(exchange, "the handler gave no response\n");
+    else http_respond_end(exchange->http);
+  }
+  exchange->task = NULL;
+  free_when_done(exchange);
+}
+
+static void describe(void *owner, char *out, size_t size) {
+  struct exchange *exchange = owner;
+  snprintf(out, size, "route=%s conn=%llu", exchange->route[0] != '\0' ? exchange->route : "(none)",
+           exchange->conn_id);
+}
+
+static const struct task_owner exchange_owner = {on_task_ended, describe, false};
+
+void exchange_release_task(struct exchange *exchange) {
+  exchange->task = NULL;
+  free_when_done(exchange);
+}
+
+struct exchange *exchange_check(lua_State *L, int arg, const char *type) {
+  struct exchange_box *box = luaL_checkudata(L, arg, type);
+  return box->exchange;
+}
+
+// ---- events --------------------------------------------------------------
+
+static int push_box(lua_State *L, struct exchange *exchange, const char *type) {
+  struct exchange_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+  box->exchange = exchange;
+  luaL_setmetatable(L, type);
+  lua_pushvalue(L, -1);
+  return vm_ref(L);
+}
+
+static int start_request(lua_State *L) {
+  struct exchange *exchange = lua_touserdata(L, 1);
+  struct vm *vm = exchange->vm;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, vm->live->dispatch_ref);
+  exchange->req_ref = push_box(L, exchange, exchange_req_type);
+  exchange->res_ref = push_box(L, exchange, exchange_res_type);
+  exchange->task = task_new(vm, &exchange_owner, exchange);
+  lua_xmove(L, exchange->task->co, 3);
+  task_resume(exchange->task, 2);
+  return 0;
+}
+
+void exchange_on_request(struct http_conn *http) {
+  struct vm *vm = worker_app(http_worker(http));
+  struct exchange *exchange = mem_zalloc(sizeof *exchange);
+  exchange->vm = vm;
+  exchange->http = http;
+  exchange->req_ref = exchange->res_ref = LUA_NOREF;
+  exchange->conn_id = conn_id(http_conn_of(http));
+  exchange->number = ++vm->request_count;
+  http_set_app(http, exchange);
+  // The exchange may be gone when vm_enter returns; false means that it
+  // could not even start, so that nobody else ends it.
+  if (!vm_enter(vm, start_request, exchange, "request")) {
+    exchange->task = NULL;
+    fail(exchange, NULL);
+    free_when_done(exchange);
+  }
+}
+
+struct wake {
+  struct task *task;
+  struct exchange *exchange;  // NULL: nil, "closed", "closed"
+};
+
+static int resume_with_body(lua_State *L) {
+  struct wake *wake = lua_touserdata(L, 1);
+  lua_State *co = wake->task->co;
+  int count = 1;
+  if (wake->exchange != NULL) {
+    struct slice body = http_body(wake->exchange->http);
+    lua_pushlstring(L, body.len > 0 ? body.ptr : "", body.len);
+    lua_xmove(L, co, 1);
+  } else {
+    count = vm_fail(L, "closed", "closed");
+    lua_xmove(L, co, count);
+  }
+  task_resume(wake->task, count);
+  return 0;
+}
+
+void exchange_on_body(struct http_conn *http) {
+  struct exchange *exchange = http_app(http);
+  struct wake wake = {exchange->body_waiter, exchange};
+  if (wake.task == NULL) return;
+  exchange->body_waiter = NULL;
+  vm_enter(exchange->vm, resume_with_body, &wake, "request body");
+}
+
+static int resume_drained(lua_State *L) {
+  struct task *task = lua_touserdata(L, 1);
+  lua_pushboolean(L, 1);
+  lua_xmove(L, task->co, 1);
+  task_resume(task, 1);
+  return 0;
+}
+
+void exchange_on_drained(struct http_conn *http) {
+  struct exchange *exchange = http_app(http);
+  struct task *task = exchange->drainer;
+  if (task == NULL) return;
+  exchange->drainer = NULL;
+  vm_enter(exchange->vm, resume_drained, task, "response");
+}
+
+// The task may look at the request after the answer (a log line of a
+// middleware): what it is likely to want is read out before the head goes.
+static int remember_request(lua_State *L) {
+  struct exchange *exchange = lua_touserdata(L, 1);
+  static const char *const fields[] = {"method", "path", "raw_path", "query", "peer", "is_upgrade"};
+  lua_rawgeti(L, LUA_REGISTRYINDEX, exchange->req_ref);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_getfield(L, -1, fields[i]);
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
+void exchange_on_closed(struct http_conn *http) {
+  struct exchange *exchange = http_app(http);
+  if (exchange == NULL) return;
+  struct vm *vm = exchange->vm;
+  if (exchange->task != NULL && !exchange->is_answered) vm_enter(vm, remember_request, exchange, "request");
+  struct wake body = {exchange->body_waiter, NULL};
+  struct wake drained = {exchange->drainer, NULL};
+  exchange->body_waiter = exchange->drainer = NULL;
+  exchange->http = NULL;
+  exchange->is_held = true;  // a waiter that ends must not free it yet
+  if (body.task != NULL) vm_enter(vm, resume_with_body, &body, "request");
+  if (drained.task != NULL) vm_enter(vm, resume_with_body, &drained, "request");
+  exchange->is_held = false;
+  free_when_done(exchange);
+}

@@ -1,0 +1,56 @@
+// An exchange: one HTTP request and its response as scripts see them (`req` and
+// `res`), and the task that answers it.
+#ifndef TIDEGATE_SCRIPT_EXCHANGE_H
+#define TIDEGATE_SCRIPT_EXCHANGE_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "base/slice.h"
+#include "net/http_conn.h"
+#include "script/vm.h"
+
+struct task;
+
+struct exchange {
+  struct vm *vm;
+  struct http_conn *http;    // NULL once the request is over
+  struct task *task;         // the handler; NULL when it has ended
+  struct task *body_waiter;  // a task that waits for the body
+  struct task *drainer;      // a task that waits until what it wrote has gone
+  int req_ref, res_ref;      // the Lua objects
+  unsigned long long conn_id;
+  unsigned long number;      // of the request on this worker
+  char route[128];           // for the log, once the router knows
+  int status;                // of the response in the making; 0: not set
+  bool is_answered;          // the last step of the handler is sending the answer
+  bool is_held;
+  struct http_field *fields; // its headers; names and values are owned
+  size_t field_count, field_cap;
+};
+
+// What the Lua objects req and res hold. NULL once the exchange is freed.
+struct exchange_box {
+  struct exchange *exchange;
+};
+
+extern const char exchange_req_type[];  // metatable names
+extern const char exchange_res_type[];
+
+// Events, from the server.
+void exchange_on_request(struct http_conn *http);
+void exchange_on_body(struct http_conn *http);
+void exchange_on_drained(struct http_conn *http);
+void exchange_on_closed(struct http_conn *http);
+
+// The exchange of the box at `arg` (of type req or res), NULL when it is freed.
+struct exchange *exchange_check(lua_State *L, int arg, const char *type);
+
+// Sets (replaces) or adds a response header. False: not valid in HTTP.
+bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value, bool replaces);
+bool exchange_has_header(const struct exchange *exchange, const char *name);
+
+// The task goes on to serve a session: it is no longer the exchange's.
+void exchange_release_task(struct exchange *exchange);
+
+#endif

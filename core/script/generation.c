@@ -1,0 +1,322 @@
+// Generations: see generation.h.
+#include "script/generation.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/worker.h"
+#include "script/bundle.h"
+#include "script/session.h"
+#include "script/task.h"
+#include "script/timer.h"
+
+// ---- environment and modules ---------------------------------------------
+
+// Pushes a copy of the table on top (one level).
+static void push_copy(lua_State *L) {
+  lua_newtable(L);
+  lua_pushnil(L);
+  while (lua_next(L, -3) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+// A fresh environment: copies of the standard tables, so that what one
+// generation patches into `string` does not live on in the next.
+static void push_environment(lua_State *L, struct generation *generation) {
+  lua_pushglobaltable(L);
+  push_copy(L);
+  lua_remove(L, -2);
+  static const char *const libraries[] = {"string", "table", "math", "os", "io", "coroutine", "utf8", "debug",
+                                          "package"};
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    if (lua_getfield(L, -1, libraries[i]) == LUA_TTABLE) {
+      push_copy(L);
+      lua_setfield(L, -3, libraries[i]);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "_G");
+  lua_pushlightuserdata(L, generation);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
+  lua_pushcclosure(L, generation_require, 2);
+  lua_setfield(L, -2, "require");
+  // package.loaded is this generation's cache.
+  if (lua_getfield(L, -1, "package") == LUA_TTABLE) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
+    lua_setfield(L, -2, "loaded");
+  }
+  lua_pop(L, 1);
+}
+
+// Loads a chunk's bytecode as a function in the generation's environment.
+static void push_chunk(lua_State *L, struct generation *generation, const struct chunk *chunk) {
+  struct slice code = buf_slice(&chunk->code);
+  if (luaL_loadbufferx(L, code.ptr, code.len, chunk->path, "b") != LUA_OK) lua_error(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->env_ref);
+  lua_setupvalue(L, -2, 1);
+}
+
+// Marks a module in the cache while it loads, to tell a cycle from a second use.
+static char loading_mark;
+
+// Pushes the module's value, from the cache or by running its chunk.
+static void push_module(lua_State *L, struct generation *generation, const struct chunk *chunk) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
+  int cache = lua_gettop(L);
+  if (lua_getfield(L, cache, chunk->module) != LUA_TNIL) {
+    if (lua_touserdata(L, -1) == &loading_mark) {
+      luaL_error(L, "module \"%s\" requires itself in a cycle", chunk->module);
+    }
+    lua_remove(L, cache);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushlightuserdata(L, &loading_mark);
+  lua_setfield(L, cache, chunk->module);
+  push_chunk(L, generation, chunk);
+  lua_pushstring(L, chunk->module);
+  lua_pushstring(L, chunk->path);
+  lua_call(L, 2, 1);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, cache, chunk->module);
+  lua_remove(L, cache);
+}
+
+int generation_require(lua_State *L) {
+  struct generation *generation = lua_touserdata(L, lua_upvalueindex(1));
+  const char *name = luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  if (lua_getfield(L, lua_upvalueindex(2), name) != LUA_TNIL && lua_touserdata(L, -1) != &loading_mark) return 1;
+  lua_pop(L, 1);
+  struct vm *vm = vm_of(L);
+  // A handler of a replaced generation has only what is cached.
+  if (vm->loading == generation || vm->live == generation) {
+    const struct chunk *chunk = bundle_find(generation->bundle, name);
+    if (chunk != NULL) {
+      push_module(L, generation, chunk);
+      return 1;
+    }
+  }
+  // What is not a script: the program's own modules and what the system has.
+  lua_getglobal(L, "require");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+// ---- reading what the scripts registered ---------------------------------
+
+static int ref_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return LUA_NOREF;
+  }
+  return vm_ref(L);
+}
+
+static uint64_t number_field(lua_State *L, int index, const char *name, double scale, uint64_t otherwise) {
+  uint64_t value = otherwise;
+  if (lua_getfield(L, index, name) != LUA_TNIL) value = (uint64_t)(luaL_checknumber(L, -1) * scale);
+  lua_pop(L, 1);
+  return value;
+}
+
+static void read_route(lua_State *L, struct generation *generation, struct route *route) {
+  const struct config *config = generation->vm->worker->config;
+  int index = lua_gettop(L);
+  lua_getfield(L, index, "key");
+  route->key = mem_strdup(luaL_checkstring(L, -1));
+  lua_getfield(L, index, "kind");
+  route->is_ws = strcmp(luaL_checkstring(L, -1), "ws") == 0;
+  lua_settop(L, index);
+  route->task_ref = ref_field(L, index, "task");
+  route->message_ref = ref_field(L, index, "message");
+  route->close_ref = ref_field(L, index, "close");
+  route->gap_ref = ref_field(L, index, "gap");
+  route->drain_ref = ref_field(L, index, "drain");
+  route->heartbeat_ms = number_field(L, index, "heartbeat", 1000, config->heartbeat_ms);
+  route->keepalive_ms = number_field(L, index, "keepalive", 1000, config->keepalive_ms);
+  route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
+}
+
+static void read_routes(lua_State *L, struct generation *generation, int result) {
+  lua_getfield(L, result, "sessions");
+  size_t count = (size_t)luaL_len(L, -1);
+  generation->routes = mem_zalloc((count + 1) * sizeof *generation->routes);
+  for (size_t i = 0; i < count; i++) {
+    struct route *route = &generation->routes[i];
+    route->task_ref = route->message_ref = route->close_ref = route->gap_ref = route->drain_ref = LUA_NOREF;
+    generation->route_count++;
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    read_route(L, generation, route);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static void read_listing(lua_State *L, struct generation *generation, int result) {
+  lua_getfield(L, result, "routes");
+  size_t count = (size_t)luaL_len(L, -1);
+  generation->http_route_count = count;
+  for (size_t i = 0; i < count; i++) {
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    static const char *const fields[] = {"method", "pattern", "source"};
+    const char *text[3];
+    for (int f = 0; f < 3; f++) {
+      lua_getfield(L, -1 - f, fields[f]);
+      text[f] = lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "";
+    }
+    buf_printf(&generation->listing, "%-7s %-32s %s\n", text[0], text[1], text[2]);
+    lua_pop(L, 4);
+  }
+  lua_pop(L, 1);
+}
+
+// ---- loading -------------------------------------------------------------
+
+// Runs inside a task: function(generation as light userdata).
+static int run_scripts(lua_State *L) {
+  struct generation *generation = lua_touserdata(L, 1);
+  const struct bundle *bundle = generation->bundle;
+  lua_newtable(L);
+  generation->loaded_ref = vm_ref(L);
+  push_environment(L, generation);
+  generation->env_ref = vm_ref(L);
+  for (size_t i = 0; i < bundle->count; i++) {
+    if (!bundle->chunks[i].is_script) continue;
+    push_module(L, generation, &bundle->chunks[i]);
+    lua_settop(L, 1);
+  }
+  const struct chunk *app = bundle_find(bundle, "tidegate.app");
+  if (app == NULL) return luaL_error(L, "the framework has no module \"tidegate.app\"");
+  push_module(L, generation, app);
+  lua_getfield(L, -1, "finish");
+  lua_call(L, 0, 1);
+  int result = lua_gettop(L);
+  generation->dispatch_ref = ref_field(L, result, "dispatch");
+  read_routes(L, generation, result);
+  read_listing(L, generation, result);
+  return 0;
+}
+
+struct load {
+  struct generation *generation;
+  bool ok;
+  char *error;
+};
+
+static void on_loaded(struct task *task, void *owner, bool ok, const char *error) {
+  (void)task;
+  struct load *load = owner;
+  load->ok = ok;
+  if (!ok) load->error = mem_strdup(error);
+}
+
+static const struct task_owner load_owner = {on_loaded, NULL, true};
+
+static int start_loading(lua_State *L) {
+  struct load *load = lua_touserdata(L, 1);
+  struct vm *vm = vm_of(L);
+  struct task *task = task_new(vm, &load_owner, load);
+  lua_pushcfunction(task->co, run_scripts);
+  lua_pushlightuserdata(task->co, load->generation);
+  task_resume(task, 1);
+  return 0;
+}
+
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number, char **error) {
+  struct generation *generation = mem_zalloc(sizeof *generation);
+  generation->vm = vm;
+  generation->bundle = bundle_ref(bundle);
+  generation->number = number;
+  generation->env_ref = generation->loaded_ref = generation->dispatch_ref = LUA_NOREF;
+  list_init(&generation->timers);
+
+  struct load load = {generation, false, NULL};
+  vm->loading = generation;
+  bool entered = vm_enter(vm, start_loading, &load, "loading");
+  vm->loading = NULL;
+  if (!entered || !load.ok) {
+    *error = load.error != NULL ? load.error : mem_strdup("not enough memory to load the scripts");
+    generation_free(generation);
+    return NULL;
+  }
+  return generation;
+}
+
+void generation_add_rule(struct generation *generation, const struct hub_rule *rule) {
+  generation->rules =
+      mem_realloc(generation->rules, (generation->rule_count + 1) * sizeof *generation->rules);
+  struct hub_rule *kept = &generation->rules[generation->rule_count++];
+  *kept = *rule;
+  kept->pattern = mem_strdup(rule->pattern);
+}
+
+void generation_free(struct generation *generation) {
+  if (generation == NULL) return;
+  struct vm *vm = generation->vm;
+  timer_cancel_all(&generation->timers);
+  for (size_t i = 0; i < generation->route_count; i++) {
+    struct route *route = &generation->routes[i];
+    const int refs[] = {route->task_ref, route->message_ref, route->close_ref, route->gap_ref, route->drain_ref};
+    for (size_t r = 0; r < sizeof refs / sizeof *refs; r++) vm_unref(vm, refs[r]);
+    free(route->key);
+  }
+  free(generation->routes);
+  for (size_t i = 0; i < generation->rule_count; i++) free((char *)generation->rules[i].pattern);
+  free(generation->rules);
+  vm_unref(vm, generation->dispatch_ref);
+  vm_unref(vm, generation->env_ref);
+  vm_unref(vm, generation->loaded_ref);
+  bundle_unref(generation->bundle);
+  buf_free(&generation->listing);
+  free(generation);
+}
+
+// ---- the switch ----------------------------------------------------------
+
+struct route *generation_find_route(struct generation *generation, const char *key) {
+  for (size_t i = 0; i < generation->route_count; i++) {
+    if (strcmp(generation->routes[i].key, key) == 0) return &generation->routes[i];
+  }
+  return NULL;
+}
+
+static void move_sessions(struct vm *vm, struct generation *old, struct generation *new) {
+  // Old routes are few, sessions may be many: look each route up once.
+  struct route **targets = mem_zalloc((old->route_count + 1) * sizeof *targets);
+  for (size_t i = 0; i < old->route_count; i++) targets[i] = generation_find_route(new, old->routes[i].key);
+  struct list *node = vm->sessions.next;
+  while (node != &vm->sessions) {
+    struct session *session = list_entry(node, struct session, link);
+    node = node->next;
+    session_set_route(session, targets[session->route - old->routes]);
+  }
+  free(targets);
+}
+
+void generation_switch(struct vm *vm, struct generation *generation) {
+  struct generation *old = vm->live;
+  vm->live = generation;
+  generation->is_live = true;
+  if (vm->worker->index == 0) hub_rules_set(vm->worker->hub, generation->rules, generation->rule_count);
+  if (old != NULL) {
+    task_kill_background(vm);
+    move_sessions(vm, old, generation);
+    generation_free(old);
+  }
+  timer_start_all(&generation->timers);
+}

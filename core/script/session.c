@@ -1,0 +1,354 @@
+// Sessions as scripts see them: see session.h.
+#include "script/session.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "net/ws_conn.h"
+#include "script/bind.h"
+#include "script/exchange.h"
+#include "script/task.h"
+
+const char session_ws_type[] = "tidegate.ws";
+const char session_stream_type[] = "tidegate.stream";
+
+enum {
+  QUEUE_BYTES = 65536,  // of waiting messages; beyond, the socket is not read
+  EVENT_OVERHEAD = 64,  // counted per message, so that empty ones are bounded too
+  CODE_NORMAL = 1000,
+  CODE_RESTART = 1012,
+  CODE_ERROR = 1011,
+};
+
+enum event_type { EVENT_MESSAGE, EVENT_GAP, EVENT_DRAIN, EVENT_CLOSE };
+
+struct event {
+  enum event_type type;
+  enum message_kind kind;  // of a message
+  uint64_t number;         // missed messages, or the close code
+  struct slice text;       // payload, topic or reason
+};
+
+struct queued_event {
+  struct queued_event *next;
+  struct event event;
+  char bytes[];
+};
+
+// The route of a session whose route vanished in a reload.
+static const struct route no_route = {.key = "(none)", .task_ref = LUA_NOREF, .message_ref = LUA_NOREF,
+                                      .close_ref = LUA_NOREF, .gap_ref = LUA_NOREF, .drain_ref = LUA_NOREF};
+
+static void pump(struct session *session);
+
+// ---- the queue -----------------------------------------------------------
+
+static void enqueue(struct session *session, const struct event *event) {
+  struct queued_event *queued = mem_alloc(sizeof *queued + event->text.len);
+  queued->next = NULL;
+  queued->event = *event;
+  if (event->text.len > 0) memcpy(queued->bytes, event->text.ptr, event->text.len);
+  queued->event.text.ptr = queued->bytes;
+  *session->last = queued;
+  session->last = &queued->next;
+  session->queued_bytes += event->text.len + EVENT_OVERHEAD;
+  if (session->queued_bytes > QUEUE_BYTES && session->conn != NULL) conn_set_reading(session->conn, false);
+}
+
+static struct queued_event *dequeue(struct session *session) {
+  struct queued_event *queued = session->first;
+  if (queued == NULL) return NULL;
+  session->first = queued->next;
+  if (session->first == NULL) session->last = &session->first;
+  session->queued_bytes -= queued->event.text.len + EVENT_OVERHEAD;
+  if (session->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL) conn_set_reading(session->conn, true);
+  return queued;
+}
+
+static void drop_queue(struct session *session) {
+  struct queued_event *queued;
+  while ((queued = dequeue(session)) != NULL) free(queued);
+}
+
+// ---- life ----------------------------------------------------------------
+
+static void session_free(struct session *session) {
+  drop_queue(session);
+  list_remove(&session->link);
+  if (session->task != NULL) session->task->owner = NULL;
+  if (session->conn != NULL) conn_set_app(session->conn, NULL);
+  lua_State *L = session->vm->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, session->box_ref);
+  struct session_box *box = lua_touserdata(L, -1);
+  if (box != NULL) box->session = NULL;
+  lua_pop(L, 1);
+  vm_unref(session->vm, session->box_ref);
+  free(session);
+}
+
+void session_free_all(struct vm *vm) {
+  while (!list_is_empty(&vm->sessions)) session_free(list_entry(vm->sessions.next, struct session, link));
+}
+
+static void end_connection(struct session *session, int code, const char *reason) {
+  if (session->conn == NULL) return;
+  if (session->is_ws) ws_close(session->conn, code, slice_str(reason));
+  else conn_finish(session->conn);
+}
+
+// A stream whose task joined topics and returned lives on from the topics.
+static bool is_fed_by_hub(const struct session *session) {
+  return !session->is_ws && session->conn != NULL && session->conn->reader.sub_count > 0;
+}
+
+static void on_task_ended(struct task *task, void *owner, bool ok, const char *error) {
+  struct session *session = owner;
+  (void)error;
+  if (session->task == task) session->task = NULL;
+  if (!ok) end_connection(session, CODE_ERROR, "internal error");
+  else if (session->route->task_ref != LUA_NOREF && !is_fed_by_hub(session)) end_connection(session, CODE_NORMAL, "");
+  pump(session);
+}
+
+static void describe(void *owner, char *out, size_t size) {
+  struct session *session = owner;
+  snprintf(out, size, "route=%s conn=%llu", session->route->key, (unsigned long long)session->id);
+}
+
+static const struct task_owner session_owner = {on_task_ended, describe, false};
+
+void session_push_new(lua_State *L, struct conn *conn, const struct route *route, int context) {
+  context = lua_absindex(L, context);
+  struct vm *vm = vm_of(L);
+  struct session_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+  box->session = NULL;
+  luaL_setmetatable(L, route->is_ws ? session_ws_type : session_stream_type);
+  lua_pushvalue(L, context);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, -1);
+  int box_ref = vm_ref(L);
+  struct session *session = mem_zalloc(sizeof *session);
+  session->vm = vm;
+  session->conn = conn;
+  session->route = route;
+  session->id = conn_id(conn);
+  session->is_ws = route->is_ws;
+  session->box_ref = box_ref;
+  session->last = &session->first;
+  list_append(&vm->sessions, &session->link);
+  box->session = session;
+  conn_set_app(conn, session);
+  session->task = vm->running;
+  session->task->owner_ops = &session_owner;
+  session->task->owner = session;
+}
+
+struct session_box *session_check(lua_State *L, int arg) {
+  struct session_box *box = luaL_testudata(L, arg, session_ws_type);
+  if (box == NULL) box = luaL_testudata(L, arg, session_stream_type);
+  if (box == NULL) luaL_typeerror(L, arg, "ws or stream");
+  return box;
+}
+
+struct conn *session_check_conn(lua_State *L, int arg) {
+  struct session_box *box = session_check(L, arg);
+  return box->session != NULL ? box->session->conn : NULL;
+}
+
+// ---- running handlers ----------------------------------------------------
+
+static int handler_ref(const struct route *route, enum event_type type) {
+  switch (type) {
+    case EVENT_MESSAGE: return route->message_ref;
+    case EVENT_GAP: return route->gap_ref;
+    case EVENT_DRAIN: return route->drain_ref;
+    case EVENT_CLOSE: return route->close_ref;
+  }
+  return LUA_NOREF;
+}
+
+static void push_kind(lua_State *L, enum message_kind kind) {
+  if (kind == MESSAGE_TEXT) lua_pushliteral(L, "text");
+  else lua_pushliteral(L, "binary");
+}
+
+// Pushes what the handler gets after the connection; returns how many.
+static int push_arguments(lua_State *L, const struct event *event) {
+  switch (event->type) {
+    case EVENT_MESSAGE:
+      lua_pushlstring(L, event->text.ptr, event->text.len);
+      push_kind(L, event->kind);
+      return 2;
+    case EVENT_GAP:
+      lua_pushlstring(L, event->text.ptr, event->text.len);
+      lua_pushinteger(L, (lua_Integer)event->number);
+      return 2;
+    case EVENT_DRAIN: return 0;
+    case EVENT_CLOSE:
+      lua_pushinteger(L, (lua_Integer)event->number);
+      lua_pushlstring(L, event->text.ptr, event->text.len);
+      return 2;
+  }
+  return 0;
+}
+
+struct start {
+  struct session *session;
+  const struct event *event;
+  int ref;
+};
+
+static int start_handler(lua_State *L) {
+  struct start *start = lua_touserdata(L, 1);
+  struct session *session = start->session;
+  struct task *task = task_new(session->vm, &session_owner, session);
+  session->task = task;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, start->ref);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, session->box_ref);
+  int args = 1 + (start->event != NULL ? push_arguments(L, start->event) : 0);
+  lua_xmove(L, task->co, args + 1);
+  task_resume(task, args);
+  return 0;
+}
+
+static void run_handler(struct session *session, int ref, const struct event *event) {
+  if (ref == LUA_NOREF) return;
+  struct start start = {session, event, ref};
+  if (!vm_enter(session->vm, start_handler, &start, session->route->key)) {
+    // Not enough memory even to start: the task, if any, never ran.
+    if (session->task != NULL) task_kill(session->task);
+    end_connection(session, CODE_ERROR, "internal error");
+  }
+}
+
+// Gives waiting events to handlers, one at a time, until one of them waits.
+static void pump(struct session *session) {
+  if (session->is_pumping) return;
+  session->is_pumping = true;
+  while (session->task == NULL && session->first != NULL) {
+    const struct route *route = session->route;
+    if (route->task_ref != LUA_NOREF && session->first->event.type == EVENT_MESSAGE) {
+      // After a reload that turned callbacks into a task: it takes the
+      // message with recv.
+      if (session->conn == NULL) free(dequeue(session));
+      else run_handler(session, route->task_ref, NULL);
+      continue;
+    }
+    struct queued_event *queued = dequeue(session);
+    run_handler(session, handler_ref(route, queued->event.type), &queued->event);
+    free(queued);
+  }
+  session->is_pumping = false;
+  if (session->is_closed && session->task == NULL && session->first == NULL) session_free(session);
+}
+
+static void deliver(struct session *session, const struct event *event) {
+  bool is_idle = session->task == NULL && session->first == NULL && !session->is_pumping;
+  if (!is_idle || session->route->task_ref != LUA_NOREF) {
+    enqueue(session, event);
+    pump(session);
+    return;
+  }
+  session->is_pumping = true;
+  run_handler(session, handler_ref(session->route, event->type), event);
+  session->is_pumping = false;
+  pump(session);
+}
+
+// ---- events from the server ----------------------------------------------
+
+struct wake {
+  struct task *task;
+  const struct event *event;  // NULL: nil, message
+  const char *message;
+};
+
+static int resume_waiting(lua_State *L) {
+  struct wake *wake = lua_touserdata(L, 1);
+  lua_State *co = wake->task->co;
+  int count = 2;
+  if (wake->event != NULL) {
+    push_arguments(L, wake->event);
+    lua_xmove(L, co, 2);
+  } else {
+    lua_pushnil(L);
+    lua_pushstring(L, wake->message);
+    lua_pushvalue(L, -1);
+    lua_xmove(L, co, 3);
+    count = 3;
+  }
+  task_resume(wake->task, count);
+  return 0;
+}
+
+void session_on_message(struct conn *conn, enum message_kind kind, struct slice data) {
+  struct session *session = conn_app(conn);
+  if (session == NULL) return;
+  struct event event = {EVENT_MESSAGE, kind, 0, data};
+  if (session->receiver == NULL) {
+    deliver(session, &event);
+    return;
+  }
+  struct wake wake = {session->receiver, &event, NULL};
+  session->receiver = NULL;
+  vm_enter(session->vm, resume_waiting, &wake, session->route->key);
+}
+
+void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
+  struct session *session = conn_app(conn);
+  if (session == NULL || session->route->gap_ref == LUA_NOREF) return;
+  struct event event = {EVENT_GAP, MESSAGE_TEXT, missed, topic};
+  deliver(session, &event);
+}
+
+void session_on_drained(struct conn *conn) {
+  struct session *session = conn_app(conn);
+  if (session == NULL || !session->was_full) return;
+  session->was_full = false;
+  if (session->route->drain_ref == LUA_NOREF) return;
+  struct event event = {.type = EVENT_DRAIN};
+  deliver(session, &event);
+}
+
+void session_on_closed(struct conn *conn, int code, struct slice reason) {
+  struct session *session = conn_app(conn);
+  if (session == NULL) return;
+  conn_set_app(conn, NULL);
+  session->conn = NULL;
+  // Hold the session while the receiver runs: its end must not free it yet.
+  bool was_pumping = session->is_pumping;
+  session->is_pumping = true;
+  if (session->receiver != NULL) {
+    struct wake wake = {session->receiver, NULL, "closed"};
+    session->receiver = NULL;
+    vm_enter(session->vm, resume_waiting, &wake, session->route->key);
+  }
+  session->is_pumping = was_pumping;
+  session->is_closed = true;
+  struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};
+  if (session->route->close_ref != LUA_NOREF) enqueue(session, &event);
+  pump(session);
+}
+
+void session_set_route(struct session *session, const struct route *route) {
+  if (session->route == &no_route) return;
+  if (route == NULL) {
+    end_connection(session, CODE_RESTART, "the route is gone");
+    route = &no_route;
+  }
+  session->route = route;
+}
+
+bool session_take_message(lua_State *L, struct session *session) {
+  if (session->first == NULL || session->first->event.type != EVENT_MESSAGE) return false;
+  struct queued_event *queued = dequeue(session);
+  lua_pushlstring(L, queued->event.text.ptr, queued->event.text.len);
+  push_kind(L, queued->event.kind);
+  free(queued);
+  return true;
+}

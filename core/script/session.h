@@ -1,0 +1,72 @@
+// A session as scripts see it: the Lua object (a box around the connection),
+// its route, and the events that wait while a handler does. Events of one
+// session are delivered one at a time and in order; beyond a bound of waiting
+// messages the socket is not read.
+#ifndef TIDEGATE_SCRIPT_SESSION_H
+#define TIDEGATE_SCRIPT_SESSION_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/message.h"
+#include "base/slice.h"
+#include "script/generation.h"
+#include "script/vm.h"
+
+struct conn;
+struct task;
+struct queued_event;
+
+struct session {
+  struct list link;          // in vm->sessions
+  struct vm *vm;
+  struct conn *conn;         // NULL once the connection is gone
+  const struct route *route;
+  struct task *task;         // the handler that runs or waits now
+  struct task *receiver;     // the task that waits in recv
+  struct queued_event *first, **last;
+  size_t queued_bytes;
+  uint64_t id;               // the connection's
+  int box_ref;               // the Lua object, until the session is over
+  bool is_closed;            // the close event is in the queue or done
+  bool is_pumping;
+  bool is_ws;
+  bool was_full;             // a send was refused: the drain event is due
+};
+
+// What the Lua object holds. session is NULL once the session is over.
+struct session_box {
+  struct session *session;
+};
+
+// The box at index `arg`, of a WebSocket or a stream; raises otherwise.
+struct session_box *session_check(lua_State *L, int arg);
+// The open connection of the box at `arg`, or NULL: fail with "closed".
+struct conn *session_check_conn(lua_State *L, int arg);
+
+// Makes the session of a connection just accepted and pushes its Lua object.
+// `data` etc. are fields of the table at `context` (moved into the object).
+// The running task becomes its handler.
+void session_push_new(lua_State *L, struct conn *conn, const struct route *route, int context);
+
+// Events, from the server.
+void session_on_message(struct conn *conn, enum message_kind kind, struct slice data);
+void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
+void session_on_drained(struct conn *conn);
+void session_on_closed(struct conn *conn, int code, struct slice reason);
+
+// Reload: the route's new incarnation, or NULL: the session is closed.
+void session_set_route(struct session *session, const struct route *route);
+
+// Pops the next waiting message: pushes data and kind. False when none waits.
+bool session_take_message(lua_State *L, struct session *session);
+
+// Frees what is left when the VM ends.
+void session_free_all(struct vm *vm);
+
+extern const char session_ws_type[];      // metatable names
+extern const char session_stream_type[];
+
+#endif

@@ -1,0 +1,203 @@
+// Tasks: see task.h.
+#include "script/task.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/worker.h"
+#include "script/watchdog.h"
+
+enum { POOL_MAX = 256, ERROR_BYTES = 1024, LONGEST_WAIT_S = 1000000000 };
+
+static void on_timer(struct wheel_timer *timer) {
+  struct task *task = list_entry(timer, struct task, timer);
+  task->on_timeout(task);
+}
+
+struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) {
+  struct task *task = vm->idle_tasks;
+  if (task != NULL) {
+    vm->idle_tasks = task->next_idle;
+    vm->idle_task_count--;
+  } else {
+    lua_State *co = lua_newthread(vm->L);
+    int ref = vm_ref(vm->L);
+    task = mem_zalloc(sizeof *task);
+    task->vm = vm;
+    task->co = co;
+    task->co_ref = ref;
+    wheel_timer_init(&task->timer, on_timer);
+  }
+  task->owner_ops = ops;
+  task->owner = owner;
+  task->waits_for = NULL;
+  task->detach = NULL;
+  task->is_waiting = false;
+  task->is_background = vm->running != NULL && vm->running->is_background;
+  list_append(&vm->tasks, &task->link);
+  return task;
+}
+
+static void task_free(struct task *task) {
+  vm_unref(task->vm, task->co_ref);
+  free(task);
+}
+
+static void recycle(struct task *task) {
+  struct vm *vm = task->vm;
+  list_remove(&task->link);
+  wheel_cancel(&task->timer);
+  if (vm->idle_task_count >= POOL_MAX) {
+    task_free(task);
+    return;
+  }
+  task->next_idle = vm->idle_tasks;
+  vm->idle_tasks = task;
+  vm->idle_task_count++;
+}
+
+// ---- the end of a task ---------------------------------------------------
+
+// Makes a traceback where there is memory for one.
+static int push_traceback(lua_State *L) {
+  struct task *task = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  const char *message = lua_tostring(task->co, -1);
+  if (message == NULL) {
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(task->co, -1));
+    message = lua_tostring(L, -1);
+  }
+  luaL_traceback(L, task->co, message, 0);
+  lua_pushlightuserdata(L, task);
+  lua_insert(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);  // registry[task] = text, until the log line is out
+  return 0;
+}
+
+static const char *take_traceback(struct task *task) {
+  if (!vm_enter(task->vm, push_traceback, task, "traceback")) return NULL;
+  lua_rawgetp(task->vm->L, LUA_REGISTRYINDEX, task);
+  return lua_tostring(task->vm->L, -1);
+}
+
+static void log_failure(struct task *task) {
+  lua_State *L = task->vm->L;
+  int top = lua_gettop(L);
+  char who[300] = "";
+  if (task->owner != NULL && task->owner_ops->describe != NULL) {
+    task->owner_ops->describe(task->owner, who, sizeof who);
+  }
+  const char *text = take_traceback(task);
+  if (text == NULL) text = lua_tostring(task->co, -1);
+  log_error("%s%s%s", text != NULL ? text : "unknown error", who[0] != '\0' ? "\n" : "", who);
+  lua_settop(L, top);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+}
+
+static void end_task(struct task *task, int status) {
+  bool ok = status == LUA_OK;
+  char error[ERROR_BYTES] = "";
+  if (!ok) {
+    if (!task->owner_ops->is_quiet) log_failure(task);
+    const char *message = lua_tostring(task->co, -1);
+    snprintf(error, sizeof error, "%s", message != NULL ? message : "error");
+    lua_resetthread(task->co);
+  }
+  lua_settop(task->co, 0);
+  const struct task_owner *ops = task->owner_ops;
+  void *owner = task->owner;
+  recycle(task);
+  if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, ok, error);
+}
+
+void task_resume(struct task *task, int args) {
+  struct vm *vm = task->vm;
+  struct task *outer = vm->running;
+  wheel_cancel(&task->timer);
+  task->waits_for = NULL;
+  task->detach = NULL;
+  task->is_waiting = false;
+  vm->running = task;
+  unsigned long serial = watchdog_enter(vm);
+  int results = 0;
+  int status = lua_resume(task->co, vm->L, args, &results);
+  watchdog_leave(vm, serial, task->co);
+  vm->running = outer;
+  if (status == LUA_YIELD) {
+    if (task->is_waiting) return;
+    lua_settop(task->co, 0);
+    lua_pushstring(task->co, "coroutine.yield was called outside a coroutine of the script's own");
+    status = LUA_ERRRUN;
+  }
+  end_task(task, status);
+}
+
+// ---- waiting -------------------------------------------------------------
+
+struct task *task_current(lua_State *L) {
+  struct vm *vm = vm_of(L);
+  if (vm->loading != NULL) luaL_error(L, "cannot wait while scripts load");
+  if (vm->running == NULL || vm->running->co != L) {
+    luaL_error(L, "cannot wait inside a coroutine of the script's own; use gate.spawn");
+  }
+  return vm->running;
+}
+
+int task_wait(lua_State *L, lua_KFunction then) {
+  task_current(L)->is_waiting = true;
+  return lua_yieldk(L, 0, 0, then);
+}
+
+void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct task *task)) {
+  task->waits_for = waits_for;
+  task->detach = detach;
+}
+
+void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(struct task *task)) {
+  if (!(seconds > 0)) seconds = 0;
+  if (seconds > LONGEST_WAIT_S) seconds = LONGEST_WAIT_S;
+  task->on_timeout = on_timeout;
+  worker_set_timer(task->vm->worker, &task->timer, (uint64_t)(seconds * 1000 + 0.5));
+}
+
+// ---- killing -------------------------------------------------------------
+
+void task_kill(struct task *task) {
+  // Called between events only, so no task is running and each one waits.
+  if (task->detach != NULL) task->detach(task);
+  lua_resetthread(task->co);
+  lua_settop(task->co, 0);
+  const struct task_owner *ops = task->owner_ops;
+  void *owner = task->owner;
+  recycle(task);
+  if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, true, "");
+}
+
+void task_kill_all(struct vm *vm) {
+  while (!list_is_empty(&vm->tasks)) task_kill(list_entry(vm->tasks.next, struct task, link));
+}
+
+void task_kill_background(struct vm *vm) {
+  struct list kept;
+  list_init(&kept);
+  struct list *node;
+  while ((node = list_pop(&vm->tasks)) != NULL) {
+    struct task *task = list_entry(node, struct task, link);
+    list_append(task->is_background ? &vm->tasks : &kept, &task->link);
+    if (task->is_background) task_kill(task);
+  }
+  list_splice(&vm->tasks, &kept);
+}
+
+void task_pool_free(struct vm *vm) {
+  while (vm->idle_tasks != NULL) {
+    struct task *task = vm->idle_tasks;
+    vm->idle_tasks = task->next_idle;
+    free(task);
+  }
+}

@@ -1,0 +1,129 @@
+// The VM of a worker: see vm.h.
+#include "script/vm.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/bind.h"
+#include "script/generation.h"
+#include "script/session.h"
+#include "script/task.h"
+#include "script/timer.h"
+
+// Lua's allocator with a cap: beyond it Lua collects garbage, and if that does
+// not help raises "not enough memory" in the script.
+static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
+  struct vm *vm = ctx;
+  if (ptr == NULL) old_bytes = 0;  // then it is a type tag
+  if (new_bytes == 0) {
+    free(ptr);
+    vm->memory_bytes -= old_bytes;
+    return NULL;
+  }
+  if (new_bytes > old_bytes && vm->memory_bytes - old_bytes + new_bytes > vm->memory_max_bytes) return NULL;
+  void *moved = realloc(ptr, new_bytes);
+  if (moved != NULL) vm->memory_bytes += new_bytes - old_bytes;
+  return moved;
+}
+
+// Only reached for errors outside vm_enter and task_resume: a fault of ours.
+static int on_panic(lua_State *L) {
+  log_error("lua panic: %s", lua_tostring(L, -1));
+  return 0;
+}
+
+static int open_libraries(lua_State *L) {
+  luaL_openlibs(L);
+  bind_open(L);
+  return 0;
+}
+
+struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes) {
+  struct vm *vm = mem_zalloc(sizeof *vm);
+  vm->worker = worker;
+  vm->dir = dir;
+  vm->memory_max_bytes = memory_max_bytes;
+  list_init(&vm->tasks);
+  list_init(&vm->sessions);
+  list_init(&vm->timers);
+  vm->L = lua_newstate(capped_alloc, vm);
+  if (vm->L == NULL) {
+    free(vm);
+    return NULL;
+  }
+  *(struct vm **)lua_getextraspace(vm->L) = vm;
+  lua_atpanic(vm->L, on_panic);
+  // Handlers make short-lived garbage: the generational mode suits them.
+  lua_gc(vm->L, LUA_GCGEN, 0, 0);
+  if (!vm_enter(vm, open_libraries, NULL, "opening the libraries")) {
+    lua_close(vm->L);
+    free(vm);
+    return NULL;
+  }
+  return vm;
+}
+
+void vm_free(struct vm *vm) {
+  task_kill_all(vm);
+  session_free_all(vm);
+  timer_cancel_all(&vm->timers);
+  generation_free(vm->live);
+  lua_close(vm->L);
+  task_pool_free(vm);
+  free(vm);
+}
+
+static int add_traceback(lua_State *L) {
+  const char *message = lua_tostring(L, 1);
+  if (message == NULL) message = luaL_tolstring(L, 1, NULL);
+  luaL_traceback(L, L, message, 1);
+  return 1;
+}
+
+bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what) {
+  lua_State *L = vm->L;
+  int top = lua_gettop(L);
+  // Light values only: nothing here can fail for lack of memory.
+  if (!lua_checkstack(L, 8)) return false;
+  lua_pushcfunction(L, add_traceback);
+  lua_pushcfunction(L, fn);
+  lua_pushlightuserdata(L, arg);
+  bool ok = lua_pcall(L, 1, 0, top + 1) == LUA_OK;
+  if (!ok) log_error("%s: %s", what, lua_isstring(L, -1) ? lua_tostring(L, -1) : "error in error handling");
+  lua_settop(L, top);
+  return ok;
+}
+
+int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
+
+void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }
+
+int vm_fail(lua_State *L, const char *message, const char *code) {
+  lua_pushnil(L);
+  lua_pushstring(L, message);
+  lua_pushstring(L, code);
+  return 3;
+}
+
+struct slice vm_check_slice(lua_State *L, int arg) {
+  size_t len;
+  const char *text = luaL_checklstring(L, arg, &len);
+  return slice_of(text, len);
+}
+
+struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const char *what) {
+  int type = lua_getfield(L, index, name);
+  if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER) {
+    luaL_error(L, "%s: %s must be a string, got %s", what, name, luaL_typename(L, -1));
+  }
+  struct slice text = {0};
+  if (type != LUA_TNIL) text.ptr = lua_tolstring(L, -1, &text.len);
+  // A string stays reachable through its table; a number was converted in
+  // place on the stack only, so it is put back as the string.
+  if (type == LUA_TNUMBER) lua_setfield(L, index, name);
+  else lua_pop(L, 1);
+  return text;
+}
