@@ -26,7 +26,8 @@ static void write_lines(struct buf *out, const char *field, struct slice text) {
     const char *stop = cr < lf ? cr : lf;
     write_line(out, field, slice_of(line, (size_t)(stop - line)));
     if (stop == end) return;
-    line = stop + 1 + (stop == cr && lf == cr + 1);  // CRLF ends one line, not two
+    bool is_crlf = stop == cr && lf != end && lf == cr + 1;
+    line = stop + (is_crlf ? 2 : 1);
     if (cr < line) cr = find_char(line, end, '\r');
     if (lf < line) lf = find_char(line, end, '\n');
   }
