@@ -14,6 +14,7 @@ gate.get("/all", function()
   return 418, "short and stout", { ["X-Kind"] = "teapot", ["X-Two"] = { "a", "b" } }
 end)
 gate.get("/nothing", function() end)
+gate.post("/body", function(req) return req:body() end)
 gate.get("/seen", function(req)
   return { method = req.method, path = req.path, query = req.query, headers = req.headers,
            cookies = req.cookies, peer = req.peer }
@@ -226,26 +227,26 @@ describe("HTTP", function()
       ["no HTTP at all"] = { "hello\r\n\r\n", 400 },
       ["a header without a colon"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "nonsense\r\n\r\n", 400 },
       ["a space before the colon"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "A : b\r\n\r\n", 400 },
-      ["a space before the colon of a length"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Content-Length : 3\r\n\r\nabc", 400 },
+      ["a space before the colon of a length"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Content-Length : 3\r\n\r\nabc", 400 },
       ["a folded header"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "A: b\r\n c\r\n\r\n", 400 },
       ["a bare CR in a header"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "A: b\rc: d\r\n\r\n", 400 },
       ["a bare CR that ends a header"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "A: b\rContent-Length: 3\r\n\r\nabc", 400 },
       ["bare LFs"] = { "GET /text HTTP/1.1\nHost: x\n\n", 400 },
       ["a NUL in a header"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "A: b\0c\r\n\r\n", 400 },
-      ["length and chunks"] = { "POST /text HTTP/1.1\r\n" .. HOST
+      ["length and chunks"] = { "POST /body HTTP/1.1\r\n" .. HOST
         .. "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
-      ["two lengths"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400 },
-      ["a negative length"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Content-Length: -1\r\n\r\n", 400 },
-      ["a length with a sign"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Content-Length: +3\r\n\r\nabc", 400 },
-      ["a bad chunk size"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400 },
+      ["two lengths"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400 },
+      ["a negative length"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Content-Length: -1\r\n\r\n", 400 },
+      ["a length with a sign"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Content-Length: +3\r\n\r\nabc", 400 },
+      ["a bad chunk size"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400 },
       ["no Host"] = { "GET /text HTTP/1.1\r\n\r\n", 400 },
       ["two Hosts"] = { "GET /text HTTP/1.1\r\n" .. HOST .. "Host: y\r\n\r\n", 400 },
       ["a space in the target"] = { "GET /te xt HTTP/1.1\r\n" .. HOST .. "\r\n", 400 },
       ["a bad percent code"] = { "GET /%zz HTTP/1.1\r\n" .. HOST .. "\r\n", 400 },
       ["a path above the root"] = { "GET /../etc/passwd HTTP/1.1\r\n" .. HOST .. "\r\n", 400 },
       ["a coded path above the root"] = { "GET /%2e%2e/etc/passwd HTTP/1.1\r\n" .. HOST .. "\r\n", 400 },
-      ["an unknown transfer coding"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Transfer-Encoding: gzip, chunked\r\n\r\n", 501 },
-      ["chunked that is not last"] = { "POST /text HTTP/1.1\r\n" .. HOST .. "Transfer-Encoding: chunked, gzip\r\n\r\n", 400 },
+      ["an unknown transfer coding"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Transfer-Encoding: gzip, chunked\r\n\r\n", 501 },
+      ["chunked that is not last"] = { "POST /body HTTP/1.1\r\n" .. HOST .. "Transfer-Encoding: chunked, gzip\r\n\r\n", 400 },
       ["HTTP/2.0"] = { "GET /text HTTP/2.0\r\n" .. HOST .. "\r\n", 505 },
     } do
       it(("%s: %d and close"):format(name, case[2]), function()

@@ -67,11 +67,12 @@ local function has_ended(server)
   return server.process.code ~= nil
 end
 
-local function wait_until_ready(server)
-  server:wait_for_log "ready: generation 1"
-  for _, line in ipairs(server.log) do
-    local address = line:match " listening on (.+)$"
-    if address then table.insert(server.addresses, address) end
+-- Ready, and listening on all `count` addresses.
+local function wait_until_ready(server, count)
+  server:wait_for_log " ready: generation 1"
+  local mark = 0
+  for i = 1, count do
+    server.addresses[i], mark = server:wait_for_log(" listening on (.+)$", mark)
   end
   server.address = server.addresses[1]
 end
@@ -88,7 +89,7 @@ function tidegate.start(options)
   for name, text in pairs(scripts or {}) do files.write(server.dir .. "/" .. name, text) end
   server.process = process.start(tidegate.binary, { args = server_args(options, folder), env = child_env(options.env) })
   server.log = server.process.err
-  local ok, message = pcall(wait_until_ready, server)
+  local ok, message = pcall(wait_until_ready, server, math.max(1, #(options.listen or {})))
   if not ok then
     server:kill()
     error("the server did not start: " .. message, 2)
@@ -111,7 +112,8 @@ function Server:find_log(pattern, mark)
   end
 end
 
--- Waits for a line of the log; returns what the pattern captures.
+-- Waits for a line of the log; returns what the pattern captures, and then
+-- the line's place.
 ---@param pattern string
 ---@param mark integer|nil
 function Server:wait_for_log(pattern, mark)
@@ -124,7 +126,9 @@ function Server:wait_for_log(pattern, mark)
     return found or self.process.is_done
   end, function() return ("log line %q; the log:\n%s"):format(pattern, self.process:tail()) end)
   if not found then error(("the server ended without %q:\n%s"):format(pattern, self.process:tail()), 0) end
-  return found:match(pattern)
+  local captures = table.pack(found:match(pattern))
+  captures[captures.n + 1] = at
+  return table.unpack(captures, 1, captures.n + 1)
 end
 
 -- ---- scripts ---------------------------------------------------------------
@@ -165,24 +169,24 @@ function Server:signal(name)
   self.process:kill(name)
 end
 
-local function check_end(server, status)
+local function check_end(server, status, expected)
   local report = find_report(server.log)
-  if report or status ~= 0 then
+  if report or status ~= expected then
     error(("the server ended with status %d%s:\n%s"):format(status, report and ", " .. report or "",
       server.process:tail()), 0)
   end
 end
 
 -- Waits until the server has ended by itself or by a signal sent before, and
--- checks that it ended well.
-function Server:wait_end(seconds)
+-- checks that it ended well: with status 0, or the one given.
+function Server:wait_end(seconds, expected)
   self.is_checked = true
   local ok, status = pcall(self.process.wait, self.process, seconds)
   if not ok then self:kill() end
   tcp.close_all()
   files.remove_tree(self.folder)
   if not ok then error(status, 0) end
-  check_end(self, status)
+  check_end(self, status, expected or 0)
 end
 
 -- Closes the test's sockets and stops the server.
