@@ -1,6 +1,6 @@
 // The demo page in a real browser: what a person does with it.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { openWire, runCurl } from '../clients/client.mjs';
 import { startServer, waitFor } from '../clients/server.mjs';
 import { launchBrowser, openTab, say, seeMessage, texts } from './browser.mjs';
@@ -11,6 +11,9 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
+
+// A test that fails leaves no tab behind for the next one to count.
+afterEach(() => Promise.all((browser?.contexts() ?? []).map(context => context.close())));
 
 const open = (room, options) => openTab(browser, `${server.http}/#${room}`, options);
 
@@ -45,8 +48,8 @@ test('a late tab sees what was said, and a room change leaves it behind', async 
   await seeMessage(ann, 'said before you came');
   const ben = await open('first');
   await seeMessage(ben, 'said before you came');
-  await ben.page.getByLabel('Room').fill('second');
-  await ben.page.getByLabel('Name').fill('Ben');
+  await ben.page.getByLabel('Room', { exact: true }).fill('second');
+  await ben.page.getByLabel('Name', { exact: true }).fill('Ben');
   await ben.page.getByRole('button', { name: 'Set' }).click();
   await ben.page.getByText('only you here').waitFor();
   assert.equal(await ben.page.locator('.message').count(), 0);
@@ -60,7 +63,7 @@ test('a late tab sees what was said, and a room change leaves it behind', async 
 test('what people type is shown, never run', async () => {
   const ann = await open('markup');
   const markup = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
-  await ann.page.getByLabel('Name').fill('<b>Ann</b>');
+  await ann.page.getByLabel('Name', { exact: true }).fill('<b>Ann</b>');
   await ann.page.getByRole('button', { name: 'Set' }).click();
   await say(ann, markup);
   await seeMessage(ann, markup);

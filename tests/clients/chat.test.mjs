@@ -114,7 +114,7 @@ test('a name can change, and is cleaned', async () => {
   const ann = await enter('names', 'Ann');
   ann.tell({ type: 'name', name: '  Ann\n\tof Kiel ' });
   ann.tell({ type: 'say', text: 'hi' });
-  assert.equal((await ann.nextOf('message')).name, 'Ann  of Kiel');
+  assert.equal((await ann.nextOf('message')).name, 'Ann of Kiel');
   ann.tell({ type: 'name', name: '\u0007' });
   assert.match((await ann.nextOf('error')).text, /name/);
   ann.close();
