@@ -25,7 +25,8 @@ struct ws_assembly {
   // the fragments of a message.
   char control[WS_CONTROL_MAX];
 
-  // The message under way: the payloads of its frames so far, unmasked.
+  // The message under way: the payloads of its frames so far, unmasked. An
+  // assembly sees one message at most, for the feed after its end releases it.
   bool in_message;
   enum message_kind kind;
   struct utf8 utf8;
@@ -201,7 +202,6 @@ static void begin_frame(struct ws_session *s, const struct ws_frame *frame) {
   if (is_control(frame) || frame->opcode == WS_CONTINUATION) return;
   a->in_message = true;
   a->kind = kind_of(frame);
-  a->utf8 = (struct utf8){0};
 }
 
 // The frame's payload is complete. Its bytes stay in the assembly until the
