@@ -121,11 +121,12 @@ describe("saving a script", function()
       local client <close> = ws.connect(server, "/ws")
       ask_json(client, "a")
       local ok, reason = server:edit { ["broken.lua"] = case[1] }
+      local body, seen = http.get(server, "/version").body, ask_json(client, "b")
+      assert.is_true(server:edit { ["broken.lua"] = false })
       assert.is_false(ok)
       assert.matches(case[2], reason)
-      assert.equal(current(), http.get(server, "/version").body)
-      assert.same({ current(), 2 }, (function(seen) return { seen.version, seen.count } end)(ask_json(client, "b")))
-      assert.is_true(server:edit { ["broken.lua"] = false })
+      assert.equal(current(), body)
+      assert.same({ current(), 2 }, { seen.version, seen.count })
     end)
   end
 

@@ -95,7 +95,8 @@ end
 function loop.run_for(seconds)
   local ends = loop.now() + seconds
   local tick = uv.new_timer()
-  tick:start(math.ceil(seconds * 1000), 0, function() end)
+  -- It repeats, because it may be early by a fraction of a millisecond.
+  tick:start(math.ceil(seconds * 1000), 1, function() end)
   while loop.now() < ends do
     run "once"
     loop.raise_failure()
