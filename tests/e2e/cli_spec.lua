@@ -35,11 +35,7 @@ describe("the command line", function()
     it("a value that is none", function() assert_fails(2, { "--workers", "many" }, { "--workers", "many", folder }) end)
     it("a value out of range", function() assert_fails(2, { "--workers", "0" }, { "--workers", "0", folder }) end)
     it("two folders", function() assert_fails(2, { "other" }, { folder, "other" }) end)
-    it("no folder", function()
-      local result = tidegate.run {}
-      assert.equal(2, result.status)
-      assert.matches("usage: tidegate", result.err, 1, true)
-    end)
+    it("no folder", function() assert_fails(2, { "DIR" }, {}) end)
   end)
 
   describe("exits 1:", function()
