@@ -111,6 +111,19 @@ describe("the command line", function()
     assert.is_nil((result.out .. result.err):find "must not run")
   end)
 
+  it("runs from anywhere: the framework is in the binary", function()
+    local binary = assert(uv.fs_realpath(tidegate.binary))
+    local process = require "support.process"
+    local result = process.run(binary, { args = { "--check", folder }, cwd = "/", env = { LUA_PATH = false } })
+    assert.equal(0, result.status, result.err)
+  end)
+
+  it("--lua-path takes the framework from a folder", function()
+    local server <close> = tidegate.start { scripts = HELLO, args = { "--lua-path", "lua" } }
+    assert.equal("hello x", http.get(server, "/hello/x").body)
+    assert_fails(1, { folder .. "/none" }, { "--lua-path", folder .. "/none", "--check", folder })
+  end)
+
   it("an empty folder is served: everything is 404", function()
     local server <close> = tidegate.start { scripts = { ["README.md"] = "" } }
     assert.equal(404, http.get(server, "/").status)

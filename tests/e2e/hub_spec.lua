@@ -19,6 +19,7 @@ local commands = {
   join = function(ws, topic) return ws:join(topic) end,
   first = function(ws, topic) return ws:join(topic, { since = "first" }) end,
   last = function(ws, topic) return ws:join(topic, { since = "last" }) end,
+  since = function(ws, topic, id) return ws:join(topic, { since = id }) end,
   leave = function(ws, topic) return ws:leave(topic) end,
   publish = function(ws, topic, text) return gate.publish(topic, text) end,
   others = function(ws, topic, text) return gate.publish(topic, text, { except = ws }) end,
@@ -172,6 +173,20 @@ describe("the hub", function()
     ask(other, "publish kept/x 6")
     assert.equal("6", (one:receive()))
     assert.equal("6", (other:receive()))
+  end)
+
+  it("resumes after an id, and says when it cannot", function()
+    local one, ids = connect(), {}
+    for i = 1, 5 do ids[i] = ask(one, "publish kept/resume " .. i).reply end
+    local result = ask(one, "since kept/resume " .. ids[3]).reply
+    assert.same({ true, 0 }, { result.recovered, result.missed })
+    assert.equal("4", (one:receive()))
+    assert.equal("5", (one:receive()))
+    for _, id in ipairs { ids[1], "nonsense" } do
+      local other = connect()
+      assert.is_false(ask(other, "since kept/resume " .. id).reply.recovered)
+      for i = 3, 5 do assert.equal(tostring(i), (other:receive())) end
+    end
   end)
 
   it("counts subscribers exactly over all workers", function()

@@ -1,6 +1,8 @@
 -- Where the server listens: IPv4, IPv6, unix sockets, and several at once.
 local http = require "support.http"
+local loop = require "support.loop"
 local sse = require "support.sse"
+local tcp = require "support.tcp"
 local tidegate = require "support.server"
 local uv = require "luv"
 local ws = require "support.ws"
@@ -56,6 +58,15 @@ describe("a server", function()
       assert.equal(2, count)
     end)
   end
+
+  it("that may open no more files says so and goes on when it may again", function()
+    local server <close> = tidegate.start { scripts = SCRIPT, open_files = 64 }
+    local held = {}
+    for i = 1, 100 do held[i] = tcp.connect(server) end
+    server:wait_for_log " warn  .*file descriptor"
+    for i = 1, 100 do held[i]:close() end
+    loop.poll(function() return http.get(server, "/peer").status == 200 end, "answer")
+  end)
 
   it("replaces the socket file of a server that has died", function()
     local first = tidegate.start { scripts = SCRIPT, listen = { "unix:./gate.sock" } }

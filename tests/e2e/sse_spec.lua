@@ -48,6 +48,9 @@ gate.sse("/guarded", { upgrade = function(req)
   if req.query.key ~= "open" then return 401, "no key" end
   return { who = req.query.who }, { ["X-Stream"] = "yes" }
 end, open = function(stream) stream:send(stream.data.who) end })
+gate.sse("/late", { upgrade = function() gate.sleep(0.05) gate.log.info "decided" return true end,
+                    open = function() end })
+gate.get("/sessions", function() return tostring(gate.stats().streams) end)
 gate.sse("/fails", function(stream)
   stream:send "before"
   error "broken stream"
@@ -131,6 +134,17 @@ describe("an event stream", function()
     for n = 0, 3 do assert.equal(tostring(n), clock:receive().data) end
     clock.socket:reset()
     server:wait_for_log("clock: the client has gone", mark)
+  end)
+
+  it("is not opened for ever to a client that left before", function()
+    require("support.tcp").close_all()
+    local mark = server:mark()
+    local connection = http.connect(server)
+    connection:send(http.format_request("GET", "/late"))
+    loop.wait(function() return connection.socket.writes == 0 end, "request sent")
+    connection:close()
+    server:wait_for_log("decided", mark)
+    loop.poll(function() return http.get(server, "/sessions").body == "0" end, "end of all streams")
   end)
 
   it("ends with its task", function()

@@ -28,7 +28,7 @@ local upgrades = {
   no = function() return false end,
   yes = function() return true end,
   fail = function() error "broken upgrade" end,
-  late = function() gate.sleep(0.05) return { late = true } end,
+  late = function() gate.sleep(0.05) gate.log.info "decided" return { late = true } end,
   text = function() return "yes" end,
 }
 for name, upgrade in pairs(upgrades) do
@@ -36,6 +36,7 @@ for name, upgrade in pairs(upgrades) do
                                  message = function(ws, data) ws:send("got " .. data) end })
 end
 gate.get("/ok", function() return "ok" end)
+gate.get("/sessions", function() return tostring(gate.stats().websockets) end)
 ]]
 
 describe("a WebSocket handshake", function()
@@ -193,11 +194,14 @@ describe("a WebSocket handshake", function()
       assert.equal(500, ws.refused(server, "/upgrade/text").status)
     end)
 
-    it("may let the client leave while it decides", function()
+    it("that lets in who has left meanwhile leaves no session behind", function()
+      require("support.tcp").close_all()
+      local mark = server:mark()
       local client = ws.open(server, "/upgrade/late")
-      loop.wait(function() return client.socket.is_connected and client.socket.writes == 0 end)
+      loop.wait(function() return client.socket.is_connected and client.socket.writes == 0 end, "handshake sent")
       client:drop()
-      assert.equal("ok", http.get(server, "/ok").body)
+      server:wait_for_log("decided", mark)
+      loop.poll(function() return http.get(server, "/sessions").body == "0" end, "end of all sessions")
     end)
   end)
 end)

@@ -63,6 +63,13 @@ local function server_args(options, folder)
   return args
 end
 
+-- The program and its arguments, put behind a shell that lowers the limit.
+local function limit_open_files(limit, path, args)
+  if not limit then return path, args end
+  local script = ('ulimit -n %d && exec "$0" "$@"'):format(limit)
+  return "/bin/sh", table.move(args, 1, #args, 4, { "-c", script, path })
+end
+
 local function has_ended(server)
   return server.process.code ~= nil
 end
@@ -79,7 +86,7 @@ end
 
 -- Starts the program. options: scripts (file name -> text, or the text of
 -- app.lua), workers (1; false: not said), listen (array; "unix:./NAME" stands in the temporary
--- folder), args, env, dir.
+-- folder), args, env, dir, open_files (the hard limit of the process).
 ---@param options table
 function tidegate.start(options)
   local folder = files.new_folder()
@@ -87,7 +94,8 @@ function tidegate.start(options)
   local scripts = options.scripts
   if type(scripts) == "string" then scripts = { ["app.lua"] = scripts } end
   for name, text in pairs(scripts or {}) do files.write(server.dir .. "/" .. name, text) end
-  server.process = process.start(tidegate.binary, { args = server_args(options, folder), env = child_env(options.env) })
+  local path, args = limit_open_files(options.open_files, tidegate.binary, server_args(options, folder))
+  server.process = process.start(path, { args = args, env = child_env(options.env) })
   server.log = server.process.err
   local ok, message = pcall(wait_until_ready, server, math.max(1, #(options.listen or {})))
   if not ok then
