@@ -95,11 +95,7 @@ static int parse_arguments(struct arguments *out, int argc, char **argv) {
       out->dir = argv[i];
     }
   }
-  if (out->dir == NULL) {
-    fputs(usage, stderr);
-    return EXIT_USAGE;
-  }
-  return -1;
+  return out->dir != NULL ? -1 : usage_error("%s%s", "no DIR to serve", "");
 }
 
 static int fail(char *error) {
@@ -169,7 +165,7 @@ static int serve(struct arguments *args) {
   struct app app = script_app(&start);
   if (args->checks) {
     start.listing = &listing;
-    args->config.listen_count = 0;
+    config_clear_listen(&args->config);
     args->config.workers = 1;
   }
   struct running running = {0};
@@ -186,6 +182,11 @@ static int serve(struct arguments *args) {
   } else if (error == NULL) {
     log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", scripts, start.route_count,
              running.server.worker_count);
+    uint64_t files = server_raise_open_files();
+    if (files < args->config.connections * running.server.worker_count) {
+      log_info("the limit of open files is %llu, so there can be no more connections (ulimit -n, LimitNOFILE)",
+               (unsigned long long)files);
+    }
     run(&running, args->dir);
   }
   server_free(&running.server);
@@ -203,8 +204,6 @@ int main(int argc, char **argv) {
   int status = parse_arguments(&args, argc, argv);
   if (status < 0) {
     char *error = complete_config(&args);
-    uint64_t files = server_raise_open_files();
-    if (error == NULL && !args.checks) log_info("at most %llu open files, so fewer connections", (unsigned long long)files);
     status = error != NULL ? fail(error) : serve(&args);
   }
   config_free(&args.config);

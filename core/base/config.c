@@ -89,7 +89,7 @@ static char *set_text(struct config *config, const struct config_key *key, const
   return NULL;
 }
 
-static void clear_listen(struct config *config) {
+void config_clear_listen(struct config *config) {
   while (config->listen_count > 0) free(config->listen[--config->listen_count]);
 }
 
@@ -104,7 +104,7 @@ char *config_set(struct config *config, const struct config_key *key, enum confi
   uint8_t *current = &config->layers[key - config_keys];
   if (layer < (enum config_layer)*current) return NULL;
   void *field = (char *)config + key->offset;
-  if (key->type == CONFIG_LISTEN && layer > (enum config_layer)*current) clear_listen(config);
+  if (key->type == CONFIG_LISTEN && layer > (enum config_layer)*current) config_clear_listen(config);
   *current = (uint8_t)layer;
   switch (key->type) {
     case CONFIG_COUNT:
@@ -127,7 +127,7 @@ void config_init(struct config *config) {
 }
 
 void config_free(struct config *config) {
-  clear_listen(config);
+  config_clear_listen(config);
   free(config->lua_path);
   free(config->log_level);
 }

@@ -49,6 +49,9 @@ extern const size_t config_key_count;
 void config_init(struct config *config);  // all defaults; workers = online processors
 void config_free(struct config *config);
 
+// Takes all addresses away (for --check, which listens nowhere).
+void config_clear_listen(struct config *config);
+
 // The key `name` (length `len`, underscores or dashes), NULL when there is none.
 const struct config_key *config_key_find(const char *name, size_t len);
 

@@ -65,8 +65,8 @@ struct buf *conn_out(struct conn *conn) {
 static void on_timer(struct wheel_timer *timer) {
   struct conn *conn = list_entry(timer, struct conn, timer);
   // A slow reader of a response may take its time as long as it takes something.
-  if (conn->wants_write && !conn->is_session && conn->was_alive) {
-    conn->was_alive = false;
+  if (conn->wants_write && !conn->is_session && conn->was_read) {
+    conn->was_read = false;
     conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
     return;
   }
@@ -229,7 +229,7 @@ void conn_flush(struct conn *conn) {
       return;
     }
     consume_own(conn, (size_t)put);
-    if (put > 0) conn->was_alive = true;
+    if (put > 0) conn->was_read = true;
   }
   if ((size_t)put < bytes) want_write(conn, true);
   else on_all_written(conn, count > 0);

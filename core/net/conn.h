@@ -66,7 +66,8 @@ struct conn {
   bool is_closing : 1;       // in worker->closing
   bool close_sent : 1;       // WebSocket: our close frame is out
   bool close_received : 1;   // WebSocket: the peer's is in
-  bool was_alive : 1;        // bytes moved, either way, since the timer was last looked at
+  bool was_alive : 1;        // bytes arrived since the heartbeat last looked
+  bool was_read : 1;         // the peer took bytes since the write timeout last looked
   bool peer_ended : 1;       // read end of file
 };
 

@@ -44,6 +44,11 @@ void http_set_app(struct http_conn *http, void *app) { http->app = app; }
 struct slice http_body(const struct http_conn *http) { return buf_slice(&http->body); }
 bool http_is_started(const struct http_conn *http) { return http->is_started; }
 
+static const struct conn_ops http_ops;
+
+// False once a session has taken the connection over: `http` is gone then.
+static bool speaks_http(const struct conn *conn) { return conn->ops == &http_ops; }
+
 static const struct app *app_of(const struct http_conn *http) { return http->conn->worker->app; }
 
 // ---- the end of a request ------------------------------------------------
@@ -75,16 +80,16 @@ static void finish_request(struct http_conn *http) {
   if (buf_len(&http->input) > 0 && !http->is_feeding) conn_go_on(conn);
 }
 
+// A client that waits for "100 Continue" and gets a final answer may or may not
+// send the body: only closing is unambiguous.
+static bool awaits_continue(const struct http_conn *http) {
+  return !http->body_is_complete && http_request(http)->expects_continue && !http->continue_sent;
+}
+
 static void on_response_ended(struct http_conn *http) {
   http->is_ended = true;
   tell_app_closed(http);
-  // A client that waits for "100 Continue" and got a final answer may or may
-  // not send the body: only closing is unambiguous.
-  if (!http->body_is_complete && http_request(http)->expects_continue && !http->continue_sent) {
-    http->keeps_alive = false;
-    http->body_is_complete = true;
-  }
-  if (http->body_is_complete) finish_request(http);
+  if (http->body_is_complete || awaits_continue(http)) finish_request(http);
 }
 
 // ---- sending -------------------------------------------------------------
@@ -128,7 +133,7 @@ static enum http_send_status begin(struct http_conn *http, int status, const str
   enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   http->drops_body = request->method == HTTP_METHOD_HEAD || http_status_is_bodiless(status);
-  if (!request->keep_alive || http->conn->worker->is_stopping || http->conn->peer_ended) http->keeps_alive = false;
+  if (http->conn->worker->is_stopping || http->conn->peer_ended || awaits_continue(http)) http->keeps_alive = false;
   return HTTP_SENT;
 }
 
@@ -242,7 +247,7 @@ static void on_done(struct http_conn *http) {
 // True while the parser may be given more: not while a complete request waits
 // for its answer.
 static bool wants_input(const struct http_conn *http) {
-  if (!conn_is_open(http->conn) || http->conn->is_session) return false;
+  if (!conn_is_open(http->conn)) return false;
   return !http->in_request || !http->body_is_complete;
 }
 
@@ -267,6 +272,7 @@ static void handle_event(struct http_conn *http, enum http_event event, struct s
 // Parses as far as it goes and returns how much was consumed. The connection
 // may be in another protocol afterwards, and `http` gone.
 static size_t parse(struct http_conn *http, struct slice in) {
+  // Not http->conn: a handler may end HTTP on the connection.
   struct conn *conn = http->conn;
   size_t at = 0;
   // After a head or a piece of body the next event may need no more bytes.
@@ -280,7 +286,7 @@ static size_t parse(struct http_conn *http, struct slice in) {
     at += consumed;
     has_event = event == HTTP_HEAD || event == HTTP_BODY;
     handle_event(http, event, body);
-    if (conn->is_session) return at;
+    if (!speaks_http(conn)) return at;
   }
   http->is_feeding = false;
   return at;
@@ -306,7 +312,7 @@ static void on_data(struct conn *conn, char *data, size_t len) {
     buf_append(&http->input, data, len);
   } else {
     size_t consumed = parse(http, slice_of(data, len));
-    if (conn->is_session) {
+    if (!speaks_http(conn)) {
       // The first bytes of the new protocol came in the same packet.
       if (consumed < len && conn_is_open(conn)) conn->ops->data(conn, data + consumed, len - consumed);
       return;
@@ -323,7 +329,7 @@ static void on_go_on(struct conn *conn) {
   http->input = (struct buf){0};
   size_t consumed = parse(http, buf_slice(&input));
   buf_consume(&input, consumed);
-  if (conn->is_session) {
+  if (!speaks_http(conn)) {
     if (buf_len(&input) > 0 && conn_is_open(conn)) conn->ops->data(conn, input.data + input.start, buf_len(&input));
     buf_free(&input);
     return;

@@ -178,13 +178,18 @@ void worker_post(struct worker *worker, void (*run)(struct worker *worker, void 
   uv_async_send(&worker->wake);
 }
 
-static void on_wake(uv_async_t *async) {
-  struct worker *worker = async->data;
+static struct worker_call *take_calls(struct worker *worker) {
   pthread_mutex_lock(&worker->mailbox_lock);
   struct worker_call *call = worker->mailbox;
   worker->mailbox = NULL;
   worker->mailbox_tail = &worker->mailbox;
   pthread_mutex_unlock(&worker->mailbox_lock);
+  return call;
+}
+
+static void on_wake(uv_async_t *async) {
+  struct worker *worker = async->data;
+  struct worker_call *call = take_calls(worker);
   while (call != NULL) {
     struct worker_call *next = call->next;
     call->run(worker, call->arg);
@@ -281,6 +286,12 @@ void worker_free(struct worker *worker) {
   if (worker->app_state != NULL) worker->app->worker_stop(worker->app_state);
   uv_loop_close(&worker->loop);
   hub_port_free(worker->port);
+  struct worker_call *call = take_calls(worker);  // of a worker that never ran
+  while (call != NULL) {
+    struct worker_call *next = call->next;
+    free(call);
+    call = next;
+  }
   pthread_mutex_destroy(&worker->mailbox_lock);
   free(worker->listeners);
   free(worker->conns.items);

@@ -76,7 +76,9 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
 
 static void on_data(struct conn *conn, char *data, size_t len) {
   size_t at = 0;
-  while (at < len && conn_is_open(conn)) {
+  // Until MORE, also without input: that call releases what a message in
+  // pieces was collected in.
+  while (conn_is_open(conn)) {
     size_t consumed = 0;
     struct ws_result result = {0};
     enum ws_event event = ws_session_feed(&conn->proto.ws, data + at, len - at, &consumed, &result);

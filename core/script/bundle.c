@@ -129,8 +129,11 @@ static bool load_folder(struct loader *loader, const char *root, const char *pre
     char *relative = mem_format("%s%s", prefix, name);
     struct stat info;
     bool runs = is_script && name[0] != '_';
-    if (!ok || stat(path, &info) != 0) {
+    if (!ok || lstat(path, &info) != 0) {
       // A file that vanished between the two calls is not there.
+    } else if (stat(path, &info) != 0 && is_lua_file(name)) {
+      loader->error = mem_format("cannot read %s: %s", path, strerror(errno));
+      ok = false;
     } else if (S_ISDIR(info.st_mode)) {
       char *deeper = mem_format("%s/", relative);
       ok = load_folder(loader, root, deeper, runs, depth + 1);

@@ -47,11 +47,13 @@ static void task_free(struct task *task) {
   free(task);
 }
 
-static void recycle(struct task *task) {
+// Back to the pool; a coroutine that failed is not used again (an error in a
+// hook leaves its hooks disabled).
+static void retire(struct task *task, bool is_reusable) {
   struct vm *vm = task->vm;
   list_remove(&task->link);
   wheel_cancel(&task->timer);
-  if (vm->idle_task_count >= POOL_MAX) {
+  if (!is_reusable || vm->idle_task_count >= POOL_MAX) {
     task_free(task);
     return;
   }
@@ -111,7 +113,7 @@ static void end_task(struct task *task, int status) {
   lua_settop(task->co, 0);
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
-  recycle(task);
+  retire(task, ok);
   if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, ok, error);
 }
 
@@ -174,7 +176,7 @@ void task_kill(struct task *task) {
   lua_settop(task->co, 0);
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
-  recycle(task);
+  retire(task, true);
   if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, true, "");
 }
 

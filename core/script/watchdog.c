@@ -51,7 +51,10 @@ static void raise_hook(lua_State *L, lua_Debug *debug) {
   if (!is_overdue(vm_of(L))) return;
   // Stays set until the task ends, so a pcall in the script cannot hide from it.
   lua_sethook(L, raise_hook, LUA_MASKCOUNT, 1);
-  luaL_error(L, "the handler ran for longer than handler_time allows without waiting");
+  luaL_where(L, 0);  // in a hook, level 0 is the script's function
+  lua_pushliteral(L, "the handler ran for longer than handler_time allows without waiting");
+  lua_concat(L, 2);
+  lua_error(L);
 }
 
 static void on_signal(int number) {
