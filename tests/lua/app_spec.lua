@@ -28,10 +28,10 @@ describe("app", function()
     generation.gate.scope("/s").ws("/{id:%d+}", task)
     local sessions = generation.app.finish().sessions
     assert.equal(3, #sessions)
-    assert.same({ key = "ws /chat/{room}", kind = "ws", index = 1, open = open, heartbeat = 5,
+    assert.same({ key = "ws /chat/{room}", kind = "ws", open = open, heartbeat = 5,
       max_message = 100, protocols = { "a" } }, sessions[1])
-    assert.same({ key = "sse /feed", kind = "sse", index = 2, close = open, keepalive = 2 }, sessions[2])
-    assert.same({ key = "ws /s/{id:%d+}", kind = "ws", index = 3, task = task }, sessions[3])
+    assert.same({ key = "sse /feed", kind = "sse", close = open, keepalive = 2 }, sessions[2])
+    assert.same({ key = "ws /s/{id:%d+}", kind = "ws", task = task }, sessions[3])
   end)
 
   it("does not see what a script does to its table afterwards", function()
