@@ -112,8 +112,11 @@ int generation_require(lua_State *L) {
   // What is not a script: the program's own modules and what the system has.
   lua_getglobal(L, "require");
   lua_pushvalue(L, 1);
-  lua_call(L, 1, 1);
-  return 1;
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  // Lua's own message lists every path it tried, and no position.
+  const char *reason = lua_tostring(L, -1);
+  if (reason == NULL || strncmp(reason, "module '", 8) != 0) return lua_error(L);
+  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system", name);
 }
 
 // ---- reading what the scripts registered ---------------------------------
