@@ -8,7 +8,7 @@
 
 // llhttp names its methods HTTP_<name>, which would clash with our HTTP_HEAD.
 #define HTTP_HEAD LLHTTP_METHOD_HEAD
-#include "llhttp.h"
+#include <llhttp.h>
 #undef HTTP_HEAD
 
 #include "base/buf.h"
