@@ -35,7 +35,11 @@ static bool compile(struct loader *loader, struct chunk *chunk, const char *sour
   int status = luaL_loadbufferx(L, source, len, name, "t");
   free(name);
   if (status == LUA_OK) lua_dump(L, append_code, &chunk->code, 0);
-  else loader->error = mem_strdup(lua_tostring(L, -1));
+  else if (strncmp(lua_tostring(L, -1), chunk->path, strlen(chunk->path)) == 0) {
+    loader->error = mem_strdup(lua_tostring(L, -1));
+  } else {
+    loader->error = mem_format("%s: %s", chunk->path, lua_tostring(L, -1));  // of precompiled code
+  }
   lua_settop(L, 0);
   return status == LUA_OK;
 }

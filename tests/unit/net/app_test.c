@@ -1,0 +1,221 @@
+// The seam of net/app.h with a plain C app behind it, over real sockets: what
+// the server does must not depend on Lua.
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/conn.h"
+#include "net/http_conn.h"
+#include "net/server.h"
+#include "net/sse_conn.h"
+#include "net/ws_conn.h"
+#include "proto/ws_handshake.h"
+
+// ---- the app: GET / says hello, POST echoes, /ws echoes and joins, /sse joins
+
+static atomic_int closed_code = -1;
+static atomic_int gone_requests;
+
+static void *start_worker(struct worker *worker, void *ctx) {
+  (void)ctx;
+  return worker;
+}
+
+static void stop_worker(void *state) { (void)state; }
+
+static void join(struct conn *conn) {
+  struct hub_join_options options = {.since = HUB_SINCE_NOW};
+  assert_int_equal(hub_join(&conn->reader, slice_str("t"), &options, NULL), HUB_OK);
+}
+
+static void on_request(struct http_conn *http) {
+  const struct http_request *request = http_request(http);
+  struct conn *conn = NULL;
+  if (request->upgrades_websocket) {
+    struct ws_handshake handshake = ws_handshake_check(request);
+    struct ws_options options = {.heartbeat_ms = 0, .max_message = 1000};
+    assert_int_equal(ws_accept(http, handshake.accept, &options, NULL, 0, &conn), HTTP_SENT);
+    join(conn);
+  } else if (slice_equal(request->path, slice_str("/sse"))) {
+    struct sse_options options = {0};
+    assert_int_equal(sse_accept(http, &options, NULL, 0, &conn), HTTP_SENT);
+    join(conn);
+  } else if (request->has_body) {
+    if (http_want_body(http)) http_respond(http, 200, NULL, 0, http_body(http));
+  } else {
+    struct http_field bad = {slice_str("X"), slice_str("a\r\nb")};
+    assert_int_equal(http_respond(http, 200, &bad, 1, slice_str("")), HTTP_SEND_BAD_FIELD);
+    struct http_field own = {slice_str("Content-Length"), slice_str("7")};
+    assert_int_equal(http_respond(http, 200, &own, 1, slice_str("")), HTTP_SEND_BAD_FIELD);
+    assert_int_equal(http_respond(http, 200, NULL, 0, slice_str("hello")), HTTP_SENT);
+  }
+}
+
+static void on_body(struct http_conn *http) { http_respond(http, 200, NULL, 0, http_body(http)); }
+static void on_request_event(struct http_conn *http) { (void)http; }
+static void on_request_closed(struct http_conn *http) {
+  (void)http;
+  gone_requests++;
+}
+
+static void on_message(struct conn *conn, enum message_kind kind, struct slice data) {
+  struct message_fields fields = {.kind = kind, .payload = data};
+  if (data.len > 0 && data.ptr[0] == '!') {
+    hub_publish(conn->worker->hub, conn->worker->port, slice_str("t"), message_new(&fields), NULL);
+  } else {
+    ws_send(conn, kind, data);
+  }
+}
+
+static void on_gap(struct conn *conn, struct slice topic, uint64_t missed) { (void)conn, (void)topic, (void)missed; }
+static void on_drained(struct conn *conn) { (void)conn; }
+static void on_closed(struct conn *conn, int code, struct slice reason) {
+  (void)conn, (void)reason;
+  if (code != 0) closed_code = code;
+}
+
+static const struct app app = {
+  .worker_start = start_worker,
+  .worker_stop = stop_worker,
+  .request = on_request,
+  .request_body = on_body,
+  .request_drained = on_request_event,
+  .request_closed = on_request_closed,
+  .message = on_message,
+  .gap = on_gap,
+  .drained = on_drained,
+  .closed = on_closed,
+};
+
+// ---- a client ------------------------------------------------------------
+
+static struct config config;
+static struct server server;
+
+static int connect_client(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  address.sin_port = htons((uint16_t)atoi(strrchr(server.names[0], ':') + 1));
+  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  struct timeval limit = {20, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+  return fd;
+}
+
+static void send_text(int fd, const char *text) { assert_int_equal(send(fd, text, strlen(text), 0), strlen(text)); }
+
+// Reads until `end` has arrived; the text is in a static buffer.
+static const char *read_until(int fd, const char *end) {
+  static char text[4096];
+  size_t len = 0;
+  text[0] = '\0';
+  while (strstr(text, end) == NULL) {
+    ssize_t got = recv(fd, text + len, sizeof text - 1 - len, 0);
+    if (got <= 0) fail_msg("no \"%s\" in \"%s\"", end, text);
+    len += (size_t)got;
+    text[len] = '\0';
+  }
+  return text;
+}
+
+static void send_frame(int fd, int opcode, const char *text) {
+  unsigned char frame[200] = {(unsigned char)(0x80 | opcode), (unsigned char)(0x80 | strlen(text))};
+  memcpy(frame + 6, text, strlen(text));  // the mask is zero
+  assert_true(send(fd, frame, 6 + strlen(text), 0) > 0);
+}
+
+static int open_ws(void) {
+  int fd = connect_client();
+  send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  assert_non_null(strstr(read_until(fd, "\r\n\r\n"), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+  return fd;
+}
+
+// ---- tests ---------------------------------------------------------------
+
+static int start_server(void **state) {
+  (void)state;
+  config_init(&config);
+  config.workers = 2;
+  config_clear_listen(&config);
+  free(config_set(&config, config_key_find("listen", 6), CONFIG_FLAG, "127.0.0.1:0"));
+  char *error = server_init(&server, &config, &app);
+  if (error != NULL) fail_msg("%s", error);
+  server_start(&server);
+  return 0;
+}
+
+static int stop_server(void **state) {
+  (void)state;
+  server_stop(&server);
+  server_join(&server);
+  server_free(&server);
+  config_free(&config);
+  return 0;
+}
+
+static void answers_in_order_and_keeps_alive(void **state) {
+  (void)state;
+  int fd = connect_client();
+  send_text(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const char *text = read_until(fd, "Connection: close\r\n\r\nhello");
+  const char *first = strstr(text, "\r\n\r\nhello");
+  assert_non_null(first);
+  assert_non_null(strstr(first, "\r\n\r\nbody"));
+  char byte;
+  assert_int_equal(recv(fd, &byte, 1, 0), 0);
+  close(fd);
+  assert_true(gone_requests >= 3);
+}
+
+static void one_message_reaches_both_transports(void **state) {
+  (void)state;
+  int stream = connect_client();
+  send_text(stream, "GET /sse HTTP/1.1\r\nHost: x\r\n\r\n");
+  read_until(stream, "\r\n\r\n");
+  int reader = open_ws();
+  int writer = open_ws();
+  assert_int_equal(hub_count(server.hub, slice_str("t")), 3);
+  send_frame(writer, 1, "!news");
+  read_until(reader, "!news");
+  read_until(writer, "!news");
+  read_until(stream, "data: !news\n\n");
+  close(stream);
+  close(reader);
+  close(writer);
+}
+
+static void echoes_and_closes(void **state) {
+  (void)state;
+  int fd = open_ws();
+  send_frame(fd, 1, "echo");
+  read_until(fd, "echo");
+  closed_code = -1;
+  send_frame(fd, 8, "\x03\xe9""bye");  // 1001
+  char answer[16];
+  assert_int_equal(recv(fd, answer, sizeof answer, 0), 4);
+  assert_memory_equal(answer, "\x88\x02\x03\xe9", 4);
+  assert_int_equal(recv(fd, answer, sizeof answer, 0), 0);
+  assert_int_equal(closed_code, 1001);
+  close(fd);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(answers_in_order_and_keeps_alive),
+    cmocka_unit_test(one_message_reaches_both_transports),
+    cmocka_unit_test(echoes_and_closes),
+  };
+  return cmocka_run_group_tests(tests, start_server, stop_server);
+}
