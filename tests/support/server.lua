@@ -63,11 +63,13 @@ local function server_args(options, folder)
   return args
 end
 
--- The program and its arguments, put behind a shell that lowers the limit.
-local function limit_open_files(limit, path, args)
-  if not limit then return path, args end
-  local script = ('ulimit -n %d && exec "$0" "$@"'):format(limit)
-  return "/bin/sh", table.move(args, 1, #args, 4, { "-c", script, path })
+-- What starts the program: setpriv, so that it dies with the tests however they
+-- end, and a shell where the limit of open files is to be lower. Both end in
+-- exec, so signals and status are the program's own.
+local function wrap_command(limit, args)
+  local script = 'exec setpriv --pdeathsig KILL "$0" "$@"'
+  if limit then script = ("ulimit -n %d && "):format(limit) .. script end
+  return "/bin/sh", table.move(args, 1, #args, 4, { "-c", script, tidegate.binary })
 end
 
 local function has_ended(server)
@@ -94,7 +96,7 @@ function tidegate.start(options)
   local scripts = options.scripts
   if type(scripts) == "string" then scripts = { ["app.lua"] = scripts } end
   for name, text in pairs(scripts or {}) do files.write(server.dir .. "/" .. name, text) end
-  local path, args = limit_open_files(options.open_files, tidegate.binary, server_args(options, folder))
+  local path, args = wrap_command(options.open_files, server_args(options, folder))
   server.process = process.start(path, { args = args, env = child_env(options.env) })
   server.log = server.process.err
   local ok, message = pcall(wait_until_ready, server, math.max(1, #(options.listen or {})))
@@ -212,10 +214,13 @@ function Server:kill()
   files.remove_tree(self.folder)
 end
 
--- `local server <close> = tidegate.start {...}`
-function Server:__close(failure)
-  if failure then
-    io.stderr:write("log of the server:\n", self.process:tail(), "\n")
+-- `local server <close> = tidegate.start {...}`. The error that unwinds the test
+-- comes as nil from busted, whose handler swallows it; but then the caller is
+-- the C function xpcall, and not the test whose block ends.
+function Server:__close()
+  local is_unwinding = debug.getinfo(2, "S").what == "C"
+  if is_unwinding and not self.is_checked then
+    io.stderr:write("\nlog of the server:\n", self.process:tail(), "\n")
     self:kill()
   elseif not self.is_checked then
     self:stop()
