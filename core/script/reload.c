@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/bundle.h"
@@ -84,13 +85,17 @@ static void on_step_done(uv_async_t *async) {
 static void load_part(struct worker *worker, void *arg) {
   struct part *part = arg;
   struct reload *reload = part->reload;
+  uint64_t start_ns = clock_mono_ns();
   part->generation = generation_load(worker_app(worker), reload->bundle, reload->number + 1, &part->error);
+  log_debug("worker %u was busy loading for %.2f ms", worker->index, (double)(clock_mono_ns() - start_ns) / 1e6);
   finish_step(reload);
 }
 
 static void switch_part(struct worker *worker, void *arg) {
   struct part *part = arg;
+  uint64_t start_ns = clock_mono_ns();
   generation_switch(worker_app(worker), part->generation);
+  log_debug("worker %u was busy switching for %.2f ms", worker->index, (double)(clock_mono_ns() - start_ns) / 1e6);
   finish_step(part->reload);
 }
 
