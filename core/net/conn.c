@@ -62,12 +62,19 @@ struct buf *conn_out(struct conn *conn) {
 
 // ---- life ----------------------------------------------------------------
 
+// The write timeout of a response. Sessions have their own ways: lag policies,
+// bounded queues, heartbeats.
+static void await_reader(struct conn *conn) {
+  conn->was_read = false;
+  conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
+}
+
 static void on_timer(struct wheel_timer *timer) {
   struct conn *conn = list_entry(timer, struct conn, timer);
   // A slow reader of a response may take its time as long as it takes something.
-  if (conn->wants_write && !conn->is_session && conn->was_read) {
-    conn->was_read = false;
-    conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
+  if (conn->wants_write && !conn->is_session) {
+    if (conn->was_read) await_reader(conn);
+    else conn_close(conn);
     return;
   }
   if (conn->is_lingering || conn->is_finishing) conn_close(conn);
@@ -207,6 +214,7 @@ static size_t consume_own(struct conn *conn, size_t put) {
 
 static void on_all_written(struct conn *conn, bool had_output) {
   want_write(conn, false);
+  conn->awaits_reader = false;
   if (conn->is_finishing) {
     start_linger(conn);
     return;
@@ -231,8 +239,15 @@ void conn_flush(struct conn *conn) {
     consume_own(conn, (size_t)put);
     if (put > 0) conn->was_read = true;
   }
-  if ((size_t)put < bytes) want_write(conn, true);
-  else on_all_written(conn, count > 0);
+  if ((size_t)put == bytes) {
+    on_all_written(conn, count > 0);
+  } else {
+    if (!conn->is_session && !conn->awaits_reader) {
+      conn->awaits_reader = true;
+      await_reader(conn);
+    }
+    want_write(conn, true);
+  }
 }
 
 // Lays out the batch behind the connection's own output. Returns the parts and

@@ -67,6 +67,7 @@ struct conn {
   bool close_sent : 1;       // WebSocket: our close frame is out
   bool close_received : 1;   // WebSocket: the peer's is in
   bool was_alive : 1;        // bytes arrived since the heartbeat last looked
+  bool awaits_reader : 1;    // the timer is the write timeout
   bool was_read : 1;         // the peer took bytes since the write timeout last looked
   bool peer_ended : 1;       // read end of file
 };

@@ -355,6 +355,9 @@ static void on_timeout(struct conn *conn) {
 
 static void on_drained(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
+  // The timer may have been the write timeout.
+  if (!http->in_request && !http->saw_input) conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
+  else if (http->body_is_complete) conn_set_timeout(conn, 0);
   if (http->app_knows && http->is_started) app_of(http)->request_drained(http);
 }
 
