@@ -62,7 +62,8 @@ enum http_send_status sse_accept(struct http_conn *http, const struct sse_option
   stats_add(&conn->worker->stats->streams, 1);
   *result = conn;
   // The app hears of the end as of any other, after it has heard of the start.
-  if (is_head || conn->worker->is_stopping) conn_finish(conn);
+  if (conn->peer_ended) conn_close(conn);  // left while the request waited
+  else if (is_head || conn->worker->is_stopping) conn_finish(conn);
   return HTTP_SENT;
 }
 

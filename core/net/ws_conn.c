@@ -159,7 +159,9 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, 
   if (conn->early != NULL) conn_go_on(conn);
   stats_add(&conn->worker->stats->websockets, 1);
   *result = conn;
-  if (conn->worker->is_stopping) on_stop(conn);
+  // The peer may have left while the request waited.
+  if (conn->peer_ended) conn_close(conn);
+  else if (conn->worker->is_stopping) on_stop(conn);
   return HTTP_SENT;
 }
 

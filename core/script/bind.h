@@ -16,7 +16,9 @@ void bind_open(lua_State *L);
 
 // Each adds its functions to the module table on top of the stack and
 // registers its metatables.
-void bind_open_http(lua_State *L);     // bind_http.c: request and response
+void bind_open_req(lua_State *L);
+void bind_open_res(lua_State *L);
+void bind_open_answer(lua_State *L);
 void bind_open_session(lua_State *L);  // bind_session.c: what ws and stream share
 void bind_open_ws(lua_State *L);
 void bind_open_stream(lua_State *L);

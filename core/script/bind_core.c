@@ -83,7 +83,9 @@ static int open_core(lua_State *L) {
   bind_open_system(L);
   bind_open_time(L);
   bind_open_hub(L);
-  bind_open_http(L);
+  bind_open_req(L);
+  bind_open_res(L);
+  bind_open_answer(L);
   bind_open_ws(L);
   bind_open_stream(L);
   return 1;

@@ -108,6 +108,8 @@ int vm_fail(lua_State *L, const char *message, const char *code) {
   return 3;
 }
 
+void vm_push_slice(lua_State *L, struct slice text) { lua_pushlstring(L, text.len > 0 ? text.ptr : "", text.len); }
+
 struct slice vm_check_slice(lua_State *L, int arg) {
   size_t len;
   const char *text = luaL_checklstring(L, arg, &len);

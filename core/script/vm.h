@@ -59,6 +59,8 @@ void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
 // Pushes nil, message, code: how bindings tell failures. Returns 3.
 int vm_fail(lua_State *L, const char *message, const char *code);
 
+void vm_push_slice(lua_State *L, struct slice text);
+
 // The string at index `arg` as a slice (it must be one: luaL_checklstring).
 struct slice vm_check_slice(lua_State *L, int arg);
 // The string field `name` of the table at `index`; .ptr NULL when it is nil.

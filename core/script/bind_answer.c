@@ -1,0 +1,207 @@
+// What the router calls to answer: core.respond, accept_ws, accept_sse, ws_check,
+// set_route.
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdio.h>
+
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "net/ws_conn.h"
+#include "proto/http_response.h"
+#include "proto/ws_handshake.h"
+#include "script/bind.h"
+#include "script/exchange.h"
+#include "script/session.h"
+
+// Adds {name = value | {values}} to the response's headers.
+static void take_headers(lua_State *L, struct exchange *exchange, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "a header name must be a string");
+    struct slice name = vm_check_slice(L, -2);
+    bool many = lua_istable(L, -1);
+    size_t count = many ? (size_t)lua_rawlen(L, -1) : 1;
+    for (size_t i = 1; i <= count; i++) {
+      if (many) lua_rawgeti(L, -1, (lua_Integer)i);
+      else lua_pushvalue(L, -1);
+      if (!lua_isstring(L, -1)) luaL_error(L, "header %s: must be a string, got %s", name.ptr, luaL_typename(L, -1));
+      if (!exchange_set_header(exchange, name, vm_check_slice(L, -1), i == 1 && !many)) {
+        luaL_error(L, "header %s: has characters that HTTP forbids", name.ptr);
+      }
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+static void set_default_type(struct exchange *exchange, const char *type) {
+  if (exchange_has_header(exchange, "content-type")) return;
+  exchange_set_header(exchange, slice_str("Content-Type"), slice_str(type), true);
+}
+
+// The body that the value at `index` means; sets the content type.
+static struct slice take_body(lua_State *L, struct exchange *exchange, int index) {
+  if (lua_isnil(L, index)) return (struct slice){0};
+  if (lua_istable(L, index)) {
+    bind_push_json(L, index);
+    lua_replace(L, index);
+    set_default_type(exchange, "application/json");
+  } else if (lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER) {
+    set_default_type(exchange, "text/plain; charset=utf-8");
+  } else {
+    luaL_error(L, "a handler returned a %s as its response body", luaL_typename(L, index));
+  }
+  return vm_check_slice(L, index);
+}
+
+// core.respond(req, res, ...): sends what the values mean (lua/README.md)
+static int respond(lua_State *L) {
+  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  lua_settop(L, 5);
+  if (exchange == NULL || exchange->http == NULL) return 0;
+  if (http_is_started(exchange->http)) {
+    exchange->is_answered = true;
+    http_respond_end(exchange->http);
+    return 0;
+  }
+  int status = exchange->status;
+  int body_index = 3;
+  if (lua_type(L, 3) == LUA_TNUMBER) {
+    lua_Integer wanted = luaL_checkinteger(L, 3);
+    if (wanted < 200 || wanted > 599) return luaL_error(L, "a handler returned status %I", (LUAI_UACINT)wanted);
+    status = (int)wanted;
+    body_index = 4;
+    if (!lua_isnil(L, 5)) take_headers(L, exchange, 5);
+    if (lua_isnil(L, 4) && !http_status_is_bodiless(status) && exchange->status != status) {
+      lua_pushfstring(L, "%s\n", http_status_text(status));
+      lua_replace(L, 4);
+    }
+  } else if (lua_isnil(L, 3) && status == 0) {
+    status = 204;
+  } else if (!lua_isnil(L, 3) && lua_type(L, 3) != LUA_TSTRING && lua_type(L, 3) != LUA_TTABLE) {
+    return luaL_error(L, "a handler returned a %s; it may return a string, a table, or a status", luaL_typename(L, 3));
+  }
+  struct slice body = take_body(L, exchange, body_index);
+  exchange->is_answered = true;
+  if (http_respond(exchange->http, status != 0 ? status : 200, exchange->fields, exchange->field_count, body) ==
+      HTTP_SEND_BAD_FIELD) {
+    exchange->is_answered = false;
+    return luaL_error(L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
+  }
+  return 0;
+}
+
+// core.set_route(req, key): names the route for the log
+static int set_route(lua_State *L) {
+  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  if (exchange != NULL) snprintf(exchange->route, sizeof exchange->route, "%s", luaL_checkstring(L, 2));
+  return 0;
+}
+
+// core.ws_check(req) -> nil | status, message, headers
+static int ws_check(lua_State *L) {
+  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  if (exchange == NULL || exchange->http == NULL) return 0;
+  struct ws_handshake handshake = ws_handshake_check(http_request(exchange->http));
+  if (handshake.status == 101) return 0;
+  lua_pushinteger(L, handshake.status);
+  lua_pushfstring(L, "%s\n", handshake.reason);
+  lua_newtable(L);
+  if (handshake.status == 426) {
+    lua_pushliteral(L, "13");
+    lua_setfield(L, -2, "Sec-WebSocket-Version");
+    lua_pushliteral(L, "websocket");
+    lua_setfield(L, -2, "Upgrade");
+  }
+  return 3;
+}
+
+// Pushes what the session's object keeps of the request at index 1.
+static void push_context(lua_State *L, struct exchange *exchange, int data, int protocol) {
+  lua_createtable(L, 0, 4);
+  lua_pushvalue(L, data);
+  lua_setfield(L, -2, "data");
+  lua_getfield(L, 1, "params");
+  lua_setfield(L, -2, "params");
+  struct slice query = http_request(exchange->http)->query;
+  if (query.len > 0) {
+    vm_push_slice(L, query);
+    lua_setfield(L, -2, "raw_query");
+  }
+  struct slice last_id = http_request_header(http_request(exchange->http), "last-event-id");
+  if (last_id.ptr != NULL) {
+    vm_push_slice(L, last_id);
+    lua_setfield(L, -2, "last_event_id");
+  }
+  if (protocol != 0 && !lua_isnil(L, protocol)) {
+    lua_pushvalue(L, protocol);
+    lua_setfield(L, -2, "protocol");
+  }
+}
+
+struct acceptance {
+  struct exchange *exchange;
+  const struct route *route;
+};
+
+// The common part of accept_ws and accept_sse: arguments (req, route_key,
+// data, protocol | nil, headers | nil).
+static struct acceptance check_accept(lua_State *L) {
+  struct acceptance a = {exchange_check(L, 1, exchange_req_type), NULL};
+  // By key: the generation may have changed while the request waited.
+  a.route = generation_find_route(vm_of(L)->live, luaL_checkstring(L, 2));
+  lua_settop(L, 5);
+  if (a.exchange == NULL || a.exchange->http == NULL) return (struct acceptance){0};
+  if (a.route == NULL) luaL_error(L, "the route %s is gone", lua_tostring(L, 2));
+  if (!lua_isnil(L, 5)) take_headers(L, a.exchange, 5);
+  return a;
+}
+
+static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn, enum http_send_status sent) {
+  if (sent == HTTP_SEND_BAD_FIELD) {
+    return luaL_error(L, "a header that belongs to the server was set (Connection, Upgrade, ...)");
+  }
+  if (sent != HTTP_SENT) return vm_fail(L, "the response has started already", "started");
+  session_push_new(L, conn, a->route, 6);
+  exchange_release_task(a->exchange);
+  return 1;
+}
+
+// core.accept_ws(req, route_key, data, protocol, headers) -> ws | nil, message, code
+static int accept_ws(lua_State *L) {
+  struct acceptance a = check_accept(L);
+  if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
+  struct ws_handshake handshake = ws_handshake_check(http_request(a.exchange->http));
+  if (handshake.status != 101) return vm_fail(L, handshake.reason, "handshake");
+  push_context(L, a.exchange, 3, 4);
+  struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
+                               .max_message = (uint32_t)a.route->max_message_bytes};
+  if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
+  struct conn *conn = NULL;
+  enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options, a.exchange->fields,
+                                         a.exchange->field_count, &conn);
+  return finish_accept(L, &a, conn, sent);
+}
+
+// core.accept_sse(req, route_key, data, headers) -> stream | nil, message, code
+static int accept_sse(lua_State *L) {
+  lua_settop(L, 4);
+  lua_pushnil(L);  // no protocol
+  lua_insert(L, 4);
+  struct acceptance a = check_accept(L);
+  if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
+  push_context(L, a.exchange, 3, 0);
+  struct sse_options options = {.keepalive_ms = a.route->keepalive_ms};
+  struct conn *conn = NULL;
+  enum http_send_status sent =
+      sse_accept(a.exchange->http, &options, a.exchange->fields, a.exchange->field_count, &conn);
+  return finish_accept(L, &a, conn, sent);
+}
+
+static const luaL_Reg functions[] = {
+  {"respond", respond},     {"set_route", set_route},   {"ws_check", ws_check},
+  {"accept_ws", accept_ws}, {"accept_sse", accept_sse}, {NULL, NULL},
+};
+
+void bind_open_answer(lua_State *L) { luaL_setfuncs(L, functions, 0); }
