@@ -37,7 +37,10 @@ static const char usage[] =
 // ---- command line --------------------------------------------------------
 
 static void print_help(void) {
-  printf("%s\nflags (each is also a key of DIR/config.lua, with underscores, and a variable TIDEGATE_<KEY>):\n", usage);
+  printf(
+      "%s\nflags (each is also a key of DIR/config.lua, with underscores, and a variable "
+      "TIDEGATE_<KEY>):\n",
+      usage);
   for (size_t i = 0; i < config_key_count; i++) {
     const struct config_key *key = &config_keys[i];
     char flag[64];
@@ -63,13 +66,15 @@ static int usage_error(const char *format, const char *what, const char *detail)
 static int parse_flag(struct arguments *out, int argc, char **argv, int *i) {
   const char *flag = argv[*i];
   if (strcmp(flag, "--help") == 0) return print_help(), EXIT_SUCCESS;
-  if (strcmp(flag, "--version") == 0) return printf("tidegate %s\n", TIDEGATE_VERSION), EXIT_SUCCESS;
+  if (strcmp(flag, "--version") == 0)
+    return printf("tidegate %s\n", TIDEGATE_VERSION), EXIT_SUCCESS;
   if (strcmp(flag, "--check") == 0) return out->checks = true, -1;
   const char *equals = strchr(flag, '=');
   size_t len = equals != NULL ? (size_t)(equals - flag) : strlen(flag);
-  const struct config_key *key = len > 2 && memchr(flag + 2, '_', len - 2) == NULL && strncmp(flag, "--", 2) == 0
-                                     ? config_key_find(flag + 2, len - 2)
-                                     : NULL;
+  const struct config_key *key =
+      len > 2 && memchr(flag + 2, '_', len - 2) == NULL && strncmp(flag, "--", 2) == 0
+          ? config_key_find(flag + 2, len - 2)
+          : NULL;
   if (key == NULL) return usage_error("unknown flag %s%s", flag, "");
   const char *value = equals != NULL ? equals + 1 : NULL;
   if (value == NULL && key->type == CONFIG_BOOL) value = "true";
@@ -180,12 +185,14 @@ static int serve(struct arguments *args) {
     fwrite(listing.data, 1, listing.end, stdout);
     printf("%zu scripts, %zu routes\n", scripts, start.route_count);
   } else if (error == NULL) {
-    log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", scripts, start.route_count,
-             running.server.worker_count);
+    log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", scripts,
+             start.route_count, running.server.worker_count);
     uint64_t files = server_raise_open_files();
     if (files < args->config.connections * running.server.worker_count) {
-      log_info("the limit of open files is %llu, so there can be no more connections (ulimit -n, LimitNOFILE)",
-               (unsigned long long)files);
+      log_info(
+          "the limit of open files is %llu, so there can be no more connections (ulimit -n, "
+          "LimitNOFILE)",
+          (unsigned long long)files);
     }
     run(&running, args->dir);
   }

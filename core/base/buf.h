@@ -28,7 +28,9 @@ static inline void buf_grew(struct buf *b, size_t bytes) { b->end += bytes; }
 
 void buf_append(struct buf *b, const void *ptr, size_t bytes);
 static inline void buf_append_slice(struct buf *b, struct slice s) { buf_append(b, s.ptr, s.len); }
-static inline void buf_append_str(struct buf *b, const char *text) { buf_append(b, text, strlen(text)); }
+static inline void buf_append_str(struct buf *b, const char *text) {
+  buf_append(b, text, strlen(text));
+}
 void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -6,6 +6,6 @@
 
 uint64_t clock_mono_ms(void);  // milliseconds since an arbitrary start
 uint64_t clock_mono_ns(void);
-double clock_wall_s(void);     // seconds since 1970-01-01 UTC, with fraction
+double clock_wall_s(void);  // seconds since 1970-01-01 UTC, with fraction
 
 #endif

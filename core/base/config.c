@@ -15,36 +15,50 @@
 #define DAY 86400.0
 
 const struct config_key config_keys[] = {
-  {"listen", CONFIG_LISTEN, FIELD(listen), 0, 0, NULL, "ADDRESS",
-   "where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; may be repeated (127.0.0.1:8080)"},
-  {"workers", CONFIG_COUNT, FIELD(workers), 1, 64, NULL, "N", "worker threads (one per core)"},
-  {"grace", CONFIG_SECONDS, FIELD(grace_ms), 0, DAY, "10", "SECONDS", "time to finish when stopping"},
-  {"dev", CONFIG_BOOL, FIELD(dev), 0, 0, "false", NULL, "show handler errors to clients"},
-  {"lua_path", CONFIG_TEXT, FIELD(lua_path), 0, 0, NULL, "DIR", "load the framework from DIR instead of the binary"},
-  {"log_level", CONFIG_TEXT, FIELD(log_level), 0, 0, "info", "LEVEL", "debug, info, warn or error"},
-  {"header_bytes", CONFIG_COUNT, FIELD(header_bytes), 256, 1048576, "32768", "BYTES", "request line and headers"},
-  {"header_count", CONFIG_COUNT, FIELD(header_count), 1, 10000, "100", "N", "headers of a request"},
-  {"url_bytes", CONFIG_COUNT, FIELD(url_bytes), 16, 1048576, "8192", "BYTES", "request target"},
-  {"body_bytes", CONFIG_COUNT, FIELD(body_bytes), 0, BYTES_MAX, "1048576", "BYTES", "request body"},
-  {"header_timeout", CONFIG_SECONDS, FIELD(header_timeout_ms), 0.01, DAY, "10", "SECONDS", "to receive a request head"},
-  {"body_timeout", CONFIG_SECONDS, FIELD(body_timeout_ms), 0.01, DAY, "30", "SECONDS", "to receive a request body"},
-  {"idle_timeout", CONFIG_SECONDS, FIELD(idle_timeout_ms), 0.01, DAY, "75", "SECONDS", "between requests"},
-  {"write_timeout", CONFIG_SECONDS, FIELD(write_timeout_ms), 0.01, DAY, "30", "SECONDS",
-   "without progress while a response is sent"},
-  {"max_message", CONFIG_COUNT, FIELD(max_message_bytes), 1, BYTES_MAX, "1048576", "BYTES", "WebSocket message"},
-  {"heartbeat", CONFIG_SECONDS, FIELD(heartbeat_ms), 0, DAY, "30", "SECONDS", "between WebSocket pings; 0: none"},
-  {"keepalive", CONFIG_SECONDS, FIELD(keepalive_ms), 0, DAY, "15", "SECONDS", "between SSE comments; 0: none"},
-  {"send_queue", CONFIG_COUNT, FIELD(send_queue_bytes), 1024, BYTES_MAX, "1048576", "BYTES",
-   "direct sends that wait on one connection"},
-  {"connections", CONFIG_COUNT, FIELD(connections), 1, 10000000, "100000", "N", "connections per worker"},
-  {"vm_memory", CONFIG_COUNT, FIELD(vm_memory_bytes), 4194304, 1024 * BYTES_MAX, "268435456", "BYTES",
-   "memory of a worker's scripts"},
-  {"handler_time", CONFIG_SECONDS, FIELD(handler_time_ms), 0.01, DAY, "1", "SECONDS",
-   "CPU time of a handler between two waits"},
+    {"listen", CONFIG_LISTEN, FIELD(listen), 0, 0, NULL, "ADDRESS",
+     "where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; may be repeated (127.0.0.1:8080)"},
+    {"workers", CONFIG_COUNT, FIELD(workers), 1, 64, NULL, "N", "worker threads (one per core)"},
+    {"grace", CONFIG_SECONDS, FIELD(grace_ms), 0, DAY, "10", "SECONDS",
+     "time to finish when stopping"},
+    {"dev", CONFIG_BOOL, FIELD(dev), 0, 0, "false", NULL, "show handler errors to clients"},
+    {"lua_path", CONFIG_TEXT, FIELD(lua_path), 0, 0, NULL, "DIR",
+     "load the framework from DIR instead of the binary"},
+    {"log_level", CONFIG_TEXT, FIELD(log_level), 0, 0, "info", "LEVEL",
+     "debug, info, warn or error"},
+    {"header_bytes", CONFIG_COUNT, FIELD(header_bytes), 256, 1048576, "32768", "BYTES",
+     "request line and headers"},
+    {"header_count", CONFIG_COUNT, FIELD(header_count), 1, 10000, "100", "N",
+     "headers of a request"},
+    {"url_bytes", CONFIG_COUNT, FIELD(url_bytes), 16, 1048576, "8192", "BYTES", "request target"},
+    {"body_bytes", CONFIG_COUNT, FIELD(body_bytes), 0, BYTES_MAX, "1048576", "BYTES",
+     "request body"},
+    {"header_timeout", CONFIG_SECONDS, FIELD(header_timeout_ms), 0.01, DAY, "10", "SECONDS",
+     "to receive a request head"},
+    {"body_timeout", CONFIG_SECONDS, FIELD(body_timeout_ms), 0.01, DAY, "30", "SECONDS",
+     "to receive a request body"},
+    {"idle_timeout", CONFIG_SECONDS, FIELD(idle_timeout_ms), 0.01, DAY, "75", "SECONDS",
+     "between requests"},
+    {"write_timeout", CONFIG_SECONDS, FIELD(write_timeout_ms), 0.01, DAY, "30", "SECONDS",
+     "without progress while a response is sent"},
+    {"max_message", CONFIG_COUNT, FIELD(max_message_bytes), 1, BYTES_MAX, "1048576", "BYTES",
+     "WebSocket message"},
+    {"heartbeat", CONFIG_SECONDS, FIELD(heartbeat_ms), 0, DAY, "30", "SECONDS",
+     "between WebSocket pings; 0: none"},
+    {"keepalive", CONFIG_SECONDS, FIELD(keepalive_ms), 0, DAY, "15", "SECONDS",
+     "between SSE comments; 0: none"},
+    {"send_queue", CONFIG_COUNT, FIELD(send_queue_bytes), 1024, BYTES_MAX, "1048576", "BYTES",
+     "direct sends that wait on one connection"},
+    {"connections", CONFIG_COUNT, FIELD(connections), 1, 10000000, "100000", "N",
+     "connections per worker"},
+    {"vm_memory", CONFIG_COUNT, FIELD(vm_memory_bytes), 4194304, 1024 * BYTES_MAX, "268435456",
+     "BYTES", "memory of a worker's scripts"},
+    {"handler_time", CONFIG_SECONDS, FIELD(handler_time_ms), 0.01, DAY, "1", "SECONDS",
+     "CPU time of a handler between two waits"},
 };
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
 
-_Static_assert(sizeof config_keys / sizeof *config_keys <= CONFIG_KEYS_MAX, "struct config has a layer per key");
+_Static_assert(sizeof config_keys / sizeof *config_keys <= CONFIG_KEYS_MAX,
+               "struct config has a layer per key");
 
 const struct config_key *config_key_find(const char *name, size_t len) {
   for (size_t i = 0; i < config_key_count; i++) {
@@ -72,9 +86,12 @@ static char *set_number(void *field, const struct config_key *key, const char *t
 }
 
 static char *set_bool(bool *field, const char *text) {
-  if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0) *field = true;
-  else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0) *field = false;
-  else return mem_format("\"%s\" is not true or false", text);
+  if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
+    *field = true;
+  else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
+    *field = false;
+  else
+    return mem_format("\"%s\" is not true or false", text);
   return NULL;
 }
 
@@ -95,23 +112,30 @@ void config_clear_listen(struct config *config) {
 
 static char *add_listen(struct config *config, const char *text) {
   if (text[0] == '\0') return mem_format("an empty address");
-  if (config->listen_count == CONFIG_LISTEN_MAX) return mem_format("more than %d addresses", CONFIG_LISTEN_MAX);
+  if (config->listen_count == CONFIG_LISTEN_MAX)
+    return mem_format("more than %d addresses", CONFIG_LISTEN_MAX);
   config->listen[config->listen_count++] = mem_strdup(text);
   return NULL;
 }
 
-char *config_set(struct config *config, const struct config_key *key, enum config_layer layer, const char *text) {
+char *config_set(struct config *config, const struct config_key *key, enum config_layer layer,
+                 const char *text) {
   uint8_t *current = &config->layers[key - config_keys];
-  if (layer < (enum config_layer)*current) return NULL;
+  if (layer < (enum config_layer) * current) return NULL;
   void *field = (char *)config + key->offset;
-  if (key->type == CONFIG_LISTEN && layer > (enum config_layer)*current) config_clear_listen(config);
+  if (key->type == CONFIG_LISTEN && layer > (enum config_layer) * current)
+    config_clear_listen(config);
   *current = (uint8_t)layer;
   switch (key->type) {
     case CONFIG_COUNT:
-    case CONFIG_SECONDS: return set_number(field, key, text);
-    case CONFIG_BOOL: return set_bool(field, text);
-    case CONFIG_TEXT: return set_text(config, key, text);
-    case CONFIG_LISTEN: return add_listen(config, text);
+    case CONFIG_SECONDS:
+      return set_number(field, key, text);
+    case CONFIG_BOOL:
+      return set_bool(field, text);
+    case CONFIG_TEXT:
+      return set_text(config, key, text);
+    case CONFIG_LISTEN:
+      return add_listen(config, text);
   }
   return NULL;
 }
@@ -119,7 +143,8 @@ char *config_set(struct config *config, const struct config_key *key, enum confi
 void config_init(struct config *config) {
   *config = (struct config){0};
   for (size_t i = 0; i < config_key_count; i++) {
-    if (config_keys[i].preset != NULL) config_set(config, &config_keys[i], CONFIG_DEFAULT, config_keys[i].preset);
+    if (config_keys[i].preset != NULL)
+      config_set(config, &config_keys[i], CONFIG_DEFAULT, config_keys[i].preset);
   }
   long online = sysconf(_SC_NPROCESSORS_ONLN);
   config->workers = online < 1 ? 1 : online > 64 ? 64 : (uint64_t)online;
@@ -146,7 +171,8 @@ char *config_apply_environment(struct config *config, char *const *environ) {
     if (key == NULL) continue;  // scripts may have TIDEGATE_ variables of their own
     char *error = config_set(config, key, CONFIG_ENVIRONMENT, equals + 1);
     if (error != NULL) {
-      char *named = mem_format("environment variable %.*s: %s", (int)(equals - entry), entry, error);
+      char *named =
+          mem_format("environment variable %.*s: %s", (int)(equals - entry), entry, error);
       free(error);
       return named;
     }

@@ -36,9 +36,9 @@ enum config_type { CONFIG_COUNT, CONFIG_SECONDS, CONFIG_TEXT, CONFIG_BOOL, CONFI
 struct config_key {
   const char *name;  // as in config.lua; flags write dashes for underscores
   enum config_type type;
-  size_t offset;     // of the field; CONFIG_SECONDS fields are milliseconds
-  double min, max;   // in the unit the user writes
-  const char *preset;  // the default, as text; NULL: empty, or filled in at run time
+  size_t offset;         // of the field; CONFIG_SECONDS fields are milliseconds
+  double min, max;       // in the unit the user writes
+  const char *preset;    // the default, as text; NULL: empty, or filled in at run time
   const char *argument;  // placeholder in --help
   const char *help;
 };
@@ -58,7 +58,8 @@ const struct config_key *config_key_find(const char *name, size_t len);
 // Sets a key from text unless a later layer has set it already. A repeatable
 // key collects within one layer. Returns NULL, or what is wrong with the text
 // (the caller frees it), naming the value and what is allowed.
-char *config_set(struct config *config, const struct config_key *key, enum config_layer layer, const char *text);
+char *config_set(struct config *config, const struct config_key *key, enum config_layer layer,
+                 const char *text);
 
 // Applies every TIDEGATE_<KEY> variable. NULL, or an error as config_set gives,
 // that names the variable.

@@ -27,9 +27,12 @@ bool log_level_parse(const char *name, enum log_level *level) {
 static void append_escaped(struct buf *line, const char *text, size_t length) {
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)text[i];
-    if (c == '\n') buf_append_str(line, "\n  ");
-    else if ((c < 0x20 && c != '\t') || c == 0x7f) buf_printf(line, "\\x%02x", c);
-    else buf_append_char(line, (char)c);
+    if (c == '\n')
+      buf_append_str(line, "\n  ");
+    else if ((c < 0x20 && c != '\t') || c == 0x7f)
+      buf_printf(line, "\\x%02x", c);
+    else
+      buf_append_char(line, (char)c);
   }
 }
 

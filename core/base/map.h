@@ -25,9 +25,10 @@ struct map {
 void map_init(struct map *m);
 void map_free(struct map *m);  // frees the map, not keys or values
 
-void *map_get(const struct map *m, struct slice key);            // NULL when absent
-void map_set(struct map *m, struct slice key, void *value);      // value is not NULL; replaces key and value
-void *map_remove(struct map *m, struct slice key);               // the removed value, or NULL
+void *map_get(const struct map *m, struct slice key);  // NULL when absent
+void map_set(struct map *m, struct slice key,
+             void *value);                          // value is not NULL; replaces key and value
+void *map_remove(struct map *m, struct slice key);  // the removed value, or NULL
 
 // Walks all entries: start with *position = 0; NULL at the end. The map must
 // not be changed during the walk.

@@ -6,11 +6,11 @@
 #include <stddef.h>
 
 // Each returns memory the caller owns and releases with free().
-void *mem_alloc(size_t bytes);                 // not zeroed
-void *mem_zalloc(size_t bytes);                // zeroed
-void *mem_realloc(void *ptr, size_t bytes);    // takes over ptr
-void *mem_dup(const void *ptr, size_t bytes);  // a copy
-char *mem_strdup(const char *text);            // a copy
+void *mem_alloc(size_t bytes);                     // not zeroed
+void *mem_zalloc(size_t bytes);                    // zeroed
+void *mem_realloc(void *ptr, size_t bytes);        // takes over ptr
+void *mem_dup(const void *ptr, size_t bytes);      // a copy
+char *mem_strdup(const char *text);                // a copy
 char *mem_strndup(const char *ptr, size_t bytes);  // a NUL-terminated copy
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

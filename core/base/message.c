@@ -31,11 +31,13 @@ struct message *message_new(const struct message_fields *f) {
 void message_unref(struct message *m) {
   if (m == NULL) return;
   if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
-  for (int i = 0; i < MESSAGE_FORMS; i++) free(atomic_load_explicit(&m->forms[i], memory_order_relaxed));
+  for (int i = 0; i < MESSAGE_FORMS; i++)
+    free(atomic_load_explicit(&m->forms[i], memory_order_relaxed));
   free(m);
 }
 
-static struct message_form *encode_form(const struct message *m, message_encode_fn *encode, const char *epoch) {
+static struct message_form *encode_form(const struct message *m, message_encode_fn *encode,
+                                        const char *epoch) {
   // The bytes are encoded behind the header in one buffer, which then becomes the form.
   struct buf out = {0};
   buf_reserve(&out, sizeof(struct message_form) + m->size + 64);
@@ -46,8 +48,8 @@ static struct message_form *encode_form(const struct message *m, message_encode_
   return form;
 }
 
-const struct message_form *message_form(struct message *m, unsigned index, message_encode_fn *encode,
-                                        const char *epoch) {
+const struct message_form *message_form(struct message *m, unsigned index,
+                                        message_encode_fn *encode, const char *epoch) {
   _Atomic(struct message_form *) *place = &m->forms[index];
   struct message_form *form = atomic_load_explicit(place, memory_order_acquire);
   if (form != NULL && form != &busy) return form;

@@ -24,15 +24,15 @@ struct message_form {
 
 struct message {
   atomic_uint refs;
-  uint8_t kind;        // enum message_kind
-  uint8_t event_len;   // SSE event name, 0 for none
-  uint16_t key_len;    // conflation key, 0 for none
-  uint32_t size;       // payload bytes
-  uint64_t seq;        // set by the hub when published, 0 before
-  uint64_t except;     // id of the connection that is left out, 0 for none
+  uint8_t kind;           // enum message_kind
+  uint8_t event_len;      // SSE event name, 0 for none
+  uint16_t key_len;       // conflation key, 0 for none
+  uint32_t size;          // payload bytes
+  uint64_t seq;           // set by the hub when published, 0 before
+  uint64_t except;        // id of the connection that is left out, 0 for none
   uint64_t published_ms;  // monotonic, set by the hub
   _Atomic(struct message_form *) forms[MESSAGE_FORMS];
-  char data[];         // payload, then event name, then key
+  char data[];  // payload, then event name, then key
 };
 
 struct message_fields {
@@ -54,7 +54,9 @@ static inline struct message *message_ref(struct message *m) {
 // Drops one reference; the last one frees the message and its forms. NULL is ignored.
 void message_unref(struct message *m);
 
-static inline struct slice message_payload(const struct message *m) { return slice_of(m->data, m->size); }
+static inline struct slice message_payload(const struct message *m) {
+  return slice_of(m->data, m->size);
+}
 static inline struct slice message_event(const struct message *m) {
   return slice_of(m->data + m->size, m->event_len);
 }
@@ -69,7 +71,7 @@ typedef void message_encode_fn(const struct message *m, const char *epoch, struc
 // The cached form `index` of m, encoded by `encode` on first use. Safe from any
 // thread; concurrent first uses encode once, the others wait for it. The bytes
 // live as long as the message.
-const struct message_form *message_form(struct message *m, unsigned index, message_encode_fn *encode,
-                                        const char *epoch);
+const struct message_form *message_form(struct message *m, unsigned index,
+                                        message_encode_fn *encode, const char *epoch);
 
 #endif

@@ -51,8 +51,10 @@ static void run_slot(struct wheel *wheel, int level, int slot) {
   struct list *node;
   while ((node = list_pop(&due)) != NULL) {
     struct wheel_timer *timer = list_entry(node, struct wheel_timer, link);
-    if (timer->expires_ms > wheel->now_ms) place(wheel, timer);
-    else timer->fire(timer);
+    if (timer->expires_ms > wheel->now_ms)
+      place(wheel, timer);
+    else
+      timer->fire(timer);
   }
 }
 

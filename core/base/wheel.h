@@ -31,7 +31,9 @@ void wheel_timer_init(struct wheel_timer *timer, void (*fire)(struct wheel_timer
 // days ahead are kept and re-sorted as they come near.
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_ms);
 void wheel_cancel(struct wheel_timer *timer);  // harmless when not set
-static inline bool wheel_timer_is_set(const struct wheel_timer *timer) { return !list_is_empty(&timer->link); }
+static inline bool wheel_timer_is_set(const struct wheel_timer *timer) {
+  return !list_is_empty(&timer->link);
+}
 
 // Fires everything due up to now_ms, in order of expiry to the millisecond.
 // Timers may set and cancel timers, themselves included.

@@ -14,14 +14,16 @@
 #include "net/worker.h"
 
 enum {
-  LINGER_MS = 2000,     // how long the peer may take to see our end
-  IOV_MAX_PARTS = 66,   // pinned rest, direct output, and a batch of 64 messages
+  LINGER_MS = 2000,    // how long the peer may take to see our end
+  IOV_MAX_PARTS = 66,  // pinned rest, direct output, and a batch of 64 messages
   OUT_KEEP_BYTES = 4096,
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static struct conn *of_reader(struct hub_reader *reader) { return list_entry(reader, struct conn, reader); }
+static struct conn *of_reader(struct hub_reader *reader) {
+  return list_entry(reader, struct conn, reader);
+}
 
 // ---- interest in the socket ----------------------------------------------
 
@@ -73,24 +75,31 @@ static void on_timer(struct wheel_timer *timer) {
   struct conn *conn = list_entry(timer, struct conn, timer);
   // A slow reader of a response may take its time as long as it takes something.
   if (conn->wants_write && !conn->is_session) {
-    if (conn->was_read) await_reader(conn);
-    else conn_close(conn);
+    if (conn->was_read)
+      await_reader(conn);
+    else
+      conn_close(conn);
     return;
   }
-  if (conn->is_lingering || conn->is_finishing) conn_close(conn);
-  else if (!conn->is_closing) conn->ops->timeout(conn);
+  if (conn->is_lingering || conn->is_finishing)
+    conn_close(conn);
+  else if (!conn->is_closing)
+    conn->ops->timeout(conn);
 }
 
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms) {
-  if (delay_ms == 0) wheel_cancel(&conn->timer);
-  else worker_set_timer(conn->worker, &conn->timer, delay_ms);
+  if (delay_ms == 0)
+    wheel_cancel(&conn->timer);
+  else
+    worker_set_timer(conn->worker, &conn->timer, delay_ms);
 }
 
 void conn_open(struct worker *worker, int fd, bool is_unix) {
   if (worker->conns.count >= worker->config->connections || worker->is_stopping) {
     // Best effort: the socket of a new connection has room for these bytes.
     static const char refusal[] =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: "
+        "1\r\nContent-Length: 0\r\n\r\n";
     ssize_t ignored = send(fd, refusal, sizeof refusal - 1, MSG_NOSIGNAL);
     (void)ignored;
     close(fd);
@@ -103,7 +112,8 @@ void conn_open(struct worker *worker, int fd, bool is_unix) {
   sock_init_plain(&conn->sock, fd);
   wheel_timer_init(&conn->timer, on_timer);
   // Ids are unique in the process: the worker's index in the low byte.
-  hub_reader_init(&conn->reader, worker->port, (worker->next_conn_id++ << 8) | worker->index, WIRE_WS);
+  hub_reader_init(&conn->reader, worker->port, (worker->next_conn_id++ << 8) | worker->index,
+                  WIRE_WS);
   conn->index = (uint32_t)worker->conns.count;
   conn_array_push(&worker->conns, conn);
   stats_add(&worker->stats->connections, 1);
@@ -167,7 +177,8 @@ void conn_peer(const struct conn *conn, char *out, size_t size) {
   struct sockaddr_storage address;
   socklen_t len = sizeof address;
   if (conn->is_unix || getpeername(conn->sock.fd, (struct sockaddr *)&address, &len) != 0 ||
-      getnameinfo((struct sockaddr *)&address, len, out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0) {
+      getnameinfo((struct sockaddr *)&address, len, out, (socklen_t)size, NULL, 0,
+                  NI_NUMERICHOST) != 0) {
     strcpy(out, conn->is_unix ? "unix" : "");
   }
 }
@@ -181,7 +192,8 @@ static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
   *bytes = 0;
   if (conn->pinned != NULL) {
     struct slice form = hub_form(conn->worker->hub, conn->pinned, conn->reader.form);
-    parts[count++] = (struct iovec){(char *)form.ptr + conn->pinned_offset, form.len - conn->pinned_offset};
+    parts[count++] =
+        (struct iovec){(char *)form.ptr + conn->pinned_offset, form.len - conn->pinned_offset};
   }
   struct slice direct = buf_slice(&conn->out);
   if (direct.len > 0) parts[count++] = (struct iovec){(char *)direct.ptr, direct.len};
@@ -193,7 +205,8 @@ static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
 // belongs to the batch behind it.
 static size_t consume_own(struct conn *conn, size_t put) {
   if (conn->pinned != NULL) {
-    size_t rest = hub_form(conn->worker->hub, conn->pinned, conn->reader.form).len - conn->pinned_offset;
+    size_t rest =
+        hub_form(conn->worker->hub, conn->pinned, conn->reader.form).len - conn->pinned_offset;
     size_t step = put < rest ? put : rest;
     conn->pinned_offset += (uint32_t)step;
     put -= step;
@@ -252,8 +265,8 @@ void conn_flush(struct conn *conn) {
 
 // Lays out the batch behind the connection's own output. Returns the parts and
 // how many messages they hold.
-static int gather_batch(struct conn *conn, const struct hub_batch *batch, struct iovec *parts, int count,
-                        size_t *messages) {
+static int gather_batch(struct conn *conn, const struct hub_batch *batch, struct iovec *parts,
+                        int count, size_t *messages) {
   if (batch->bytes.ptr != NULL) {
     *messages = batch->count;
     parts[count++] = (struct iovec){(char *)batch->bytes.ptr, batch->bytes.len};
@@ -270,12 +283,14 @@ static int gather_batch(struct conn *conn, const struct hub_batch *batch, struct
 
 // Of a batch of which `put` bytes went out: pins the message that was cut and
 // returns how many messages are taken.
-static size_t account_batch(struct conn *conn, const struct hub_batch *batch, size_t messages, size_t put) {
+static size_t account_batch(struct conn *conn, const struct hub_batch *batch, size_t messages,
+                            size_t put) {
   size_t start = 0;
   for (size_t i = 0; i < messages; i++) {
-    size_t end = batch->bytes.ptr != NULL
-                     ? batch->ends[i]
-                     : start + hub_form(conn->worker->hub, batch->messages[i], conn->reader.form).len;
+    size_t end =
+        batch->bytes.ptr != NULL
+            ? batch->ends[i]
+            : start + hub_form(conn->worker->hub, batch->messages[i], conn->reader.form).len;
     if (end > put) {
       if (put <= start) return i;
       conn->pinned = message_ref(batch->messages[i]);

@@ -26,13 +26,14 @@ struct worker;
 // What a protocol does with the events of its connection.
 struct conn_ops {
   void (*data)(struct conn *conn, char *data, size_t len);  // bytes arrived; data may be changed
-  void (*eof)(struct conn *conn);        // the peer sends no more
-  void (*timeout)(struct conn *conn);    // conn_set_timeout ran out
-  void (*go_on)(struct conn *conn);      // asked for with conn_go_on
-  void (*drained)(struct conn *conn);    // all output has gone to the socket
-  void (*stop)(struct conn *conn);       // the server is stopping: finish
-  void (*lagged)(struct conn *conn);     // the hub's policy `close`: end the session, without telling the app yet
-  void (*close)(struct conn *conn);      // release the protocol's state
+  void (*eof)(struct conn *conn);                           // the peer sends no more
+  void (*timeout)(struct conn *conn);                       // conn_set_timeout ran out
+  void (*go_on)(struct conn *conn);                         // asked for with conn_go_on
+  void (*drained)(struct conn *conn);                       // all output has gone to the socket
+  void (*stop)(struct conn *conn);                          // the server is stopping: finish
+  void (*lagged)(
+      struct conn *conn);  // the hub's policy `close`: end the session, without telling the app yet
+  void (*close)(struct conn *conn);  // release the protocol's state
 };
 
 struct conn {
@@ -44,8 +45,8 @@ struct conn {
     struct http_conn *http;
     struct ws_session ws;
   } proto;
-  void *app;                 // the app's session, see conn_app
-  struct buf *early;         // input that came before the session was accepted, or NULL
+  void *app;          // the app's session, see conn_app
+  struct buf *early;  // input that came before the session was accepted, or NULL
   struct wheel_timer timer;
   struct buf out;            // direct output
   struct message *pinned;    // the topic message that was written in part ...
@@ -58,18 +59,18 @@ struct conn {
   bool is_session : 1;       // reader is in use and the app holds a session
   bool is_unix : 1;
   bool is_reading : 1;
-  bool wants_write : 1;      // the socket was full
-  bool is_dirty : 1;         // in worker->dirty
-  bool goes_on : 1;          // ops->go_on is due
-  bool is_finishing : 1;     // close once the output is gone
-  bool is_lingering : 1;     // output gone and write side shut; waiting for the peer's end
-  bool is_closing : 1;       // in worker->closing
-  bool close_sent : 1;       // WebSocket: our close frame is out
-  bool close_received : 1;   // WebSocket: the peer's is in
-  bool was_alive : 1;        // bytes arrived since the heartbeat last looked
-  bool awaits_reader : 1;    // the timer is the write timeout
-  bool was_read : 1;         // the peer took bytes since the write timeout last looked
-  bool peer_ended : 1;       // read end of file
+  bool wants_write : 1;     // the socket was full
+  bool is_dirty : 1;        // in worker->dirty
+  bool goes_on : 1;         // ops->go_on is due
+  bool is_finishing : 1;    // close once the output is gone
+  bool is_lingering : 1;    // output gone and write side shut; waiting for the peer's end
+  bool is_closing : 1;      // in worker->closing
+  bool close_sent : 1;      // WebSocket: our close frame is out
+  bool close_received : 1;  // WebSocket: the peer's is in
+  bool was_alive : 1;       // bytes arrived since the heartbeat last looked
+  bool awaits_reader : 1;   // the timer is the write timeout
+  bool was_read : 1;        // the peer took bytes since the write timeout last looked
+  bool peer_ended : 1;      // read end of file
 };
 
 // Takes over an accepted descriptor; closes it when the worker is full.

@@ -18,7 +18,7 @@ struct http_conn {
   struct conn *conn;
   struct http_parser *parser;
   void *app;
-  struct buf input;     // not yet parsed
+  struct buf input;  // not yet parsed
   struct buf body;
   bool in_request : 1;  // from the head's end to the end of response and body
   bool app_knows : 1;   // app->request was called and request_closed was not
@@ -36,12 +36,20 @@ struct http_conn {
 
 // ---- accessors -----------------------------------------------------------
 
-const struct http_request *http_request(const struct http_conn *http) { return http_parser_request(http->parser); }
-struct conn *http_conn_of(const struct http_conn *http) { return http->conn; }
-struct worker *http_worker(const struct http_conn *http) { return http->conn->worker; }
+const struct http_request *http_request(const struct http_conn *http) {
+  return http_parser_request(http->parser);
+}
+struct conn *http_conn_of(const struct http_conn *http) {
+  return http->conn;
+}
+struct worker *http_worker(const struct http_conn *http) {
+  return http->conn->worker;
+}
 void *http_app(const struct http_conn *http) { return http->app; }
 void http_set_app(struct http_conn *http, void *app) { http->app = app; }
-struct slice http_body(const struct http_conn *http) { return buf_slice(&http->body); }
+struct slice http_body(const struct http_conn *http) {
+  return buf_slice(&http->body);
+}
 bool http_is_started(const struct http_conn *http) { return http->is_started; }
 
 static const struct conn_ops http_ops;
@@ -95,8 +103,8 @@ static void on_response_ended(struct http_conn *http) {
 // ---- sending -------------------------------------------------------------
 
 static bool is_own_field(struct slice name) {
-  static const char *const own[] = {"content-length", "transfer-encoding", "connection", "date", "upgrade",
-                                    "keep-alive"};
+  static const char *const own[] = {"content-length", "transfer-encoding", "connection",
+                                    "date",           "upgrade",           "keep-alive"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
     if (slice_equal_nocase(name, slice_str(own[i]))) return true;
   }
@@ -107,7 +115,8 @@ static bool fields_are_valid(const struct http_field *fields, size_t count) {
   for (size_t i = 0; i < count; i++) {
     // A script may name Upgrade in a refusal (426); the rest is the server's.
     bool is_upgrade = slice_equal_nocase(fields[i].name, slice_str("upgrade"));
-    if (!http_header_name_is_valid(fields[i].name) || !http_header_value_is_valid(fields[i].value) ||
+    if (!http_header_name_is_valid(fields[i].name) ||
+        !http_header_value_is_valid(fields[i].value) ||
         (is_own_field(fields[i].name) && !is_upgrade)) {
       return false;
     }
@@ -115,8 +124,8 @@ static bool fields_are_valid(const struct http_field *fields, size_t count) {
   return true;
 }
 
-enum http_send_status http_write_upgrade_head(struct http_conn *http, int status, const struct http_field *fields,
-                                              size_t count) {
+enum http_send_status http_write_upgrade_head(struct http_conn *http, int status,
+                                              const struct http_field *fields, size_t count) {
   if (http->is_started) return HTTP_SEND_STARTED;
   if (!fields_are_valid(fields, count)) return HTTP_SEND_BAD_FIELD;
   struct buf *out = conn_out(http->conn);
@@ -127,25 +136,28 @@ enum http_send_status http_write_upgrade_head(struct http_conn *http, int status
   return HTTP_SENT;
 }
 
-static enum http_send_status begin(struct http_conn *http, int status, const struct http_field *fields,
-                                   size_t count) {
+static enum http_send_status begin(struct http_conn *http, int status,
+                                   const struct http_field *fields, size_t count) {
   const struct http_request *request = http_request(http);
   enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   http->drops_body = request->method == HTTP_METHOD_HEAD || http_status_is_bodiless(status);
-  if (http->conn->worker->is_stopping || http->conn->peer_ended || awaits_continue(http)) http->keeps_alive = false;
+  if (http->conn->worker->is_stopping || http->conn->peer_ended || awaits_continue(http))
+    http->keeps_alive = false;
   return HTTP_SENT;
 }
 
 static void write_connection(struct http_conn *http, struct buf *out) {
-  if (!http->keeps_alive) http_write_header(out, slice_str("Connection"), slice_str("close"));
+  if (!http->keeps_alive)
+    http_write_header(out, slice_str("Connection"), slice_str("close"));
   else if (http_request(http)->minor_version == 0) {
     http_write_header(out, slice_str("Connection"), slice_str("keep-alive"));
   }
 }
 
-enum http_send_status http_respond(struct http_conn *http, int status, const struct http_field *fields,
-                                   size_t count, struct slice body) {
+enum http_send_status http_respond(struct http_conn *http, int status,
+                                   const struct http_field *fields, size_t count,
+                                   struct slice body) {
   enum http_send_status sent = begin(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(http->conn);
@@ -158,15 +170,17 @@ enum http_send_status http_respond(struct http_conn *http, int status, const str
   return HTTP_SENT;
 }
 
-enum http_send_status http_respond_head(struct http_conn *http, int status, const struct http_field *fields,
-                                        size_t count) {
+enum http_send_status http_respond_head(struct http_conn *http, int status,
+                                        const struct http_field *fields, size_t count) {
   enum http_send_status sent = begin(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(http->conn);
   if (!http_status_is_bodiless(status)) {
     http->is_chunked = http_request(http)->minor_version > 0;
-    if (http->is_chunked) http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));
-    else http->keeps_alive = false;
+    if (http->is_chunked)
+      http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));
+    else
+      http->keeps_alive = false;
   }
   write_connection(http, out);
   http_write_end(out);
@@ -176,8 +190,10 @@ enum http_send_status http_respond_head(struct http_conn *http, int status, cons
 enum http_send_status http_respond_write(struct http_conn *http, struct slice data) {
   if (http->drops_body) return HTTP_SENT;
   struct buf *out = conn_out(http->conn);
-  if (http->is_chunked) http_write_chunk(out, data);
-  else buf_append_slice(out, data);
+  if (http->is_chunked)
+    http_write_chunk(out, data);
+  else
+    buf_append_slice(out, data);
   return buf_len(out) > http->conn->worker->config->send_queue_bytes ? HTTP_SEND_FULL : HTTP_SENT;
 }
 
@@ -240,8 +256,10 @@ static void on_done(struct http_conn *http) {
   bool was_waited_for = http->body_is_wanted && http->app_knows && !http->body_is_complete;
   http->body_is_complete = true;
   conn_set_timeout(conn, 0);
-  if (http->is_ended) finish_request(http);
-  else if (was_waited_for) app_of(http)->request_body(http);
+  if (http->is_ended)
+    finish_request(http);
+  else if (was_waited_for)
+    app_of(http)->request_body(http);
 }
 
 // True while the parser may be given more: not while a complete request waits
@@ -253,13 +271,18 @@ static bool wants_input(const struct http_conn *http) {
 
 static void handle_event(struct http_conn *http, enum http_event event, struct slice body) {
   switch (event) {
-    case HTTP_MORE: break;
-    case HTTP_HEAD: on_head(http); break;
+    case HTTP_MORE:
+      break;
+    case HTTP_HEAD:
+      on_head(http);
+      break;
     case HTTP_BODY:
       // Nobody will read it once the answer is out.
       if (!http->is_ended) buf_append_slice(&http->body, body);
       break;
-    case HTTP_DONE: on_done(http); break;
+    case HTTP_DONE:
+      on_done(http);
+      break;
     case HTTP_FAILED: {
       struct http_failure failure = http_parser_failure(http->parser);
       stats_add(&http->conn->worker->stats->bad_requests, 1);
@@ -301,8 +324,10 @@ static void after_parse(struct http_conn *http) {
     http->saw_input = true;
     conn_set_timeout(conn, conn->worker->config->header_timeout_ms);
   }
-  if (buf_len(&http->input) == 0) buf_free(&http->input);
-  else if (buf_len(&http->input) > PIPELINE_BYTES) conn_set_reading(conn, false);
+  if (buf_len(&http->input) == 0)
+    buf_free(&http->input);
+  else if (buf_len(&http->input) > PIPELINE_BYTES)
+    conn_set_reading(conn, false);
 }
 
 static void on_data(struct conn *conn, char *data, size_t len) {
@@ -314,7 +339,8 @@ static void on_data(struct conn *conn, char *data, size_t len) {
     size_t consumed = parse(http, slice_of(data, len));
     if (!speaks_http(conn)) {
       // The first bytes of the new protocol came in the same packet.
-      if (consumed < len && conn_is_open(conn)) conn->ops->data(conn, data + consumed, len - consumed);
+      if (consumed < len && conn_is_open(conn))
+        conn->ops->data(conn, data + consumed, len - consumed);
       return;
     }
     if (conn_is_open(conn)) buf_append(&http->input, data + consumed, len - consumed);
@@ -330,7 +356,8 @@ static void on_go_on(struct conn *conn) {
   size_t consumed = parse(http, buf_slice(&input));
   buf_consume(&input, consumed);
   if (!speaks_http(conn)) {
-    if (buf_len(&input) > 0 && conn_is_open(conn)) conn->ops->data(conn, input.data + input.start, buf_len(&input));
+    if (buf_len(&input) > 0 && conn_is_open(conn))
+      conn->ops->data(conn, input.data + input.start, buf_len(&input));
     buf_free(&input);
     return;
   }
@@ -342,29 +369,38 @@ static void on_go_on(struct conn *conn) {
 static void on_eof(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
   // A client may end its side after the request and still wait for the answer.
-  if (http->in_request && http->body_is_complete) http->keeps_alive = false;
-  else conn_close(conn);
+  if (http->in_request && http->body_is_complete)
+    http->keeps_alive = false;
+  else
+    conn_close(conn);
 }
 
 static void on_timeout(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
-  if (http->in_request && !http->body_is_complete) refuse(http, 408, "the request body took too long");
-  else if (http->saw_input) refuse(http, 408, "the request head took too long");
-  else conn_close(conn);
+  if (http->in_request && !http->body_is_complete)
+    refuse(http, 408, "the request body took too long");
+  else if (http->saw_input)
+    refuse(http, 408, "the request head took too long");
+  else
+    conn_close(conn);
 }
 
 static void on_drained(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
   // The timer may have been the write timeout.
-  if (!http->in_request && !http->saw_input) conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
-  else if (http->body_is_complete) conn_set_timeout(conn, 0);
+  if (!http->in_request && !http->saw_input)
+    conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
+  else if (http->body_is_complete)
+    conn_set_timeout(conn, 0);
   if (http->app_knows && http->is_started) app_of(http)->request_drained(http);
 }
 
 static void on_stop(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
-  if (!http->in_request) conn_finish(conn);
-  else http->keeps_alive = false;
+  if (!http->in_request)
+    conn_finish(conn);
+  else
+    http->keeps_alive = false;
 }
 
 static void http_free(struct http_conn *http) {
@@ -390,8 +426,8 @@ void http_conn_hand_over(struct http_conn *http, struct buf **early) {
   http_free(http);
 }
 
-static const struct conn_ops http_ops = {on_data, on_eof, on_timeout, on_go_on, on_drained, on_stop, conn_close,
-                                        on_close};
+static const struct conn_ops http_ops = {on_data,    on_eof,  on_timeout, on_go_on,
+                                         on_drained, on_stop, conn_close, on_close};
 
 void http_conn_start(struct conn *conn) {
   struct http_conn *http = mem_zalloc(sizeof *http);

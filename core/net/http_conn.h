@@ -35,23 +35,26 @@ struct http_field {
 
 enum http_send_status {
   HTTP_SENT = 0,
-  HTTP_SEND_FULL = -1,      // more than the send queue's bound is waiting: wait for app->request_drained
-  HTTP_SEND_STARTED = -2,   // the response has started already
-  HTTP_SEND_BAD_FIELD = -3, // a header name or value that HTTP forbids
+  HTTP_SEND_FULL =
+      -1,  // more than the send queue's bound is waiting: wait for app->request_drained
+  HTTP_SEND_STARTED = -2,    // the response has started already
+  HTTP_SEND_BAD_FIELD = -3,  // a header name or value that HTTP forbids
 };
 
 // Sends a whole response; the request is over (request_closed is called before
 // this returns). The body is left out for HEAD, 204 and 304. Content-Length,
 // Date and Connection are the server's own; fields named so are refused.
 // HTTP_SENT, HTTP_SEND_STARTED or HTTP_SEND_BAD_FIELD.
-enum http_send_status http_respond(struct http_conn *http, int status, const struct http_field *fields,
-                                   size_t count, struct slice body);
+enum http_send_status http_respond(struct http_conn *http, int status,
+                                   const struct http_field *fields, size_t count,
+                                   struct slice body);
 
 // A response in pieces: head, any number of writes, end. Chunked for HTTP/1.1,
 // ended by closing for HTTP/1.0.
-enum http_send_status http_respond_head(struct http_conn *http, int status, const struct http_field *fields,
-                                        size_t count);
-enum http_send_status http_respond_write(struct http_conn *http, struct slice data);  // HTTP_SENT or HTTP_SEND_FULL
+enum http_send_status http_respond_head(struct http_conn *http, int status,
+                                        const struct http_field *fields, size_t count);
+enum http_send_status http_respond_write(struct http_conn *http,
+                                         struct slice data);  // HTTP_SENT or HTTP_SEND_FULL
 void http_respond_end(struct http_conn *http);  // the request is over, as in http_respond
 
 // Ends a response that cannot be completed: cuts the connection.
@@ -63,8 +66,8 @@ bool http_is_started(const struct http_conn *http);
 
 // Writes the status line, the server's own fields and `fields`; the caller
 // adds what is its own and ends the head. HTTP_SENT or HTTP_SEND_*.
-enum http_send_status http_write_upgrade_head(struct http_conn *http, int status, const struct http_field *fields,
-                                              size_t count);
+enum http_send_status http_write_upgrade_head(struct http_conn *http, int status,
+                                              const struct http_field *fields, size_t count);
 // Ends HTTP on the connection: request_closed is called and `http` is gone.
 // Input that waited unparsed goes to *early (a buf on the heap, owned by the
 // caller; NULL when there is none), or is dropped when early is NULL.

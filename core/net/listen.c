@@ -54,7 +54,8 @@ static char *resolve(const char *address, struct sockaddr_storage *out, socklen_
   if (*end != '\0' || number < 0 || number > 65535) {
     return mem_format("\"%s\": the port is not a number from 0 to 65535", address);
   }
-  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+  struct addrinfo hints = {
+      .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
   struct addrinfo *found;
   int failure = getaddrinfo(host, port, &hints, &found);
   if (failure != 0) return mem_format("\"%s\": %s", address, gai_strerror(failure));
@@ -67,7 +68,8 @@ static char *resolve(const char *address, struct sockaddr_storage *out, socklen_
 static char *format_tcp_name(const struct sockaddr_storage *bound) {
   char host[64] = "";
   char port[8] = "";
-  socklen_t len = bound->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+  socklen_t len =
+      bound->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
   getnameinfo((const struct sockaddr *)bound, len, host, sizeof host, port, sizeof port,
               NI_NUMERICHOST | NI_NUMERICSERV);
   return mem_format(bound->ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
@@ -85,7 +87,8 @@ static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool 
   // Accepted sockets inherit it; output is batched per turn, so Nagle only delays.
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind(fd, (const struct sockaddr *)address, len) != 0 || (shares_port && listen(fd, BACKLOG) != 0)) {
+  if (bind(fd, (const struct sockaddr *)address, len) != 0 ||
+      (shares_port && listen(fd, BACKLOG) != 0)) {
     int failure = -errno;
     close(fd);
     return failure;
@@ -124,7 +127,8 @@ static bool unix_path_is_free(const struct sockaddr_un *where) {
   if (lstat(where->sun_path, &info) != 0) return true;
   if (!S_ISSOCK(info.st_mode)) return false;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bool is_dead = connect(fd, (const struct sockaddr *)where, sizeof *where) != 0 && errno == ECONNREFUSED;
+  bool is_dead =
+      connect(fd, (const struct sockaddr *)where, sizeof *where) != 0 && errno == ECONNREFUSED;
   close(fd);
   if (is_dead) unlink(where->sun_path);
   return is_dead;
@@ -134,17 +138,21 @@ static char *open_unix(const char *address, struct listener *out, size_t count, 
   const char *path = address + 5;
   struct sockaddr_un where = {.sun_family = AF_UNIX};
   if (*path == '\0' || strlen(path) >= sizeof where.sun_path) {
-    return mem_format("\"%s\": the path must have 1 to %zu bytes", address, sizeof where.sun_path - 1);
+    return mem_format("\"%s\": the path must have 1 to %zu bytes", address,
+                      sizeof where.sun_path - 1);
   }
   strcpy(where.sun_path, path);
-  if (!unix_path_is_free(&where)) return mem_format("cannot listen on %s: %s", address, strerror(EADDRINUSE));
+  if (!unix_path_is_free(&where))
+    return mem_format("cannot listen on %s: %s", address, strerror(EADDRINUSE));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&where, sizeof where) != 0 || listen(fd, BACKLOG) != 0) {
+  if (fd < 0 || bind(fd, (struct sockaddr *)&where, sizeof where) != 0 ||
+      listen(fd, BACKLOG) != 0) {
     char *error = mem_format("cannot listen on %s: %s", address, strerror(errno));
     if (fd >= 0) close(fd);
     return error;
   }
-  for (size_t i = 0; i < count; i++) out[i] = (struct listener){.fd = i == 0 ? fd : dup(fd), .is_unix = true};
+  for (size_t i = 0; i < count; i++)
+    out[i] = (struct listener){.fd = i == 0 ? fd : dup(fd), .is_unix = true};
   *name = mem_strdup(address);
   return NULL;
 }

@@ -41,8 +41,8 @@ char *server_init(struct server *server, const struct config *config, const stru
     if (error == NULL) opened++;
   }
   for (size_t w = 0; w < config->workers; w++) {
-    bool ok = worker_init(&server->workers[w], (unsigned)w, config, app, server->hub, &server->stats,
-                          per_worker[w], opened);
+    bool ok = worker_init(&server->workers[w], (unsigned)w, config, app, server->hub,
+                          &server->stats, per_worker[w], opened);
     server->worker_count++;
     if (!ok && error == NULL) error = mem_strdup("the scripts could not be started");
   }
@@ -52,7 +52,8 @@ char *server_init(struct server *server, const struct config *config, const stru
 
 void server_start(struct server *server) {
   for (size_t w = 0; w < server->worker_count; w++) worker_start(&server->workers[w]);
-  for (size_t i = 0; i < server->config->listen_count; i++) log_info("listening on %s", server->names[i]);
+  for (size_t i = 0; i < server->config->listen_count; i++)
+    log_info("listening on %s", server->names[i]);
 }
 
 static void stop_worker(struct worker *worker, void *arg) {
@@ -63,7 +64,8 @@ static void stop_worker(struct worker *worker, void *arg) {
 void server_stop(struct server *server) {
   if (server->is_stopping) return;
   server->is_stopping = true;
-  for (size_t w = 0; w < server->worker_count; w++) worker_post(&server->workers[w], stop_worker, NULL);
+  for (size_t w = 0; w < server->worker_count; w++)
+    worker_post(&server->workers[w], stop_worker, NULL);
 }
 
 void server_join(struct server *server) {

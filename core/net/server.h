@@ -12,7 +12,7 @@ struct server {
   struct hub *hub;
   struct stats stats;
   struct worker *workers;
-  size_t worker_count;   // of initialised ones
+  size_t worker_count;             // of initialised ones
   char *names[CONFIG_LISTEN_MAX];  // of the addresses, as bound
   bool is_stopping;
 };

@@ -28,7 +28,9 @@ struct sock_ops {
 
 void sock_init_plain(struct sock *sock, int fd);
 
-static inline ssize_t sock_recv(struct sock *sock, void *data, size_t len) { return sock->ops->recv(sock, data, len); }
+static inline ssize_t sock_recv(struct sock *sock, void *data, size_t len) {
+  return sock->ops->recv(sock, data, len);
+}
 static inline ssize_t sock_writev(struct sock *sock, struct iovec *parts, int count) {
   return sock->ops->writev(sock, parts, count);
 }

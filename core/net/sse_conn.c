@@ -36,11 +36,12 @@ static void on_stop(struct conn *conn) { sse_close(conn); }
 
 static void on_close(struct conn *conn) { tell_closed(conn); }
 
-static const struct conn_ops sse_ops = {on_data, on_eof, on_timeout, on_go_on, on_drained, on_stop, conn_finish,
-                                       on_close};
+static const struct conn_ops sse_ops = {on_data,    on_eof,  on_timeout,  on_go_on,
+                                        on_drained, on_stop, conn_finish, on_close};
 
 enum http_send_status sse_accept(struct http_conn *http, const struct sse_options *options,
-                                 const struct http_field *fields, size_t count, struct conn **result) {
+                                 const struct http_field *fields, size_t count,
+                                 struct conn **result) {
   struct conn *conn = http_conn_of(http);
   bool is_head = http_request(http)->method == HTTP_METHOD_HEAD;
   enum http_send_status sent = http_write_upgrade_head(http, 200, fields, count);
@@ -62,8 +63,10 @@ enum http_send_status sse_accept(struct http_conn *http, const struct sse_option
   stats_add(&conn->worker->stats->streams, 1);
   *result = conn;
   // The app hears of the end as of any other, after it has heard of the start.
-  if (conn->peer_ended) conn_close(conn);  // left while the request waited
-  else if (is_head || conn->worker->is_stopping) conn_finish(conn);
+  if (conn->peer_ended)
+    conn_close(conn);  // left while the request waited
+  else if (is_head || conn->worker->is_stopping)
+    conn_finish(conn);
   return HTTP_SENT;
 }
 
@@ -93,6 +96,8 @@ void sse_write_gap(struct conn *conn, struct slice topic, int64_t missed) {
     if (topic.ptr[i] == '"' || topic.ptr[i] == '\\') buf_append_char(out, '\\');
     buf_append_char(out, topic.ptr[i]);
   }
-  if (missed == SSE_MISSED_UNKNOWN) buf_append_str(out, "\",\"missed\":null}\n\n");
-  else buf_printf(out, "\",\"missed\":%lld}\n\n", (long long)missed);
+  if (missed == SSE_MISSED_UNKNOWN)
+    buf_append_str(out, "\",\"missed\":null}\n\n");
+  else
+    buf_printf(out, "\",\"missed\":%lld}\n\n", (long long)missed);
 }

@@ -5,6 +5,6 @@
 #include "proto/ws_frame.h"
 
 message_encode_fn *const wire_encoders[WIRE_FORMS] = {
-  [WIRE_WS] = ws_encode_message,
-  [WIRE_SSE] = sse_encode_message,
+    [WIRE_WS] = ws_encode_message,
+    [WIRE_SSE] = sse_encode_message,
 };

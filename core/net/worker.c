@@ -34,8 +34,10 @@ static struct conn_array take(struct conn_array *array) {
 
 // Gives the memory back for reuse unless a new array has grown meanwhile.
 static void give_back(struct conn_array *array, struct conn_array taken) {
-  if (array->items == NULL) *array = (struct conn_array){taken.items, 0, taken.cap};
-  else free(taken.items);
+  if (array->items == NULL)
+    *array = (struct conn_array){taken.items, 0, taken.cap};
+  else
+    free(taken.items);
 }
 
 // ---- time ----------------------------------------------------------------
@@ -105,7 +107,8 @@ static void tell_gaps(struct worker *worker) {
   worker->gap_count = worker->gap_cap = 0;
   for (size_t i = 0; i < count; i++) {
     struct conn *conn = gaps[i].conn;
-    if (conn->is_session) worker->app->gap(conn, slice_of(gaps[i].topic, gaps[i].topic_len), gaps[i].missed);
+    if (conn->is_session)
+      worker->app->gap(conn, slice_of(gaps[i].topic, gaps[i].topic_len), gaps[i].missed);
     free(gaps[i].topic);
   }
   free(gaps);
@@ -147,7 +150,8 @@ static void on_hub_wake(void *ctx) {
   uv_async_send(&worker->wake);
 }
 
-static void on_hub_gap(struct hub_reader *reader, struct slice topic, uint64_t missed, enum hub_lag policy) {
+static void on_hub_gap(struct hub_reader *reader, struct slice topic, uint64_t missed,
+                       enum hub_lag policy) {
   struct conn *conn = list_entry(reader, struct conn, reader);
   struct worker *worker = conn->worker;
   if (!conn_is_open(conn)) return;
@@ -208,20 +212,24 @@ static void on_sweep(struct wheel_timer *timer) {
 
 static void on_grace_over(struct wheel_timer *timer) {
   struct worker *worker = list_entry(timer, struct worker, grace_timer);
-  if (worker->conns.count > 0) log_warn("grace period over: %zu connections are cut", worker->conns.count);
+  if (worker->conns.count > 0)
+    log_warn("grace period over: %zu connections are cut", worker->conns.count);
   for (size_t i = 0; i < worker->conns.count; i++) conn_close(worker->conns.items[i]);
 }
 
-bool worker_init(struct worker *worker, unsigned index, const struct config *config, const struct app *app,
-                 struct hub *hub, struct stats *stats, struct listener *listeners, size_t listener_count) {
-  *worker = (struct worker){.index = index, .config = config, .app = app, .hub = hub, .stats = stats};
+bool worker_init(struct worker *worker, unsigned index, const struct config *config,
+                 const struct app *app, struct hub *hub, struct stats *stats,
+                 struct listener *listeners, size_t listener_count) {
+  *worker =
+      (struct worker){.index = index, .config = config, .app = app, .hub = hub, .stats = stats};
   worker->listeners = listeners;
   worker->listener_count = listener_count;
   worker->timer_due_ms = UINT64_MAX;
   worker->next_conn_id = 1;
   worker->started_ms = clock_mono_ms();
-  worker->http_limits = (struct http_limits){(uint32_t)config->header_bytes, (uint32_t)config->header_count,
-                                             (uint32_t)config->url_bytes, config->body_bytes};
+  worker->http_limits =
+      (struct http_limits){(uint32_t)config->header_bytes, (uint32_t)config->header_count,
+                           (uint32_t)config->url_bytes, config->body_bytes};
   worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
   pthread_mutex_init(&worker->mailbox_lock, NULL);
   worker->mailbox_tail = &worker->mailbox;

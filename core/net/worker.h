@@ -69,9 +69,9 @@ struct worker {
   struct listener *listeners;  // one per address
   size_t listener_count;
 
-  struct conn_array conns;     // all open connections; conn->index is the place
-  struct conn_array dirty;     // have output to flush, or input to go on with
-  struct conn_array closing;   // to be closed at the end of the turn
+  struct conn_array conns;    // all open connections; conn->index is the place
+  struct conn_array dirty;    // have output to flush, or input to go on with
+  struct conn_array closing;  // to be closed at the end of the turn
   struct pending_gap *gaps;
   size_t gap_count, gap_cap;
   uint64_t next_conn_id;
@@ -82,13 +82,14 @@ struct worker {
 
   char date[HTTP_DATE_BYTES];
   int64_t date_second;
-  char *read_buffer;           // WORKER_READ_BYTES, shared by all connections
+  char *read_buffer;  // WORKER_READ_BYTES, shared by all connections
 };
 
 // Prepares a worker (loop, port, listeners bound but not yet accepting).
 // `listeners` is taken over. False when the app's start failed.
-bool worker_init(struct worker *worker, unsigned index, const struct config *config, const struct app *app,
-                 struct hub *hub, struct stats *stats, struct listener *listeners, size_t listener_count);
+bool worker_init(struct worker *worker, unsigned index, const struct config *config,
+                 const struct app *app, struct hub *hub, struct stats *stats,
+                 struct listener *listeners, size_t listener_count);
 void worker_free(struct worker *worker);  // after worker_join
 
 void worker_start(struct worker *worker);  // runs the loop in a new thread

@@ -56,7 +56,8 @@ static void on_failure(struct conn *conn, int code, const char *reason) {
 
 static void handle_event(struct conn *conn, enum ws_event event, const struct ws_result *result) {
   switch (event) {
-    case WS_EVENT_MORE: break;
+    case WS_EVENT_MORE:
+      break;
     case WS_EVENT_MESSAGE:
       // After our close frame the peer's messages are of no interest (RFC 6455 1.4).
       if (conn->close_sent) break;
@@ -68,9 +69,14 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
         ws_frame_write(conn_out(conn), WS_PONG, result->data);
       }
       break;
-    case WS_EVENT_PONG: break;  // any input counts as a sign of life
-    case WS_EVENT_CLOSE: on_peer_close(conn, result->code, result->data); break;
-    case WS_EVENT_FAILED: on_failure(conn, result->code, result->reason); break;
+    case WS_EVENT_PONG:
+      break;  // any input counts as a sign of life
+    case WS_EVENT_CLOSE:
+      on_peer_close(conn, result->code, result->data);
+      break;
+    case WS_EVENT_FAILED:
+      on_failure(conn, result->code, result->reason);
+      break;
   }
 }
 
@@ -107,7 +113,8 @@ static void on_timeout(struct conn *conn) {
     return;
   }
   // A script that does not read now must not be taken for a dead peer.
-  if (conn->was_alive || !conn->is_reading) conn->missed = 0;
+  if (conn->was_alive || !conn->is_reading)
+    conn->missed = 0;
   else if (++conn->missed >= MISSED_PONGS) {
     conn_close(conn);
     return;
@@ -121,7 +128,9 @@ static void on_drained(struct conn *conn) {
   if (conn->is_session) conn->worker->app->drained(conn);
 }
 
-static void on_stop(struct conn *conn) { ws_close(conn, CODE_GOING_AWAY, slice_str("server is stopping")); }
+static void on_stop(struct conn *conn) {
+  ws_close(conn, CODE_GOING_AWAY, slice_str("server is stopping"));
+}
 
 static void on_lagged(struct conn *conn) { ws_close(conn, CODE_TRY_AGAIN, slice_str("too slow")); }
 
@@ -130,13 +139,14 @@ static void on_close(struct conn *conn) {
   tell_closed(conn, CODE_ABNORMAL, (struct slice){0});
 }
 
-static const struct conn_ops ws_ops = {on_data, on_eof, on_timeout, on_go_on, on_drained, on_stop, on_lagged,
-                                      on_close};
+static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_go_on,
+                                       on_drained, on_stop, on_lagged,  on_close};
 
 // ---- what the app calls --------------------------------------------------
 
-enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, const struct ws_options *options,
-                                const struct http_field *fields, size_t count, struct conn **result) {
+enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
+                                const struct ws_options *options, const struct http_field *fields,
+                                size_t count, struct conn **result) {
   struct conn *conn = http_conn_of(http);
   enum http_send_status sent = http_write_upgrade_head(http, 101, fields, count);
   if (sent != HTTP_SENT) return sent;
@@ -144,7 +154,8 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, 
   http_write_header(out, slice_str("Upgrade"), slice_str("websocket"));
   http_write_header(out, slice_str("Connection"), slice_str("Upgrade"));
   http_write_header(out, slice_str("Sec-WebSocket-Accept"), slice_str(accept_key));
-  if (options->protocol.len > 0) http_write_header(out, slice_str("Sec-WebSocket-Protocol"), options->protocol);
+  if (options->protocol.len > 0)
+    http_write_header(out, slice_str("Sec-WebSocket-Protocol"), options->protocol);
   http_write_end(out);
 
   http_conn_hand_over(http, &conn->early);
@@ -160,8 +171,10 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, 
   stats_add(&conn->worker->stats->websockets, 1);
   *result = conn;
   // The peer may have left while the request waited.
-  if (conn->peer_ended) conn_close(conn);
-  else if (conn->worker->is_stopping) on_stop(conn);
+  if (conn->peer_ended)
+    conn_close(conn);
+  else if (conn->worker->is_stopping)
+    on_stop(conn);
   return HTTP_SENT;
 }
 
@@ -187,7 +200,8 @@ enum session_status ws_ping(struct conn *conn, struct slice data) {
 
 enum session_status ws_close(struct conn *conn, int code, struct slice reason) {
   if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
-  if ((code != 0 && !ws_close_code_is_valid(code)) || !utf8_is_valid(reason)) return SESSION_INVALID;
+  if ((code != 0 && !ws_close_code_is_valid(code)) || !utf8_is_valid(reason))
+    return SESSION_INVALID;
   send_close(conn, code, reason);
   // Reading goes on even if the script had stopped it: the answer must get in.
   conn_set_reading(conn, true);

@@ -14,17 +14,18 @@ enum session_status {
 };
 
 struct ws_options {
-  uint64_t heartbeat_ms;     // 0: none
-  uint32_t max_message;      // bytes
-  struct slice protocol;     // chosen subprotocol, empty for none
+  uint64_t heartbeat_ms;  // 0: none
+  uint32_t max_message;   // bytes
+  struct slice protocol;  // chosen subprotocol, empty for none
 };
 
 // Accepts the upgrade of a request that ws_handshake_check approved: sends 101
 // and turns the connection into a session. On success `http` is gone
 // (request_closed was called) and the session lives until app->closed; input
 // that came early is delivered at the end of the turn. HTTP_SENT or HTTP_SEND_*.
-enum http_send_status ws_accept(struct http_conn *http, const char *accept_key, const struct ws_options *options,
-                                const struct http_field *fields, size_t count, struct conn **conn);
+enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
+                                const struct ws_options *options, const struct http_field *fields,
+                                size_t count, struct conn **conn);
 
 // Queues a message. SESSION_OK, _CLOSED, _FULL or _NOT_UTF8.
 enum session_status ws_send(struct conn *conn, enum message_kind kind, struct slice data);

@@ -14,9 +14,9 @@
 bool cookie_next(struct slice *rest, struct slice *name, struct slice *value);
 
 struct cookie_options {
-  struct slice path;       // empty: "/"
-  struct slice domain;     // empty: none
-  int64_t max_age_s;       // < 0: a session cookie; 0: delete
+  struct slice path;    // empty: "/"
+  struct slice domain;  // empty: none
+  int64_t max_age_s;    // < 0: a session cookie; 0: delete
   bool secure;
   bool http_only;
   struct slice same_site;  // "Lax", "Strict" or "None" (needs secure); empty: "Lax"

@@ -5,16 +5,34 @@
 #include "proto/http_chars.h"
 
 enum {
-  METHOD_MAX = 32,      // longer than any method there is
-  BLANK_MAX = 4,        // some clients send one CRLF too many after a body (RFC 9112 2.2)
+  METHOD_MAX = 32,  // longer than any method there is
+  BLANK_MAX = 4,    // some clients send one CRLF too many after a body (RFC 9112 2.2)
   CHUNK_DIGITS_MAX = 16,
 };
 
 enum state {
-  HEAD_START, HEAD_BLANK_LF, HEAD_METHOD, HEAD_TARGET, HEAD_VERSION, HEAD_LINE_LF,
-  HEAD_LINE, HEAD_NAME, HEAD_VALUE, HEAD_LAST_LF, HEAD_END,
-  CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_SIZE_LF, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF,
-  TRAILER_LINE, TRAILER_TEXT, TRAILER_LF, TRAILER_LAST_LF, TRAILER_END,
+  HEAD_START,
+  HEAD_BLANK_LF,
+  HEAD_METHOD,
+  HEAD_TARGET,
+  HEAD_VERSION,
+  HEAD_LINE_LF,
+  HEAD_LINE,
+  HEAD_NAME,
+  HEAD_VALUE,
+  HEAD_LAST_LF,
+  HEAD_END,
+  CHUNK_SIZE,
+  CHUNK_EXTENSION,
+  CHUNK_SIZE_LF,
+  CHUNK_DATA,
+  CHUNK_DATA_CR,
+  CHUNK_DATA_LF,
+  TRAILER_LINE,
+  TRAILER_TEXT,
+  TRAILER_LF,
+  TRAILER_LAST_LF,
+  TRAILER_END,
 };
 
 static struct http_failure refuse(int status, const char *reason) {
@@ -136,16 +154,26 @@ static struct http_failure step_head(struct http_guard *g, const struct http_lim
     case HEAD_START:
       if (*p != '\r') *n = 0;
       return step_start(g, *p);
-    case HEAD_BLANK_LF: return expect(g, *p, '\n', HEAD_START);
-    case HEAD_METHOD: return step_method(g, p, len, n);
-    case HEAD_TARGET: return step_target(g, limits, p, len, n);
-    case HEAD_VERSION: return step_version(g, *p);
-    case HEAD_LINE_LF: return expect(g, *p, '\n', HEAD_LINE);
-    case HEAD_LINE: return step_line(g, limits, *p, n);
-    case HEAD_NAME: return step_name(g, p, len, n);
-    case HEAD_VALUE: return step_value(g, p, len, n);
-    case HEAD_LAST_LF: return expect(g, *p, '\n', HEAD_END);
-    default: return refuse(400, "the head is over");
+    case HEAD_BLANK_LF:
+      return expect(g, *p, '\n', HEAD_START);
+    case HEAD_METHOD:
+      return step_method(g, p, len, n);
+    case HEAD_TARGET:
+      return step_target(g, limits, p, len, n);
+    case HEAD_VERSION:
+      return step_version(g, *p);
+    case HEAD_LINE_LF:
+      return expect(g, *p, '\n', HEAD_LINE);
+    case HEAD_LINE:
+      return step_line(g, limits, *p, n);
+    case HEAD_NAME:
+      return step_name(g, p, len, n);
+    case HEAD_VALUE:
+      return step_value(g, p, len, n);
+    case HEAD_LAST_LF:
+      return expect(g, *p, '\n', HEAD_END);
+    default:
+      return refuse(400, "the head is over");
   }
 }
 
@@ -211,19 +239,28 @@ static struct http_failure step_trailer_line(struct http_guard *g, const struct 
 static struct http_failure step_framing(struct http_guard *g, const struct http_limits *limits,
                                         char c) {
   switch ((enum state)g->state) {
-    case CHUNK_SIZE: return step_size(g, c);
-    case CHUNK_EXTENSION: return step_skipped(g, limits, c, CHUNK_SIZE_LF);
-    case CHUNK_SIZE_LF: return expect(g, c, '\n', g->is_last_chunk ? TRAILER_LINE : CHUNK_DATA);
-    case CHUNK_DATA_CR: return expect(g, c, '\r', CHUNK_DATA_LF);
+    case CHUNK_SIZE:
+      return step_size(g, c);
+    case CHUNK_EXTENSION:
+      return step_skipped(g, limits, c, CHUNK_SIZE_LF);
+    case CHUNK_SIZE_LF:
+      return expect(g, c, '\n', g->is_last_chunk ? TRAILER_LINE : CHUNK_DATA);
+    case CHUNK_DATA_CR:
+      return expect(g, c, '\r', CHUNK_DATA_LF);
     case CHUNK_DATA_LF:
       g->matched = 0;
       g->is_last_chunk = true;
       return expect(g, c, '\n', CHUNK_SIZE);
-    case TRAILER_LINE: return step_trailer_line(g, limits, c);
-    case TRAILER_TEXT: return step_skipped(g, limits, c, TRAILER_LF);
-    case TRAILER_LF: return expect(g, c, '\n', TRAILER_LINE);
-    case TRAILER_LAST_LF: return expect(g, c, '\n', TRAILER_END);
-    default: return refuse(400, "the chunked body is malformed");
+    case TRAILER_LINE:
+      return step_trailer_line(g, limits, c);
+    case TRAILER_TEXT:
+      return step_skipped(g, limits, c, TRAILER_LF);
+    case TRAILER_LF:
+      return expect(g, c, '\n', TRAILER_LINE);
+    case TRAILER_LAST_LF:
+      return expect(g, c, '\n', TRAILER_END);
+    default:
+      return refuse(400, "the chunked body is malformed");
   }
 }
 

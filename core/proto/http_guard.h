@@ -15,11 +15,11 @@
 
 struct http_guard {
   uint8_t state;
-  uint8_t blank_count;    // empty lines before the request line
-  uint8_t matched;        // characters of the version; digits of a chunk size
-  bool is_last_chunk;     // its size is zero so far
-  uint32_t bytes;         // of the head; then of chunk extensions and trailers
-  uint32_t run;           // of the method, target or name so far
+  uint8_t blank_count;  // empty lines before the request line
+  uint8_t matched;      // characters of the version; digits of a chunk size
+  bool is_last_chunk;   // its size is zero so far
+  uint32_t bytes;       // of the head; then of chunk extensions and trailers
+  uint32_t run;         // of the method, target or name so far
   uint32_t target_bytes;
   uint32_t header_count;
 };

@@ -30,12 +30,12 @@ struct http_parser {
   struct http_guard guard;
   enum phase phase;
   bool is_chunked;
-  bool is_complete;       // llhttp saw the end of the message
-  struct buf head;        // the raw head, then the normalized path
+  bool is_complete;  // llhttp saw the end of the message
+  struct buf head;   // the raw head, then the normalized path
   struct http_header *headers;
   size_t header_cap;
-  uint64_t body_bytes;    // announced by chunk sizes so far
-  struct slice piece;     // the body bytes llhttp has just found
+  uint64_t body_bytes;  // announced by chunk sizes so far
+  struct slice piece;   // the body bytes llhttp has just found
   struct http_request request;
   struct http_failure failure;
 };
@@ -270,8 +270,10 @@ enum http_event http_parser_feed(struct http_parser *p, struct slice in, size_t 
   enum http_event event = HTTP_DONE;
   *consumed = 0;
   *body = slice_of(NULL, 0);
-  if (p->phase == PHASE_HEAD) event = feed_head(p, in, consumed);
-  else if (p->phase == PHASE_BODY) event = feed_body(p, in, consumed, body);
+  if (p->phase == PHASE_HEAD)
+    event = feed_head(p, in, consumed);
+  else if (p->phase == PHASE_BODY)
+    event = feed_body(p, in, consumed, body);
   if (p->phase != PHASE_FAILED) return event;
   *consumed = in.len;
   return HTTP_FAILED;
@@ -283,4 +285,6 @@ bool http_parser_is_idle(const struct http_parser *p) {
 
 const struct http_request *http_parser_request(const struct http_parser *p) { return &p->request; }
 
-struct http_failure http_parser_failure(const struct http_parser *p) { return p->failure; }
+struct http_failure http_parser_failure(const struct http_parser *p) {
+  return p->failure;
+}

@@ -17,8 +17,14 @@ struct http_limits {
 };
 
 enum http_method {
-  HTTP_METHOD_GET, HTTP_METHOD_HEAD, HTTP_METHOD_POST, HTTP_METHOD_PUT, HTTP_METHOD_PATCH,
-  HTTP_METHOD_DELETE, HTTP_METHOD_OPTIONS, HTTP_METHOD_OTHER,
+  HTTP_METHOD_GET,
+  HTTP_METHOD_HEAD,
+  HTTP_METHOD_POST,
+  HTTP_METHOD_PUT,
+  HTTP_METHOD_PATCH,
+  HTTP_METHOD_DELETE,
+  HTTP_METHOD_OPTIONS,
+  HTTP_METHOD_OTHER,
 };
 
 struct http_header {
@@ -38,12 +44,12 @@ struct http_request {
   struct slice query;        // after '?', still encoded, may be empty
   const struct http_header *headers;
   size_t header_count;
-  int minor_version;          // 0 or 1
-  bool keep_alive;            // what the client allows
-  bool expects_continue;      // Expect: 100-continue, HTTP/1.1 and has_body only
-  bool has_body;              // Content-Length > 0 or chunked
-  int64_t content_length;     // -1: none given (no body, or chunked)
-  bool upgrades_websocket;    // GET, HTTP/1.1, Connection: upgrade and Upgrade: websocket
+  int minor_version;        // 0 or 1
+  bool keep_alive;          // what the client allows
+  bool expects_continue;    // Expect: 100-continue, HTTP/1.1 and has_body only
+  bool has_body;            // Content-Length > 0 or chunked
+  int64_t content_length;   // -1: none given (no body, or chunked)
+  bool upgrades_websocket;  // GET, HTTP/1.1, Connection: upgrade and Upgrade: websocket
 };
 
 enum http_event {

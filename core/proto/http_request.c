@@ -58,8 +58,10 @@ static struct http_failure take_coding(struct facts *facts, struct http_header *
   while (list_next(&rest, &coding)) {
     // Chunked has to be the last, once (RFC 9112 6.1).
     if (facts->is_chunked || coding.len == 0) return refuse(400, "Transfer-Encoding is malformed");
-    if (token_is(coding, "chunked")) facts->is_chunked = true;
-    else facts->has_unknown_coding = true;
+    if (token_is(coding, "chunked"))
+      facts->is_chunked = true;
+    else
+      facts->has_unknown_coding = true;
     facts->coding_count++;
   }
   return good;
@@ -117,8 +119,9 @@ static struct http_failure gather_facts(struct facts *facts, struct http_header 
 
 static struct http_failure complete_method(struct http_request *request) {
   static const char *const names[] = {
-      [HTTP_METHOD_GET] = "GET", [HTTP_METHOD_HEAD] = "HEAD", [HTTP_METHOD_POST] = "POST",
-      [HTTP_METHOD_PUT] = "PUT", [HTTP_METHOD_PATCH] = "PATCH", [HTTP_METHOD_DELETE] = "DELETE",
+      [HTTP_METHOD_GET] = "GET",         [HTTP_METHOD_HEAD] = "HEAD",
+      [HTTP_METHOD_POST] = "POST",       [HTTP_METHOD_PUT] = "PUT",
+      [HTTP_METHOD_PATCH] = "PATCH",     [HTTP_METHOD_DELETE] = "DELETE",
       [HTTP_METHOD_OPTIONS] = "OPTIONS",
   };
   request->method = HTTP_METHOD_OTHER;

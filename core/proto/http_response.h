@@ -23,8 +23,8 @@ bool http_header_value_is_valid(struct slice value);
 void http_write_status(struct buf *out, int status);
 // Appends "name: value\r\n"; both must be valid.
 void http_write_header(struct buf *out, struct slice name, struct slice value);
-void http_write_length(struct buf *out, uint64_t bytes);  // Content-Length
-void http_write_end(struct buf *out);                     // the empty line
+void http_write_length(struct buf *out, uint64_t bytes);    // Content-Length
+void http_write_end(struct buf *out);                       // the empty line
 void http_write_chunk(struct buf *out, struct slice data);  // nothing for empty data
 void http_write_last_chunk(struct buf *out);
 

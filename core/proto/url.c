@@ -54,9 +54,12 @@ static int segment_dots(struct slice segment) {
   int dots = 0;
   for (size_t i = 0; i < segment.len; dots++) {
     if (dots == 2) return 0;
-    if (segment.ptr[i] == '.') i += 1;
-    else if (segment.ptr[i] == '%' && decode_percent(segment, i) == '.') i += 3;
-    else return 0;
+    if (segment.ptr[i] == '.')
+      i += 1;
+    else if (segment.ptr[i] == '%' && decode_percent(segment, i) == '.')
+      i += 3;
+    else
+      return 0;
   }
   return dots;
 }

@@ -9,7 +9,12 @@
 #include "base/message.h"
 
 enum ws_opcode {
-  WS_CONTINUATION = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10,
+  WS_CONTINUATION = 0,
+  WS_TEXT = 1,
+  WS_BINARY = 2,
+  WS_CLOSE = 8,
+  WS_PING = 9,
+  WS_PONG = 10,
 };
 
 enum { WS_HEADER_MAX = 14, WS_CONTROL_MAX = 125 };

@@ -10,8 +10,8 @@
 enum { WS_ACCEPT_BYTES = 28 };
 
 struct ws_handshake {
-  int status;           // 101 when acceptable, else 400 or 426; 500 without SHA-1 in OpenSSL
-  const char *reason;   // static text for the refusal
+  int status;          // 101 when acceptable, else 400 or 426; 500 without SHA-1 in OpenSSL
+  const char *reason;  // static text for the refusal
   char accept[WS_ACCEPT_BYTES + 1];  // Sec-WebSocket-Accept
 };
 
@@ -22,6 +22,7 @@ struct ws_handshake ws_handshake_check(const struct http_request *request);
 
 // Walks the subprotocols the client offers, over all Sec-WebSocket-Protocol
 // headers, in order: start with *position = 0. False at the end.
-bool ws_handshake_next_protocol(const struct http_request *request, size_t *position, struct slice *protocol);
+bool ws_handshake_next_protocol(const struct http_request *request, size_t *position,
+                                struct slice *protocol);
 
 #endif

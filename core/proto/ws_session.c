@@ -246,9 +246,12 @@ static enum ws_event read_frame(struct ws_session *s, struct input *in, struct w
   if (s->assembly != NULL && s->assembly->in_frame) return collect(s, in, result);
   struct ws_frame frame;
   switch (read_header(s, in, &frame, result)) {
-    case HEADER_PARTIAL: return WS_EVENT_MORE;
-    case HEADER_BAD: return WS_EVENT_FAILED;
-    case HEADER_WHOLE: break;
+    case HEADER_PARTIAL:
+      return WS_EVENT_MORE;
+    case HEADER_BAD:
+      return WS_EVENT_FAILED;
+    case HEADER_WHOLE:
+      break;
   }
   bool stands_alone = is_control(&frame) || (frame.fin && frame.opcode != WS_CONTINUATION);
   if (stands_alone && frame.length <= in->len - in->at) return tell_in_place(s, in, &frame, result);
@@ -261,8 +264,10 @@ enum ws_event ws_session_feed(struct ws_session *session, char *data, size_t len
   struct input in = {data, len, 0};
   enum ws_event event = WS_EVENT_MORE;
   *result = (struct ws_result){0};
-  if (session->is_finished) ws_session_free(session);
-  else release_when_idle(session);
+  if (session->is_finished)
+    ws_session_free(session);
+  else
+    release_when_idle(session);
   while (event == WS_EVENT_MORE && !session->is_finished && in.at < len) {
     event = read_frame(session, &in, result);
   }

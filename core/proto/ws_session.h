@@ -23,7 +23,7 @@ enum ws_event {
 
 struct ws_result {
   enum message_kind kind;
-  struct slice data;   // in the input or in the session; valid until the next feed
+  struct slice data;  // in the input or in the session; valid until the next feed
   int code;
   const char *reason;  // static text, for WS_EVENT_FAILED
 };

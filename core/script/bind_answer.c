@@ -23,9 +23,12 @@ static void take_headers(lua_State *L, struct exchange *exchange, int index) {
     bool many = lua_istable(L, -1);
     size_t count = many ? (size_t)lua_rawlen(L, -1) : 1;
     for (size_t i = 1; i <= count; i++) {
-      if (many) lua_rawgeti(L, -1, (lua_Integer)i);
-      else lua_pushvalue(L, -1);
-      if (!lua_isstring(L, -1)) luaL_error(L, "header %s: must be a string, got %s", name.ptr, luaL_typename(L, -1));
+      if (many)
+        lua_rawgeti(L, -1, (lua_Integer)i);
+      else
+        lua_pushvalue(L, -1);
+      if (!lua_isstring(L, -1))
+        luaL_error(L, "header %s: must be a string, got %s", name.ptr, luaL_typename(L, -1));
       if (!exchange_set_header(exchange, name, vm_check_slice(L, -1), i == 1 && !many)) {
         luaL_error(L, "header %s: has characters that HTTP forbids", name.ptr);
       }
@@ -69,7 +72,8 @@ static int respond(lua_State *L) {
   int body_index = 3;
   if (lua_type(L, 3) == LUA_TNUMBER) {
     lua_Integer wanted = luaL_checkinteger(L, 3);
-    if (wanted < 200 || wanted > 599) return luaL_error(L, "a handler returned status %I", (LUAI_UACINT)wanted);
+    if (wanted < 200 || wanted > 599)
+      return luaL_error(L, "a handler returned status %I", (LUAI_UACINT)wanted);
     status = (int)wanted;
     body_index = 4;
     if (!lua_isnil(L, 5)) take_headers(L, exchange, 5);
@@ -80,14 +84,16 @@ static int respond(lua_State *L) {
   } else if (lua_isnil(L, 3) && status == 0) {
     status = 204;
   } else if (!lua_isnil(L, 3) && lua_type(L, 3) != LUA_TSTRING && lua_type(L, 3) != LUA_TTABLE) {
-    return luaL_error(L, "a handler returned a %s; it may return a string, a table, or a status", luaL_typename(L, 3));
+    return luaL_error(L, "a handler returned a %s; it may return a string, a table, or a status",
+                      luaL_typename(L, 3));
   }
   struct slice body = take_body(L, exchange, body_index);
   exchange->is_answered = true;
-  if (http_respond(exchange->http, status != 0 ? status : 200, exchange->fields, exchange->field_count, body) ==
-      HTTP_SEND_BAD_FIELD) {
+  if (http_respond(exchange->http, status != 0 ? status : 200, exchange->fields,
+                   exchange->field_count, body) == HTTP_SEND_BAD_FIELD) {
     exchange->is_answered = false;
-    return luaL_error(L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
+    return luaL_error(
+        L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
   }
   return 0;
 }
@@ -95,7 +101,8 @@ static int respond(lua_State *L) {
 // core.set_route(req, key): names the route for the log
 static int set_route(lua_State *L) {
   struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
-  if (exchange != NULL) snprintf(exchange->route, sizeof exchange->route, "%s", luaL_checkstring(L, 2));
+  if (exchange != NULL)
+    snprintf(exchange->route, sizeof exchange->route, "%s", luaL_checkstring(L, 2));
   return 0;
 }
 
@@ -158,7 +165,8 @@ static struct acceptance check_accept(lua_State *L) {
   return a;
 }
 
-static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn, enum http_send_status sent) {
+static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn,
+                         enum http_send_status sent) {
   if (sent == HTTP_SEND_BAD_FIELD) {
     return luaL_error(L, "a header that belongs to the server was set (Connection, Upgrade, ...)");
   }
@@ -179,8 +187,8 @@ static int accept_ws(lua_State *L) {
                                .max_message = (uint32_t)a.route->max_message_bytes};
   if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
   struct conn *conn = NULL;
-  enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options, a.exchange->fields,
-                                         a.exchange->field_count, &conn);
+  enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options,
+                                         a.exchange->fields, a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent);
 }
 
@@ -200,8 +208,8 @@ static int accept_sse(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"respond", respond},     {"set_route", set_route},   {"ws_check", ws_check},
-  {"accept_ws", accept_ws}, {"accept_sse", accept_sse}, {NULL, NULL},
+    {"respond", respond},     {"set_route", set_route},   {"ws_check", ws_check},
+    {"accept_ws", accept_ws}, {"accept_sse", accept_sse}, {NULL, NULL},
 };
 
 void bind_open_answer(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -57,7 +57,8 @@ static int guarded_create(lua_State *L) {
 static const char guarded_wrap[] =
     "local create, resume, error = ...\n"
     "local function pass(ok, ...) if ok then return ... end error((...), 0) end\n"
-    "return function(f) local co = create(f) return function(...) return pass(resume(co, ...)) end end";
+    "return function(f) local co = create(f) return function(...) return pass(resume(co, ...)) end "
+    "end";
 
 static void patch_standard_library(lua_State *L) {
   lua_getglobal(L, "os");

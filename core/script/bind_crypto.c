@@ -18,7 +18,8 @@ static int hmac_sha256(lua_State *L) {
   struct slice data = vm_check_slice(L, 2);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned len = 0;
-  if (HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)data.ptr, data.len, digest, &len) == NULL) {
+  if (HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)data.ptr, data.len, digest,
+           &len) == NULL) {
     return luaL_error(L, "hmac_sha256 failed");
   }
   lua_pushlstring(L, (const char *)digest, len);
@@ -34,8 +35,10 @@ static int base64url_encode(lua_State *L) {
   int len = EVP_EncodeBlock(out, (const unsigned char *)data.ptr, (int)data.len);
   while (len > 0 && out[len - 1] == '=') len--;
   for (int i = 0; i < len; i++) {
-    if (out[i] == '+') out[i] = '-';
-    else if (out[i] == '/') out[i] = '_';
+    if (out[i] == '+')
+      out[i] = '-';
+    else if (out[i] == '/')
+      out[i] = '_';
   }
   luaL_pushresultsize(&buffer, (size_t)len);
   return 1;
@@ -93,12 +96,12 @@ static int id(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"hmac_sha256", hmac_sha256},
-  {"base64url_encode", base64url_encode},
-  {"base64url_decode", base64url_decode},
-  {"equal", equal},
-  {"id", id},
-  {NULL, NULL},
+    {"hmac_sha256", hmac_sha256},
+    {"base64url_encode", base64url_encode},
+    {"base64url_decode", base64url_decode},
+    {"equal", equal},
+    {"id", id},
+    {NULL, NULL},
 };
 
 void bind_open_crypto(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -38,16 +38,21 @@ static int hub_publish_function(lua_State *L) {
   struct slice payload = bind_check_payload(L, 2);
   struct message_fields fields = check_publish_options(L, 3);
   fields.payload = payload;
-  if (fields.kind == MESSAGE_TEXT && !utf8_is_valid(payload)) return vm_fail(L, "text must be UTF-8", "utf8");
+  if (fields.kind == MESSAGE_TEXT && !utf8_is_valid(payload))
+    return vm_fail(L, "text must be UTF-8", "utf8");
   if (!event_is_valid(fields.event)) {
     return vm_fail(L, "an event name has at most 255 bytes and no control characters", "event");
   }
   struct worker *worker = vm_of(L)->worker;
   uint64_t seq = 0;
   switch (hub_publish(worker->hub, worker->port, topic, message_new(&fields), &seq)) {
-    case HUB_OK: break;
-    case HUB_TOO_LARGE: return vm_fail(L, "too large", "too_large");
-    default: return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters", "topic");
+    case HUB_OK:
+      break;
+    case HUB_TOO_LARGE:
+      return vm_fail(L, "too large", "too_large");
+    default:
+      return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters",
+                     "topic");
   }
   char id[HUB_ID_MAX];
   hub_id_format(worker->hub, seq, id);
@@ -87,13 +92,17 @@ static int hub_topic_function(lua_State *L) {
   rule.bytes = (uint64_t)number_option(L, 2, "bytes", 1e12);
   rule.ttl_ms = (uint64_t)(number_option(L, 2, "ttl", 1e10) * 1000);
   rule.limit = (uint32_t)number_option(L, 2, "limit", 4e9);
-  if (lua_getfield(L, 2, "lag") != LUA_TNIL) rule.lag = (enum hub_lag)luaL_checkoption(L, -1, NULL, lags);
+  if (lua_getfield(L, 2, "lag") != LUA_TNIL)
+    rule.lag = (enum hub_lag)luaL_checkoption(L, -1, NULL, lags);
   generation_add_rule(vm->loading, &rule);
   return 0;
 }
 
 static const luaL_Reg functions[] = {
-  {"publish", hub_publish_function}, {"count", hub_count_function}, {"topic", hub_topic_function}, {NULL, NULL},
+    {"publish", hub_publish_function},
+    {"count", hub_count_function},
+    {"topic", hub_topic_function},
+    {NULL, NULL},
 };
 
 void bind_open_hub(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -37,7 +37,8 @@ static int json_decode(lua_State *L) {
   return vm_fail(L, lua_tostring(L, -1), "json");
 }
 
-static const luaL_Reg functions[] = {{"encode", json_encode}, {"decode", json_decode}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"encode", json_encode}, {"decode", json_decode}, {NULL, NULL}};
 
 // Sets an option of the cjson module on top of the stack to false.
 static void turn_off(lua_State *L, const char *option) {

@@ -13,13 +13,16 @@
 // ---- fields ---------------------------------------------------------
 
 static void push_decoded(lua_State *L, struct slice s, bool plus_is_space) {
-  if (s.len == 0 || (memchr(s.ptr, '%', s.len) == NULL && (!plus_is_space || memchr(s.ptr, '+', s.len) == NULL))) {
+  if (s.len == 0 || (memchr(s.ptr, '%', s.len) == NULL &&
+                     (!plus_is_space || memchr(s.ptr, '+', s.len) == NULL))) {
     vm_push_slice(L, s);
     return;
   }
   struct buf out = {0};
-  if (url_decode(s, plus_is_space, &out)) lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
-  else vm_push_slice(L, s);
+  if (url_decode(s, plus_is_space, &out))
+    lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
+  else
+    vm_push_slice(L, s);
   buf_free(&out);
 }
 
@@ -39,10 +42,18 @@ void bind_push_pairs(lua_State *L, struct slice text) {
   }
 }
 
-static void push_method(lua_State *L, struct exchange *x) { vm_push_slice(L, http_request(x->http)->method_name); }
-static void push_path(lua_State *L, struct exchange *x) { push_decoded(L, http_request(x->http)->path, false); }
-static void push_raw_path(lua_State *L, struct exchange *x) { vm_push_slice(L, http_request(x->http)->path); }
-static void push_query(lua_State *L, struct exchange *x) { bind_push_pairs(L, http_request(x->http)->query); }
+static void push_method(lua_State *L, struct exchange *x) {
+  vm_push_slice(L, http_request(x->http)->method_name);
+}
+static void push_path(lua_State *L, struct exchange *x) {
+  push_decoded(L, http_request(x->http)->path, false);
+}
+static void push_raw_path(lua_State *L, struct exchange *x) {
+  vm_push_slice(L, http_request(x->http)->path);
+}
+static void push_query(lua_State *L, struct exchange *x) {
+  bind_push_pairs(L, http_request(x->http)->query);
+}
 static void push_is_upgrade(lua_State *L, struct exchange *x) {
   lua_pushboolean(L, http_request(x->http)->upgrades_websocket);
 }
@@ -105,7 +116,9 @@ static void push_peer(lua_State *L, struct exchange *x) {
   lua_pushstring(L, peer);
 }
 
-static void push_id(lua_State *L, struct exchange *x) { lua_pushfstring(L, "%I-%I", (LUAI_UACINT)x->conn_id, (LUAI_UACINT)x->number); }
+static void push_id(lua_State *L, struct exchange *x) {
+  lua_pushfstring(L, "%I-%I", (LUAI_UACINT)x->conn_id, (LUAI_UACINT)x->number);
+}
 
 static void push_params(lua_State *L, struct exchange *x) {
   (void)x;
@@ -116,9 +129,17 @@ static const struct field {
   const char *name;
   void (*push)(lua_State *L, struct exchange *exchange);
 } req_fields[] = {
-  {"method", push_method}, {"path", push_path},       {"raw_path", push_raw_path}, {"query", push_query},
-  {"peer", push_peer},     {"headers", push_headers}, {"cookies", push_cookies},   {"is_upgrade", push_is_upgrade},
-  {"id", push_id},         {"params", push_params},   {NULL, NULL},
+    {"method", push_method},
+    {"path", push_path},
+    {"raw_path", push_raw_path},
+    {"query", push_query},
+    {"peer", push_peer},
+    {"headers", push_headers},
+    {"cookies", push_cookies},
+    {"is_upgrade", push_is_upgrade},
+    {"id", push_id},
+    {"params", push_params},
+    {NULL, NULL},
 };
 
 // req.x: a method, then what was set or read before, then a field of the head.
@@ -134,7 +155,8 @@ static int req_index(lua_State *L) {
   }
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL || box->exchange == NULL || box->exchange->http == NULL) {
+  if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL || box->exchange == NULL ||
+      box->exchange->http == NULL) {
     lua_pushnil(L);
     return 1;
   }
@@ -168,7 +190,9 @@ static int req_newindex(lua_State *L) {
 
 // ---- the body -------------------------------------------------------
 
-static void detach_body(struct task *task) { ((struct exchange *)task->waits_for)->body_waiter = NULL; }
+static void detach_body(struct task *task) {
+  ((struct exchange *)task->waits_for)->body_waiter = NULL;
+}
 
 // Pushes the body and goes on with `then`, now or when it is complete.
 static int with_body(lua_State *L, lua_KFunction then) {
@@ -183,7 +207,8 @@ static int with_body(lua_State *L, lua_KFunction then) {
     return then(L, LUA_OK, 0);
   }
   struct task *task = task_current(L);
-  if (exchange->body_waiter != NULL) return luaL_error(L, "another task waits for this body already");
+  if (exchange->body_waiter != NULL)
+    return luaL_error(L, "another task waits for this body already");
   exchange->body_waiter = task;
   task_set_wait(task, exchange, detach_body);
   return task_wait(L, then);
@@ -222,7 +247,8 @@ static int req_form(lua_State *L) {
   if (exchange != NULL && exchange->http != NULL) {
     struct slice type = http_request_header(http_request(exchange->http), "content-type");
     struct slice form = slice_str("application/x-www-form-urlencoded");
-    if (type.len > form.len && (type.ptr[form.len] == ';' || type.ptr[form.len] == ' ')) type.len = form.len;
+    if (type.len > form.len && (type.ptr[form.len] == ';' || type.ptr[form.len] == ' '))
+      type.len = form.len;
     if (type.ptr != NULL && !slice_equal_nocase(type, form)) {
       return vm_fail(L, "the body is not application/x-www-form-urlencoded", "content_type");
     }
@@ -241,7 +267,8 @@ static int req_bearer(lua_State *L) {
 }
 
 static const luaL_Reg req_methods[] = {
-  {"body", req_body}, {"json", req_json}, {"form", req_form}, {"bearer", req_bearer}, {NULL, NULL},
+    {"body", req_body},     {"json", req_json}, {"form", req_form},
+    {"bearer", req_bearer}, {NULL, NULL},
 };
 
 void bind_open_req(lua_State *L) {

@@ -46,7 +46,8 @@ static int res_cookie(lua_State *L) {
   struct slice value = vm_check_slice(L, 3);
   struct cookie_options options = {.max_age_s = -1, .http_only = true};
   if (!lua_isnoneornil(L, 4)) {
-    static const char *const names[] = {"path", "domain", "max_age", "secure", "http_only", "same_site", NULL};
+    static const char *const names[] = {"path",      "domain",    "max_age", "secure",
+                                        "http_only", "same_site", NULL};
     luaL_checktype(L, 4, LUA_TTABLE);
     bind_check_options(L, 4, names, "cookie");
     options.path = vm_opt_field_slice(L, 4, "path", "cookie");
@@ -54,7 +55,8 @@ static int res_cookie(lua_State *L) {
     options.same_site = vm_opt_field_slice(L, 4, "same_site", "cookie");
     options.secure = flag_field(L, 4, "secure", false);
     options.http_only = flag_field(L, 4, "http_only", true);
-    if (lua_getfield(L, 4, "max_age") != LUA_TNIL) options.max_age_s = (int64_t)luaL_checknumber(L, -1);
+    if (lua_getfield(L, 4, "max_age") != LUA_TNIL)
+      options.max_age_s = (int64_t)luaL_checknumber(L, -1);
     lua_pop(L, 1);
   }
   struct buf out = {0};
@@ -74,7 +76,9 @@ static enum http_send_status start_streaming(struct exchange *exchange) {
   return http_respond_head(exchange->http, status, exchange->fields, exchange->field_count);
 }
 
-static void detach_drainer(struct task *task) { ((struct exchange *)task->waits_for)->drainer = NULL; }
+static void detach_drainer(struct task *task) {
+  ((struct exchange *)task->waits_for)->drainer = NULL;
+}
 
 // res:write(text) -> true | nil, "closed", "closed": sends a piece of the
 // response; waits while too much is on its way
@@ -83,7 +87,8 @@ static int res_write(lua_State *L) {
   struct slice text = vm_check_slice(L, 2);
   if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
   if (start_streaming(exchange) == HTTP_SEND_BAD_FIELD) {
-    return luaL_error(L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
+    return luaL_error(
+        L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
   }
   if (http_respond_write(exchange->http, text) == HTTP_SEND_FULL) {
     struct task *task = task_current(L);
@@ -101,7 +106,8 @@ static int res_finish(lua_State *L) {
   if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
   if (!http_is_started(exchange->http)) {
     int status = exchange->status != 0 ? exchange->status : 200;
-    http_respond(exchange->http, status, exchange->fields, exchange->field_count, (struct slice){0});
+    http_respond(exchange->http, status, exchange->fields, exchange->field_count,
+                 (struct slice){0});
   } else {
     http_respond_end(exchange->http);
   }
@@ -110,8 +116,8 @@ static int res_finish(lua_State *L) {
 }
 
 static const luaL_Reg res_methods[] = {
-  {"status", res_status}, {"header", res_header}, {"cookie", res_cookie},
-  {"write", res_write},   {"finish", res_finish}, {NULL, NULL},
+    {"status", res_status}, {"header", res_header}, {"cookie", res_cookie},
+    {"write", res_write},   {"finish", res_finish}, {NULL, NULL},
 };
 
 static int res_index(lua_State *L) {
@@ -120,7 +126,8 @@ static int res_index(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "started") == 0) {
     struct exchange *exchange = box->exchange;
-    lua_pushboolean(L, exchange == NULL || exchange->http == NULL || http_is_started(exchange->http));
+    lua_pushboolean(L,
+                    exchange == NULL || exchange->http == NULL || http_is_started(exchange->http));
   }
   return 1;
 }

@@ -17,8 +17,10 @@
 static void push_made_field(lua_State *L, struct session *session, const char *name) {
   if (strcmp(name, "query") == 0) {
     lua_getfield(L, 3, "raw_query");
-    if (lua_isnil(L, -1)) lua_newtable(L);
-    else bind_push_pairs(L, vm_check_slice(L, -1));
+    if (lua_isnil(L, -1))
+      lua_newtable(L);
+    else
+      bind_push_pairs(L, vm_check_slice(L, -1));
   } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
     lua_newtable(L);
   } else if (strcmp(name, "peer") == 0 && session != NULL && session->conn != NULL) {
@@ -61,8 +63,10 @@ static int session_newindex(lua_State *L) {
 static int session_tostring(lua_State *L) {
   struct session_box *box = session_check(L, 1);
   const char *kind = luaL_testudata(L, 1, session_ws_type) != NULL ? "ws" : "stream";
-  if (box->session == NULL) lua_pushfstring(L, "%s (closed)", kind);
-  else lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)box->session->id);
+  if (box->session == NULL)
+    lua_pushfstring(L, "%s (closed)", kind);
+  else
+    lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)box->session->id);
   return 1;
 }
 
@@ -70,9 +74,13 @@ static int session_tostring(lua_State *L) {
 
 static int fail_status(lua_State *L, enum hub_status status) {
   switch (status) {
-    case HUB_LIMIT: return vm_fail(L, "limit", "limit");
-    case HUB_NOT_JOINED: return vm_fail(L, "not joined", "not_joined");
-    default: return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters", "topic");
+    case HUB_LIMIT:
+      return vm_fail(L, "limit", "limit");
+    case HUB_NOT_JOINED:
+      return vm_fail(L, "not joined", "not_joined");
+    default:
+      return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters",
+                     "topic");
   }
 }
 
@@ -124,7 +132,8 @@ static int session_join(lua_State *L) {
   struct hub_join_result result;
   enum hub_status status = hub_join(&conn->reader, topic, &options, &result);
   if (status != HUB_OK) return fail_status(L, status);
-  if (options.since == HUB_SINCE_ID && !result.recovered && luaL_testudata(L, 1, session_stream_type) != NULL) {
+  if (options.since == HUB_SINCE_ID && !result.recovered &&
+      luaL_testudata(L, 1, session_stream_type) != NULL) {
     sse_write_gap(conn, topic, result.missed_known ? (int64_t)result.missed : SSE_MISSED_UNKNOWN);
   }
   lua_createtable(L, 0, 3);
@@ -175,8 +184,11 @@ static int session_buffered(lua_State *L) {
 }
 
 static const luaL_Reg shared_methods[] = {
-  {"join", session_join},     {"leave", session_leave}, {"topics", session_topics},
-  {"buffered", session_buffered}, {NULL, NULL},
+    {"join", session_join},
+    {"leave", session_leave},
+    {"topics", session_topics},
+    {"buffered", session_buffered},
+    {NULL, NULL},
 };
 
 void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods) {

@@ -36,15 +36,23 @@ static int stream_send(lua_State *L) {
   struct session *session = check_stream(L);
   struct sse_event event = {.retry_ms = -1};
   lua_settop(L, 2);
-  if (lua_istable(L, 2)) event = check_event(L, 2);
-  else event.data = vm_check_slice(L, 2);
+  if (lua_istable(L, 2))
+    event = check_event(L, 2);
+  else
+    event.data = vm_check_slice(L, 2);
   if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
   const char *wrong = NULL;
   switch (sse_send(session->conn, &event, &wrong)) {
-    case SESSION_OK: lua_pushboolean(L, 1); return 1;
-    case SESSION_FULL: session->was_full = true; return vm_fail(L, "full", "full");
-    case SESSION_INVALID: return vm_fail(L, wrong, "invalid");
-    default: return vm_fail(L, "closed", "closed");
+    case SESSION_OK:
+      lua_pushboolean(L, 1);
+      return 1;
+    case SESSION_FULL:
+      session->was_full = true;
+      return vm_fail(L, "full", "full");
+    case SESSION_INVALID:
+      return vm_fail(L, wrong, "invalid");
+    default:
+      return vm_fail(L, "closed", "closed");
   }
 }
 

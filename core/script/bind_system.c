@@ -114,13 +114,16 @@ static int stats(lua_State *L) {
 // url_decode(text) -> text without percent codes | nil
 static int decode(lua_State *L) {
   struct buf out = {0};
-  if (url_decode(vm_check_slice(L, 1), false, &out)) lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
-  else lua_pushnil(L);
+  if (url_decode(vm_check_slice(L, 1), false, &out))
+    lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
+  else
+    lua_pushnil(L);
   buf_free(&out);
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"keep", keep}, {"stats", stats}, {"url_decode", decode}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"keep", keep}, {"stats", stats}, {"url_decode", decode}, {NULL, NULL}};
 
 void bind_open_system(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -37,7 +37,8 @@ static bool check_on_all(lua_State *L, int arg, const char *what) {
 
 static double check_seconds(lua_State *L, double min) {
   double seconds = luaL_checknumber(L, 1);
-  luaL_argcheck(L, seconds >= min && seconds <= 1e9, 1, "must be a number of seconds, not negative or huge");
+  luaL_argcheck(L, seconds >= min && seconds <= 1e9, 1,
+                "must be a number of seconds, not negative or huge");
   return seconds;
 }
 
@@ -73,8 +74,8 @@ static int time_now(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"sleep", time_sleep}, {"every", time_every}, {"after", time_after},
-  {"spawn", time_spawn}, {"now", time_now},     {NULL, NULL},
+    {"sleep", time_sleep}, {"every", time_every}, {"after", time_after},
+    {"spawn", time_spawn}, {"now", time_now},     {NULL, NULL},
 };
 
 void bind_open_time(lua_State *L) { luaL_setfuncs(L, functions, 0); }

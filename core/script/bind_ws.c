@@ -10,11 +10,17 @@
 
 static int push_status(lua_State *L, enum session_status status) {
   switch (status) {
-    case SESSION_OK: lua_pushboolean(L, 1); return 1;
-    case SESSION_CLOSED: return vm_fail(L, "closed", "closed");
-    case SESSION_FULL: return vm_fail(L, "full", "full");
-    case SESSION_NOT_UTF8: return vm_fail(L, "text must be UTF-8", "utf8");
-    case SESSION_INVALID: return vm_fail(L, "invalid", "invalid");
+    case SESSION_OK:
+      lua_pushboolean(L, 1);
+      return 1;
+    case SESSION_CLOSED:
+      return vm_fail(L, "closed", "closed");
+    case SESSION_FULL:
+      return vm_fail(L, "full", "full");
+    case SESSION_NOT_UTF8:
+      return vm_fail(L, "text must be UTF-8", "utf8");
+    case SESSION_INVALID:
+      return vm_fail(L, "invalid", "invalid");
   }
   return 0;
 }
@@ -33,7 +39,9 @@ static int ws_send_method(lua_State *L) {
   return push_status(L, status);
 }
 
-static void detach_receiver(struct task *task) { ((struct session *)task->waits_for)->receiver = NULL; }
+static void detach_receiver(struct task *task) {
+  ((struct session *)task->waits_for)->receiver = NULL;
+}
 
 static int resume_timed_out(lua_State *L) {
   struct task *task = lua_touserdata(L, 1);
@@ -51,7 +59,8 @@ static void on_recv_timeout(struct task *task) {
 static int receive(lua_State *L, double seconds) {
   struct session *session = check_ws(L)->session;
   if (session != NULL && session_take_message(L, session)) return 2;
-  if (session == NULL || session->conn == NULL || session->is_closed) return vm_fail(L, "closed", "closed");
+  if (session == NULL || session->conn == NULL || session->is_closed)
+    return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
   if (session->receiver != NULL) return luaL_error(L, "another task waits in recv already");
   session->receiver = task;
@@ -94,13 +103,14 @@ static int ws_close_method(lua_State *L) {
   lua_Integer code = luaL_optinteger(L, 2, 1000);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : vm_check_slice(L, 3);
   if (box->session == NULL || box->session->conn == NULL) return vm_fail(L, "closed", "closed");
-  if (code < 1000 || code > 4999) return vm_fail(L, "a close code must be one that may be sent", "invalid");
+  if (code < 1000 || code > 4999)
+    return vm_fail(L, "a close code must be one that may be sent", "invalid");
   return push_status(L, ws_close(box->session->conn, (int)code, reason));
 }
 
 static const luaL_Reg methods[] = {
-  {"send", ws_send_method}, {"recv", ws_recv},         {"messages", ws_messages},
-  {"ping", ws_ping_method}, {"close", ws_close_method}, {NULL, NULL},
+    {"send", ws_send_method}, {"recv", ws_recv},          {"messages", ws_messages},
+    {"ping", ws_ping_method}, {"close", ws_close_method}, {NULL, NULL},
 };
 
 void bind_open_ws(lua_State *L) { bind_new_session_type(L, session_ws_type, methods); }

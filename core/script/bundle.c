@@ -34,7 +34,8 @@ static bool compile(struct loader *loader, struct chunk *chunk, const char *sour
   // Mode "t": a precompiled file would bypass the checks of the compiler.
   int status = luaL_loadbufferx(L, source, len, name, "t");
   free(name);
-  if (status == LUA_OK) lua_dump(L, append_code, &chunk->code, 0);
+  if (status == LUA_OK)
+    lua_dump(L, append_code, &chunk->code, 0);
   else if (strncmp(lua_tostring(L, -1), chunk->path, strlen(chunk->path)) == 0) {
     loader->error = mem_strdup(lua_tostring(L, -1));
   } else {
@@ -67,7 +68,8 @@ static bool read_file(const char *path, struct buf *out, char **error) {
     } while (got > 0 && buf_len(out) <= FILE_MAX);
   }
   if (file == NULL || ferror(file) || buf_len(out) > FILE_MAX) {
-    *error = mem_format("cannot read %s: %s", path, buf_len(out) > FILE_MAX ? "too large" : strerror(errno));
+    *error = mem_format("cannot read %s: %s", path,
+                        buf_len(out) > FILE_MAX ? "too large" : strerror(errno));
   }
   if (file != NULL) fclose(file);
   return *error == NULL;
@@ -94,7 +96,8 @@ static bool load_file(struct loader *loader, const char *path, char *module, boo
     if (source.end > 0 && text[0] == '#') {
       while (skip < source.end && text[skip] != '\n') skip++;
     }
-    ok = compile(loader, add_chunk(loader, module, mem_strdup(path), is_script), text + skip, source.end - skip);
+    ok = compile(loader, add_chunk(loader, module, mem_strdup(path), is_script), text + skip,
+                 source.end - skip);
   } else {
     free(module);
   }
@@ -115,7 +118,8 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
 
 // Walks one folder in name order. `prefix` is its path below the root, "" or
 // "demo/".
-static bool load_folder(struct loader *loader, const char *root, const char *prefix, bool is_script, int depth) {
+static bool load_folder(struct loader *loader, const char *root, const char *prefix, bool is_script,
+                        int depth) {
   if (depth > DEPTH_MAX) {
     loader->error = mem_format("%s/%s: folders are nested too deeply", root, prefix);
     return false;
@@ -178,7 +182,8 @@ static bool index_modules(struct loader *loader) {
     struct slice name = slice_str(chunk->module);
     const struct chunk *other = map_get(&bundle->by_module, name);
     if (other != NULL) {
-      loader->error = mem_format("%s: module \"%s\" is also %s", chunk->path, chunk->module, other->path);
+      loader->error =
+          mem_format("%s: module \"%s\" is also %s", chunk->path, chunk->module, other->path);
       return false;
     }
     map_set(&bundle->by_module, name, chunk);
@@ -191,7 +196,8 @@ struct bundle *bundle_load(const char *dir, const char *lua_path, char **error) 
   atomic_init(&loader.bundle->refs, 1);
   map_init(&loader.bundle->by_module);
   bool ok = load_folder(&loader, dir, "", true, 0);
-  if (ok) ok = lua_path != NULL ? load_folder(&loader, lua_path, "", false, 1) : load_embedded(&loader);
+  if (ok)
+    ok = lua_path != NULL ? load_folder(&loader, lua_path, "", false, 1) : load_embedded(&loader);
   if (ok) ok = index_modules(&loader);
   lua_close(loader.L);
   if (!ok) {
@@ -208,7 +214,8 @@ struct bundle *bundle_ref(struct bundle *bundle) {
 }
 
 void bundle_unref(struct bundle *bundle) {
-  if (bundle == NULL || atomic_fetch_sub_explicit(&bundle->refs, 1, memory_order_acq_rel) != 1) return;
+  if (bundle == NULL || atomic_fetch_sub_explicit(&bundle->refs, 1, memory_order_acq_rel) != 1)
+    return;
   for (size_t i = 0; i < bundle->count; i++) {
     free(bundle->chunks[i].module);
     free(bundle->chunks[i].path);

@@ -13,15 +13,15 @@
 #include "base/map.h"
 
 struct chunk {
-  char *module;      // name for require: "rooms", "demo.chat", "tidegate.router"
-  char *path;        // as messages show it: "scripts/demo/chat.lua"
-  struct buf code;   // Lua bytecode with debug information
-  bool is_script;    // run when a generation loads (and not only when required)
+  char *module;     // name for require: "rooms", "demo.chat", "tidegate.router"
+  char *path;       // as messages show it: "scripts/demo/chat.lua"
+  struct buf code;  // Lua bytecode with debug information
+  bool is_script;   // run when a generation loads (and not only when required)
 };
 
 struct bundle {
   atomic_uint refs;
-  struct chunk *chunks;   // scripts in the order they are run (by path), then the framework
+  struct chunk *chunks;  // scripts in the order they are run (by path), then the framework
   size_t count, cap;
   struct map by_module;
 };

@@ -11,7 +11,8 @@
 
 #include "base/mem.h"
 
-static char *apply_value(struct config *config, lua_State *L, const char *path, const struct config_key *key) {
+static char *apply_value(struct config *config, lua_State *L, const char *path,
+                         const struct config_key *key) {
   int type = lua_type(L, -1);
   if (type == LUA_TBOOLEAN) {
     lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
@@ -27,7 +28,8 @@ static char *apply_value(struct config *config, lua_State *L, const char *path, 
 }
 
 // A key with a list of values (listen), or one value.
-static char *apply_key(struct config *config, lua_State *L, const char *path, const struct config_key *key) {
+static char *apply_key(struct config *config, lua_State *L, const char *path,
+                       const struct config_key *key) {
   if (!lua_istable(L, -1) || key->type != CONFIG_LISTEN) return apply_value(config, L, path, key);
   char *error = NULL;
   size_t count = (size_t)lua_rawlen(L, -1);
@@ -46,8 +48,10 @@ static char *apply_table(struct config *config, lua_State *L, const char *path) 
     size_t len = 0;
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : "?";
     const struct config_key *key = config_key_find(name, len);
-    if (key == NULL) error = mem_format("%s: unknown key \"%s\"", path, name);
-    else error = apply_key(config, L, path, key);
+    if (key == NULL)
+      error = mem_format("%s: unknown key \"%s\"", path, name);
+    else
+      error = apply_key(config, L, path, key);
     lua_settop(L, 2);
   }
   return error;
@@ -60,7 +64,8 @@ char *config_file_apply(struct config *config, const char *dir) {
     lua_State *L = luaL_newstate();
     luaL_openlibs(L);
     if (luaL_loadfilex(L, path, "t") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {
-      error = mem_strdup(lua_isstring(L, -1) ? lua_tostring(L, -1) : "config.lua raised a value that is no text");
+      error = mem_strdup(lua_isstring(L, -1) ? lua_tostring(L, -1)
+                                             : "config.lua raised a value that is no text");
     } else if (!lua_istable(L, 1)) {
       error = mem_format("%s: must return a table", path);
     } else {

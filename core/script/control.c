@@ -57,8 +57,10 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   (void)status, (void)events;
   int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
   if (fd < 0) return;
-  if (is_allowed(fd) && read_command(fd)) control->on_reload(control->arg, fd);
-  else control_answer(fd, 0, "refused");
+  if (is_allowed(fd) && read_command(fd))
+    control->on_reload(control->arg, fd);
+  else
+    control_answer(fd, 0, "refused");
 }
 
 struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg) {
@@ -118,13 +120,15 @@ int control_reload(const char *dir) {
   char answer[2048];
   size_t used = 0;
   ssize_t got;
-  while (used < sizeof answer - 1 && (got = recv(fd, answer + used, sizeof answer - 1 - used, 0)) > 0) {
+  while (used < sizeof answer - 1 &&
+         (got = recv(fd, answer + used, sizeof answer - 1 - used, 0)) > 0) {
     used += (size_t)got;
   }
   answer[used] = '\0';
   close(fd);
   int ok = strncmp(answer, "ok ", 3) == 0;
   const char *text = strchr(answer, ' ');
-  fprintf(ok ? stdout : stderr, "%s%s", ok ? "" : "tidegate: ", text != NULL ? text + 1 : "the server went away\n");
+  fprintf(ok ? stdout : stderr, "%s%s",
+          ok ? "" : "tidegate: ", text != NULL ? text + 1 : "the server went away\n");
   return ok ? 0 : 1;
 }

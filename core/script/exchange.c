@@ -35,7 +35,8 @@ bool exchange_has_header(const struct exchange *exchange, const char *name) {
   return find_field(exchange, slice_str(name)) != NULL;
 }
 
-bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value, bool replaces) {
+bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,
+                         bool replaces) {
   if (!http_header_name_is_valid(name) || !http_header_value_is_valid(value)) return false;
   struct http_field *field = replaces ? find_field(exchange, name) : NULL;
   if (field != NULL) {
@@ -43,7 +44,8 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
   } else {
     if (exchange->field_count == exchange->field_cap) {
       exchange->field_cap = exchange->field_cap == 0 ? 8 : exchange->field_cap * 2;
-      exchange->fields = mem_realloc(exchange->fields, exchange->field_cap * sizeof *exchange->fields);
+      exchange->fields =
+          mem_realloc(exchange->fields, exchange->field_cap * sizeof *exchange->fields);
     }
     field = &exchange->fields[exchange->field_count++];
   }
@@ -89,9 +91,12 @@ static void on_task_ended(struct task *task, void *owner, bool ok, const char *e
   if (exchange->task != task) return;
   // http_respond tells that the request is over, which must not free it yet.
   if (exchange->http != NULL) {
-    if (!ok) fail(exchange, error);
-    else if (!http_is_started(exchange->http)) fail(exchange, "the handler gave no response\n");
-    else http_respond_end(exchange->http);
+    if (!ok)
+      fail(exchange, error);
+    else if (!http_is_started(exchange->http))
+      fail(exchange, "the handler gave no response\n");
+    else
+      http_respond_end(exchange->http);
   }
   exchange->task = NULL;
   free_when_done(exchange);
@@ -217,7 +222,8 @@ void exchange_on_closed(struct http_conn *http) {
   struct exchange *exchange = http_app(http);
   if (exchange == NULL) return;
   struct vm *vm = exchange->vm;
-  if (exchange->task != NULL && !exchange->is_answered) vm_enter(vm, remember_request, exchange, "request");
+  if (exchange->task != NULL && !exchange->is_answered)
+    vm_enter(vm, remember_request, exchange, "request");
   struct wake body = {exchange->body_waiter, NULL};
   struct wake drained = {exchange->drainer, NULL};
   exchange->body_waiter = exchange->drainer = NULL;

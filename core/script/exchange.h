@@ -20,12 +20,12 @@ struct exchange {
   struct task *drainer;      // a task that waits until what it wrote has gone
   int req_ref, res_ref;      // the Lua objects
   unsigned long long conn_id;
-  unsigned long number;      // of the request on this worker
-  char route[128];           // for the log, once the router knows
-  int status;                // of the response in the making; 0: not set
-  bool is_answered;          // the last step of the handler is sending the answer
+  unsigned long number;  // of the request on this worker
+  char route[128];       // for the log, once the router knows
+  int status;            // of the response in the making; 0: not set
+  bool is_answered;      // the last step of the handler is sending the answer
   bool is_held;
-  struct http_field *fields; // its headers; names and values are owned
+  struct http_field *fields;  // its headers; names and values are owned
   size_t field_count, field_cap;
 };
 
@@ -47,7 +47,8 @@ void exchange_on_closed(struct http_conn *http);
 struct exchange *exchange_check(lua_State *L, int arg, const char *type);
 
 // Sets (replaces) or adds a response header. False: not valid in HTTP.
-bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value, bool replaces);
+bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,
+                         bool replaces);
 bool exchange_has_header(const struct exchange *exchange, const char *name);
 
 // The task goes on to serve a session: it is no longer the exchange's.

@@ -33,8 +33,8 @@ static void push_environment(lua_State *L, struct generation *generation) {
   lua_pushglobaltable(L);
   push_copy(L);
   lua_remove(L, -2);
-  static const char *const libraries[] = {"string", "table", "math", "os", "io", "coroutine", "utf8", "debug",
-                                          "package"};
+  static const char *const libraries[] = {"string",    "table", "math",  "os",     "io",
+                                          "coroutine", "utf8",  "debug", "package"};
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
     if (lua_getfield(L, -1, libraries[i]) == LUA_TTABLE) {
       push_copy(L);
@@ -98,7 +98,9 @@ int generation_require(lua_State *L) {
   struct generation *generation = lua_touserdata(L, lua_upvalueindex(1));
   const char *name = luaL_checkstring(L, 1);
   lua_settop(L, 1);
-  if (lua_getfield(L, lua_upvalueindex(2), name) != LUA_TNIL && lua_touserdata(L, -1) != &loading_mark) return 1;
+  if (lua_getfield(L, lua_upvalueindex(2), name) != LUA_TNIL &&
+      lua_touserdata(L, -1) != &loading_mark)
+    return 1;
   lua_pop(L, 1);
   struct vm *vm = vm_of(L);
   // A handler of a replaced generation has only what is cached.
@@ -116,7 +118,8 @@ int generation_require(lua_State *L) {
   // Lua's own message lists every path it tried, and no position.
   const char *reason = lua_tostring(L, -1);
   if (reason == NULL || strncmp(reason, "module '", 8) != 0) return lua_error(L);
-  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system", name);
+  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system",
+                    name);
 }
 
 // ---- reading what the scripts registered ---------------------------------
@@ -130,7 +133,8 @@ static int ref_field(lua_State *L, int index, const char *name) {
   return vm_ref(L);
 }
 
-static uint64_t number_field(lua_State *L, int index, const char *name, double scale, uint64_t otherwise) {
+static uint64_t number_field(lua_State *L, int index, const char *name, double scale,
+                             uint64_t otherwise) {
   uint64_t value = otherwise;
   if (lua_getfield(L, index, name) != LUA_TNIL) value = (uint64_t)(luaL_checknumber(L, -1) * scale);
   lua_pop(L, 1);
@@ -161,7 +165,8 @@ static void read_routes(lua_State *L, struct generation *generation, int result)
   generation->routes = mem_zalloc((count + 1) * sizeof *generation->routes);
   for (size_t i = 0; i < count; i++) {
     struct route *route = &generation->routes[i];
-    route->task_ref = route->message_ref = route->close_ref = route->gap_ref = route->drain_ref = LUA_NOREF;
+    route->task_ref = route->message_ref = route->close_ref = route->gap_ref = route->drain_ref =
+        LUA_NOREF;
     generation->route_count++;
     lua_geti(L, -1, (lua_Integer)i + 1);
     read_route(L, generation, route);
@@ -240,7 +245,8 @@ static int start_loading(lua_State *L) {
   return 0;
 }
 
-struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number, char **error) {
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
+                                   char **error) {
   struct generation *generation = mem_zalloc(sizeof *generation);
   generation->vm = vm;
   generation->bundle = bundle_ref(bundle);
@@ -274,7 +280,8 @@ void generation_free(struct generation *generation) {
   timer_cancel_all(&generation->timers);
   for (size_t i = 0; i < generation->route_count; i++) {
     struct route *route = &generation->routes[i];
-    const int refs[] = {route->task_ref, route->message_ref, route->close_ref, route->gap_ref, route->drain_ref};
+    const int refs[] = {route->task_ref, route->message_ref, route->close_ref, route->gap_ref,
+                        route->drain_ref};
     for (size_t r = 0; r < sizeof refs / sizeof *refs; r++) vm_unref(vm, refs[r]);
     free(route->key);
   }
@@ -301,7 +308,8 @@ struct route *generation_find_route(struct generation *generation, const char *k
 static void move_sessions(struct vm *vm, struct generation *old, struct generation *new) {
   // Old routes are few, sessions may be many: look each route up once.
   struct route **targets = mem_zalloc((old->route_count + 1) * sizeof *targets);
-  for (size_t i = 0; i < old->route_count; i++) targets[i] = generation_find_route(new, old->routes[i].key);
+  for (size_t i = 0; i < old->route_count; i++)
+    targets[i] = generation_find_route(new, old->routes[i].key);
   struct list *node = vm->sessions.next;
   while (node != &vm->sessions) {
     struct session *session = list_entry(node, struct session, link);
@@ -315,7 +323,8 @@ void generation_switch(struct vm *vm, struct generation *generation) {
   struct generation *old = vm->live;
   vm->live = generation;
   generation->is_live = true;
-  if (vm->worker->index == 0) hub_rules_set(vm->worker->hub, generation->rules, generation->rule_count);
+  if (vm->worker->index == 0)
+    hub_rules_set(vm->worker->hub, generation->rules, generation->rule_count);
   if (old != NULL) {
     task_kill_background(vm);
     move_sessions(vm, old, generation);

@@ -19,31 +19,32 @@ struct bundle;
 struct route {
   char *key;  // "ws /chat/{room}": the same in every generation
   bool is_ws;
-  int task_ref;     // function(conn): one task per session; LUA_NOREF for a table of callbacks
+  int task_ref;  // function(conn): one task per session; LUA_NOREF for a table of callbacks
   int message_ref, close_ref, gap_ref, drain_ref;
   uint64_t heartbeat_ms, keepalive_ms, max_message_bytes;
 };
 
 struct generation {
   struct vm *vm;
-  struct bundle *bundle;        // a reference
+  struct bundle *bundle;  // a reference
   unsigned number;
-  int env_ref, loaded_ref;      // environment and module cache
-  int dispatch_ref;             // function(req, res)
+  int env_ref, loaded_ref;  // environment and module cache
+  int dispatch_ref;         // function(req, res)
   struct route *routes;
   size_t route_count;
   size_t http_route_count;
-  struct hub_rule *rules;       // of gate.topic
+  struct hub_rule *rules;  // of gate.topic
   size_t rule_count;
-  struct list timers;           // made while loading
+  struct list timers;  // made while loading
   bool is_live;
-  struct buf listing;           // one line per route, for --check
+  struct buf listing;  // one line per route, for --check
 };
 
 // Runs all scripts of the bundle in a fresh environment. NULL on failure:
 // *error has file, line and reason (the caller frees it); the live generation
 // is untouched.
-struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number, char **error);
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
+                                   char **error);
 
 // Drops a generation that will not become live.
 void generation_free(struct generation *generation);

@@ -25,13 +25,13 @@ struct part {
 
 struct reload {
   uv_loop_t *loop;
-  uv_async_t step_done;     // a worker has finished its step
+  uv_async_t step_done;  // a worker has finished its step
   struct server *server;
   const char *dir;
   struct watch *watch;
   struct control *control;
-  unsigned number;          // of the live generation
-  size_t route_count;       // of the generation being loaded
+  unsigned number;     // of the live generation
+  size_t route_count;  // of the generation being loaded
   bool is_busy;
   bool is_wanted_again;
   bool is_stopped;
@@ -39,11 +39,11 @@ struct reload {
   size_t waiter_count, next_waiter_count;
 
   struct bundle *bundle;
-  struct part *parts;        // one per worker
+  struct part *parts;  // one per worker
   void (*next_step)(struct reload *reload);
-  pthread_mutex_t lock;      // guards outstanding
+  pthread_mutex_t lock;  // guards outstanding
   pthread_cond_t changed;
-  size_t outstanding;        // workers that have not finished the step
+  size_t outstanding;  // workers that have not finished the step
 };
 
 static void begin(struct reload *reload);
@@ -69,7 +69,7 @@ static void on_all_workers(struct reload *reload, void (*step)(struct worker *wo
 }
 
 static void take_next_step(struct reload *reload) {
-  void (*next)(struct reload *reload) = reload->next_step;
+  void (*next)(struct reload * reload) = reload->next_step;
   reload->next_step = NULL;
   if (next != NULL) next(reload);
 }
@@ -86,8 +86,10 @@ static void load_part(struct worker *worker, void *arg) {
   struct part *part = arg;
   struct reload *reload = part->reload;
   uint64_t start_ns = clock_mono_ns();
-  part->generation = generation_load(worker_app(worker), reload->bundle, reload->number + 1, &part->error);
-  log_debug("worker %u was busy loading for %.2f ms", worker->index, (double)(clock_mono_ns() - start_ns) / 1e6);
+  part->generation =
+      generation_load(worker_app(worker), reload->bundle, reload->number + 1, &part->error);
+  log_debug("worker %u was busy loading for %.2f ms", worker->index,
+            (double)(clock_mono_ns() - start_ns) / 1e6);
   finish_step(reload);
 }
 
@@ -95,7 +97,8 @@ static void switch_part(struct worker *worker, void *arg) {
   struct part *part = arg;
   uint64_t start_ns = clock_mono_ns();
   generation_switch(worker_app(worker), part->generation);
-  log_debug("worker %u was busy switching for %.2f ms", worker->index, (double)(clock_mono_ns() - start_ns) / 1e6);
+  log_debug("worker %u was busy switching for %.2f ms", worker->index,
+            (double)(clock_mono_ns() - start_ns) / 1e6);
   finish_step(part->reload);
 }
 
@@ -109,10 +112,13 @@ static void drop_part(struct worker *worker, void *arg) {
 // ---- the outcome ---------------------------------------------------------
 
 static void conclude(struct reload *reload, bool ok, char *text) {
-  if (ok) log_info("%s", text);
-  else log_error("%s", text);
+  if (ok)
+    log_info("%s", text);
+  else
+    log_error("%s", text);
   for (size_t i = 0; i < reload->waiter_count; i++) control_answer(reload->waiters[i], ok, text);
-  memmove(reload->waiters, reload->waiters + reload->waiter_count, reload->next_waiter_count * sizeof(int));
+  memmove(reload->waiters, reload->waiters + reload->waiter_count,
+          reload->next_waiter_count * sizeof(int));
   reload->waiter_count = reload->next_waiter_count;
   reload->next_waiter_count = 0;
   free(text);
@@ -137,8 +143,10 @@ static void on_switched(struct reload *reload) {
 static void on_dropped(struct reload *reload) {
   char *first = NULL;
   for (size_t w = 0; w < reload->server->worker_count; w++) {
-    if (first == NULL) first = reload->parts[w].error;
-    else free(reload->parts[w].error);
+    if (first == NULL)
+      first = reload->parts[w].error;
+    else
+      free(reload->parts[w].error);
     reload->parts[w].error = NULL;
   }
   fail(reload, first);
@@ -147,10 +155,13 @@ static void on_dropped(struct reload *reload) {
 
 static void on_loaded(struct reload *reload) {
   bool ok = true;
-  for (size_t w = 0; w < reload->server->worker_count; w++) ok = ok && reload->parts[w].generation != NULL;
+  for (size_t w = 0; w < reload->server->worker_count; w++)
+    ok = ok && reload->parts[w].generation != NULL;
   if (ok) reload->route_count = reload->parts[0].generation->http_route_count;
-  if (ok) on_all_workers(reload, switch_part, on_switched);
-  else on_all_workers(reload, drop_part, on_dropped);
+  if (ok)
+    on_all_workers(reload, switch_part, on_switched);
+  else
+    on_all_workers(reload, drop_part, on_dropped);
 }
 
 // ---- setting off ---------------------------------------------------------
@@ -170,8 +181,10 @@ static void begin(struct reload *reload) {
 
 void reload_request(struct reload *reload) {
   if (reload->is_stopped) return;
-  if (reload->is_busy) reload->is_wanted_again = true;
-  else begin(reload);
+  if (reload->is_busy)
+    reload->is_wanted_again = true;
+  else
+    begin(reload);
 }
 
 static void on_change(void *arg) { reload_request(arg); }
@@ -184,8 +197,10 @@ static void on_control(void *arg, int fd) {
   }
   // A reload under way may have read the files before they were saved.
   reload->waiters[reload->waiter_count + reload->next_waiter_count] = fd;
-  if (reload->is_busy) reload->next_waiter_count++;
-  else reload->waiter_count++;
+  if (reload->is_busy)
+    reload->next_waiter_count++;
+  else
+    reload->waiter_count++;
   reload_request(reload);
 }
 

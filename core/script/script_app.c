@@ -46,16 +46,16 @@ static void stop_worker(void *state) {
 
 struct app script_app(struct script_start *start) {
   return (struct app){
-    .worker_start = start_worker,
-    .worker_stop = stop_worker,
-    .ctx = start,
-    .request = exchange_on_request,
-    .request_body = exchange_on_body,
-    .request_drained = exchange_on_drained,
-    .request_closed = exchange_on_closed,
-    .message = session_on_message,
-    .gap = session_on_gap,
-    .drained = session_on_drained,
-    .closed = session_on_closed,
+      .worker_start = start_worker,
+      .worker_stop = stop_worker,
+      .ctx = start,
+      .request = exchange_on_request,
+      .request_body = exchange_on_body,
+      .request_drained = exchange_on_drained,
+      .request_closed = exchange_on_closed,
+      .message = session_on_message,
+      .gap = session_on_gap,
+      .drained = session_on_drained,
+      .closed = session_on_closed,
   };
 }

@@ -41,8 +41,12 @@ struct queued_event {
 };
 
 // The route of a session whose route vanished in a reload.
-static const struct route no_route = {.key = "(none)", .task_ref = LUA_NOREF, .message_ref = LUA_NOREF,
-                                      .close_ref = LUA_NOREF, .gap_ref = LUA_NOREF, .drain_ref = LUA_NOREF};
+static const struct route no_route = {.key = "(none)",
+                                      .task_ref = LUA_NOREF,
+                                      .message_ref = LUA_NOREF,
+                                      .close_ref = LUA_NOREF,
+                                      .gap_ref = LUA_NOREF,
+                                      .drain_ref = LUA_NOREF};
 
 static void pump(struct session *session);
 
@@ -57,7 +61,8 @@ static void enqueue(struct session *session, const struct event *event) {
   *session->last = queued;
   session->last = &queued->next;
   session->queued_bytes += event->text.len + EVENT_OVERHEAD;
-  if (session->queued_bytes > QUEUE_BYTES && session->conn != NULL) conn_set_reading(session->conn, false);
+  if (session->queued_bytes > QUEUE_BYTES && session->conn != NULL)
+    conn_set_reading(session->conn, false);
 }
 
 static struct queued_event *dequeue(struct session *session) {
@@ -66,7 +71,8 @@ static struct queued_event *dequeue(struct session *session) {
   session->first = queued->next;
   if (session->first == NULL) session->last = &session->first;
   session->queued_bytes -= queued->event.text.len + EVENT_OVERHEAD;
-  if (session->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL) conn_set_reading(session->conn, true);
+  if (session->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL)
+    conn_set_reading(session->conn, true);
   return queued;
 }
 
@@ -92,13 +98,16 @@ static void session_free(struct session *session) {
 }
 
 void session_free_all(struct vm *vm) {
-  while (!list_is_empty(&vm->sessions)) session_free(list_entry(vm->sessions.next, struct session, link));
+  while (!list_is_empty(&vm->sessions))
+    session_free(list_entry(vm->sessions.next, struct session, link));
 }
 
 static void end_connection(struct session *session, int code, const char *reason) {
   if (session->conn == NULL) return;
-  if (session->is_ws) ws_close(session->conn, code, slice_str(reason));
-  else conn_finish(session->conn);
+  if (session->is_ws)
+    ws_close(session->conn, code, slice_str(reason));
+  else
+    conn_finish(session->conn);
 }
 
 // A stream whose task joined topics and returned lives on from the topics.
@@ -110,8 +119,10 @@ static void on_task_ended(struct task *task, void *owner, bool ok, const char *e
   struct session *session = owner;
   (void)error;
   if (session->task == task) session->task = NULL;
-  if (!ok) end_connection(session, CODE_ERROR, "internal error");
-  else if (session->route->task_ref != LUA_NOREF && !is_fed_by_hub(session)) end_connection(session, CODE_NORMAL, "");
+  if (!ok)
+    end_connection(session, CODE_ERROR, "internal error");
+  else if (session->route->task_ref != LUA_NOREF && !is_fed_by_hub(session))
+    end_connection(session, CODE_NORMAL, "");
   pump(session);
 }
 
@@ -164,17 +175,23 @@ struct conn *session_check_conn(lua_State *L, int arg) {
 
 static int handler_ref(const struct route *route, enum event_type type) {
   switch (type) {
-    case EVENT_MESSAGE: return route->message_ref;
-    case EVENT_GAP: return route->gap_ref;
-    case EVENT_DRAIN: return route->drain_ref;
-    case EVENT_CLOSE: return route->close_ref;
+    case EVENT_MESSAGE:
+      return route->message_ref;
+    case EVENT_GAP:
+      return route->gap_ref;
+    case EVENT_DRAIN:
+      return route->drain_ref;
+    case EVENT_CLOSE:
+      return route->close_ref;
   }
   return LUA_NOREF;
 }
 
 static void push_kind(lua_State *L, enum message_kind kind) {
-  if (kind == MESSAGE_TEXT) lua_pushliteral(L, "text");
-  else lua_pushliteral(L, "binary");
+  if (kind == MESSAGE_TEXT)
+    lua_pushliteral(L, "text");
+  else
+    lua_pushliteral(L, "binary");
 }
 
 // Pushes what the handler gets after the connection; returns how many.
@@ -188,7 +205,8 @@ static int push_arguments(lua_State *L, const struct event *event) {
       lua_pushlstring(L, event->text.ptr, event->text.len);
       lua_pushinteger(L, (lua_Integer)event->number);
       return 2;
-    case EVENT_DRAIN: return 0;
+    case EVENT_DRAIN:
+      return 0;
     case EVENT_CLOSE:
       lua_pushinteger(L, (lua_Integer)event->number);
       lua_pushlstring(L, event->text.ptr, event->text.len);
@@ -235,8 +253,10 @@ static void pump(struct session *session) {
     if (route->task_ref != LUA_NOREF && session->first->event.type == EVENT_MESSAGE) {
       // After a reload that turned callbacks into a task: it takes the
       // message with recv.
-      if (session->conn == NULL) free(dequeue(session));
-      else run_handler(session, route->task_ref, NULL);
+      if (session->conn == NULL)
+        free(dequeue(session));
+      else
+        run_handler(session, route->task_ref, NULL);
       continue;
     }
     struct queued_event *queued = dequeue(session);

@@ -20,20 +20,20 @@ struct task;
 struct queued_event;
 
 struct session {
-  struct list link;          // in vm->sessions
+  struct list link;  // in vm->sessions
   struct vm *vm;
-  struct conn *conn;         // NULL once the connection is gone
+  struct conn *conn;  // NULL once the connection is gone
   const struct route *route;
-  struct task *task;         // the handler that runs or waits now
-  struct task *receiver;     // the task that waits in recv
+  struct task *task;      // the handler that runs or waits now
+  struct task *receiver;  // the task that waits in recv
   struct queued_event *first, **last;
   size_t queued_bytes;
-  uint64_t id;               // the connection's
-  int box_ref;               // the Lua object, until the session is over
-  bool is_closed;            // the close event is in the queue or done
+  uint64_t id;     // the connection's
+  int box_ref;     // the Lua object, until the session is over
+  bool is_closed;  // the close event is in the queue or done
   bool is_pumping;
   bool is_ws;
-  bool was_full;             // a send was refused: the drain event is due
+  bool was_full;  // a send was refused: the drain event is due
 };
 
 // What the Lua object holds. session is NULL once the session is over.
@@ -66,7 +66,7 @@ bool session_take_message(lua_State *L, struct session *session);
 // Frees what is left when the VM ends.
 void session_free_all(struct vm *vm);
 
-extern const char session_ws_type[];      // metatable names
+extern const char session_ws_type[];  // metatable names
 extern const char session_stream_type[];
 
 #endif

@@ -27,16 +27,16 @@ struct task {
   struct vm *vm;
   lua_State *co;
   int co_ref;
-  struct list link;              // in vm->tasks
+  struct list link;  // in vm->tasks
   struct task *next_idle;
   const struct task_owner *owner_ops;
-  void *owner;                   // NULL once the owner is gone
-  struct wheel_timer timer;      // sleep, or the timeout of another wait
+  void *owner;                            // NULL once the owner is gone
+  struct wheel_timer timer;               // sleep, or the timeout of another wait
   void (*on_timeout)(struct task *task);  // what the timer does
   void (*detach)(struct task *task);  // unhooks it from what it waits for, when killed; may be NULL
-  void *waits_for;               // for on_timeout and detach
-  bool is_waiting;               // in task_wait
-  bool is_background;            // begun by what loading started: ends with its generation
+  void *waits_for;                    // for on_timeout and detach
+  bool is_waiting;                    // in task_wait
+  bool is_background;                 // begun by what loading started: ends with its generation
 };
 
 // Takes a task from the pool for `owner`. Push the function and its arguments

@@ -15,17 +15,17 @@
 // Lives from timer_push until it has run for the last time or is cancelled.
 struct timer {
   struct wheel_timer wheel;
-  struct list link;       // in its generation's timers, or vm->timers
+  struct list link;  // in its generation's timers, or vm->timers
   struct vm *vm;
-  int call_ref;           // table {fn, args...}
-  int box_ref;            // the Lua object, kept while the timer lives
+  int call_ref;  // table {fn, args...}
+  int box_ref;   // the Lua object, kept while the timer lives
   struct timer **box;
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
   bool is_background;
-  bool is_running;        // its task has not ended: the next turn is left out
-  bool is_over;           // to be freed when the running task ends
+  bool is_running;  // its task has not ended: the next turn is left out
+  bool is_over;     // to be freed when the running task ends
   char source[64];
 };
 
@@ -47,8 +47,10 @@ static void on_task_ended(struct task *task, void *owner, bool ok, const char *e
   (void)task, (void)ok, (void)error;
   struct timer *timer = owner;
   timer->is_running = false;
-  if (timer->is_over) free(timer);
-  else if (timer->interval_ms == 0) timer_end(timer);
+  if (timer->is_over)
+    free(timer);
+  else if (timer->interval_ms == 0)
+    timer_end(timer);
 }
 
 static void describe(void *owner, char *out, size_t size) {
@@ -101,7 +103,8 @@ static void note_source(lua_State *L, struct timer *timer) {
   lua_pop(L, 1);
 }
 
-void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s, bool on_all) {
+void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s,
+                bool on_all) {
   struct vm *vm = vm_of(L);
   fn_index = lua_absindex(L, fn_index);
   struct timer **box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -122,7 +125,8 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
   lua_pushvalue(L, -1);
   int box_ref = vm_ref(L);
   struct timer *timer = mem_zalloc(sizeof *timer);
-  *timer = (struct timer){.vm = vm, .call_ref = call_ref, .box_ref = box_ref, .box = box, .args = args};
+  *timer =
+      (struct timer){.vm = vm, .call_ref = call_ref, .box_ref = box_ref, .box = box, .args = args};
   timer->delay_ms = (uint64_t)(delay_s * 1000 + 0.5);
   timer->interval_ms = (uint64_t)(interval_s * 1000 + 0.5);
   timer->is_background = vm->loading != NULL || (vm->running != NULL && vm->running->is_background);

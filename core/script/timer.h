@@ -17,9 +17,10 @@ enum { TIMER_MAX_ARGS = 32 };
 // top of the stack (popped), after `delay_s` and then every `interval_s` (0:
 // once). on_all: on every worker, when called while loading. Pushes the timer
 // object (which has :cancel()).
-void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s, bool on_all);
+void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s,
+                bool on_all);
 
-void timer_open(lua_State *L);  // registers the metatable
+void timer_open(lua_State *L);              // registers the metatable
 void timer_start_all(struct list *timers);  // of a generation going live
 void timer_cancel_all(struct list *timers);
 

@@ -23,7 +23,8 @@ static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_byt
     vm->memory_bytes -= old_bytes;
     return NULL;
   }
-  if (new_bytes > old_bytes && vm->memory_bytes - old_bytes + new_bytes > vm->memory_max_bytes) return NULL;
+  if (new_bytes > old_bytes && vm->memory_bytes - old_bytes + new_bytes > vm->memory_max_bytes)
+    return NULL;
   void *moved = realloc(ptr, new_bytes);
   if (moved != NULL) vm->memory_bytes += new_bytes - old_bytes;
   return moved;
@@ -92,7 +93,9 @@ bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what) {
   lua_pushcfunction(L, fn);
   lua_pushlightuserdata(L, arg);
   bool ok = lua_pcall(L, 1, 0, top + 1) == LUA_OK;
-  if (!ok) log_error("%s: %s", what, lua_isstring(L, -1) ? lua_tostring(L, -1) : "error in error handling");
+  if (!ok)
+    log_error("%s: %s", what,
+              lua_isstring(L, -1) ? lua_tostring(L, -1) : "error in error handling");
   lua_settop(L, top);
   return ok;
 }
@@ -108,7 +111,9 @@ int vm_fail(lua_State *L, const char *message, const char *code) {
   return 3;
 }
 
-void vm_push_slice(lua_State *L, struct slice text) { lua_pushlstring(L, text.len > 0 ? text.ptr : "", text.len); }
+void vm_push_slice(lua_State *L, struct slice text) {
+  lua_pushlstring(L, text.len > 0 ? text.ptr : "", text.len);
+}
 
 struct slice vm_check_slice(lua_State *L, int arg) {
   size_t len;
@@ -125,7 +130,9 @@ struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const
   if (type != LUA_TNIL) text.ptr = lua_tolstring(L, -1, &text.len);
   // A string stays reachable through its table; a number was converted in
   // place on the stack only, so it is put back as the string.
-  if (type == LUA_TNUMBER) lua_setfield(L, index, name);
-  else lua_pop(L, 1);
+  if (type == LUA_TNUMBER)
+    lua_setfield(L, index, name);
+  else
+    lua_pop(L, 1);
   return text;
 }

@@ -24,17 +24,17 @@ struct worker;
 struct vm {
   lua_State *L;
   struct worker *worker;
-  const char *dir;              // the script directory, as given
-  size_t memory_bytes;          // held by the Lua state now
+  const char *dir;      // the script directory, as given
+  size_t memory_bytes;  // held by the Lua state now
   size_t memory_max_bytes;
-  struct generation *live;      // handles new events
-  struct generation *loading;   // set while scripts load
-  struct task *running;         // innermost task, NULL outside Lua
-  struct task *idle_tasks;      // pool
+  struct generation *live;     // handles new events
+  struct generation *loading;  // set while scripts load
+  struct task *running;        // innermost task, NULL outside Lua
+  struct task *idle_tasks;     // pool
   size_t idle_task_count;
-  struct list tasks;            // all tasks that have started and not ended
+  struct list tasks;  // all tasks that have started and not ended
   struct list sessions;
-  struct list timers;           // those that handlers started
+  struct list timers;  // those that handlers started
   unsigned long request_count;
   // Odd while Lua runs, changes with each entry: what the watchdog looks at,
   // and the entry it found to run for too long.

@@ -114,10 +114,11 @@ static void on_quiet(uv_timer_t *timer) {
   watch->on_change(watch->arg);
 }
 
-struct watch *watch_start(uv_loop_t *loop, const char *dir, uint64_t debounce_ms, void (*on_change)(void *arg),
-                          void *arg) {
+struct watch *watch_start(uv_loop_t *loop, const char *dir, uint64_t debounce_ms,
+                          void (*on_change)(void *arg), void *arg) {
   struct watch *watch = mem_zalloc(sizeof *watch);
-  *watch = (struct watch){.loop = loop, .debounce_ms = debounce_ms, .on_change = on_change, .arg = arg};
+  *watch =
+      (struct watch){.loop = loop, .debounce_ms = debounce_ms, .on_change = on_change, .arg = arg};
   watch->dir = mem_strdup(dir);
   list_init(&watch->folders);
   uv_timer_init(loop, &watch->timer);
@@ -133,6 +134,7 @@ static void on_timer_closed(uv_handle_t *handle) {
 }
 
 void watch_stop(struct watch *watch) {
-  while (!list_is_empty(&watch->folders)) close_folder(list_entry(watch->folders.next, struct folder, link));
+  while (!list_is_empty(&watch->folders))
+    close_folder(list_entry(watch->folders.next, struct folder, link));
   uv_close((uv_handle_t *)&watch->timer, on_timer_closed);
 }

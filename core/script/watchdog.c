@@ -77,7 +77,9 @@ void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co) {
   if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
 }
 
-void watchdog_guard_coroutine(lua_State *co) { lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK); }
+void watchdog_guard_coroutine(lua_State *co) {
+  lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
+}
 
 // ---- in the watchdog's thread --------------------------------------------
 

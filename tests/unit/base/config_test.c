@@ -143,8 +143,9 @@ static void test_listen_collects_within_a_layer(void **state) {
 
 static void test_environment(void **state) {
   (void)state;
-  char *good[] = {"TIDEGATE_BODY_BYTES=77", "PATH=/bin", "TIDEGATE_", "TIDEGATE_OF_A_SCRIPT=x",
-                  "TIDEGATE_DEV=1", "TIDEGATE_NO_VALUE", NULL};
+  char *good[] = {
+      "TIDEGATE_BODY_BYTES=77", "PATH=/bin",         "TIDEGATE_", "TIDEGATE_OF_A_SCRIPT=x",
+      "TIDEGATE_DEV=1",         "TIDEGATE_NO_VALUE", NULL};
   assert_null(config_apply_environment(&config, good));
   assert_int_equal(config.body_bytes, 77);
   assert_true(config.dev);

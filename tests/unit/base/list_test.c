@@ -80,7 +80,10 @@ static void test_pops_the_first(void **state) {
 
 static void test_splices(void **state) {
   (void)state;
-  static const struct { int to, from; const char *joined; } rows[] = {
+  static const struct {
+    int to, from;
+    const char *joined;
+  } rows[] = {
       {0, 0, ""}, {0, 3, "abc"}, {3, 0, "abc"}, {1, 1, "aa"}, {2, 3, "ababc"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

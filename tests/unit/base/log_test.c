@@ -46,8 +46,10 @@ static const char *captured(void) {
   assert_true(len > STAMP_LENGTH);
   static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
   for (size_t i = 0; i < STAMP_LENGTH; i++) {
-    if (form[i] == 'd') assert_in_range(text[i], '0', '9');
-    else assert_int_equal(text[i], form[i]);
+    if (form[i] == 'd')
+      assert_in_range(text[i], '0', '9');
+    else
+      assert_int_equal(text[i], form[i]);
   }
   return text + STAMP_LENGTH;
 }
@@ -82,7 +84,9 @@ static void test_debug_is_dropped_by_default(void **state) {
 
 static void test_control_characters_are_escaped(void **state) {
   (void)state;
-  log_info("%s", "a\rb\x1b[31mc\x7f\td\x01" "e");
+  log_info("%s",
+           "a\rb\x1b[31mc\x7f\td\x01"
+           "e");
   assert_string_equal(captured(), " info  a\\x0db\\x1b[31mc\\x7f\td\\x01e\n");
 }
 
@@ -124,7 +128,8 @@ static void test_parses_level_names(void **state) {
   }
   static const char *const wrong[] = {"", "Info", "warning", "inf", "info "};
   enum log_level level = LOG_WARN;
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(log_level_parse(wrong[i], &level));
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    assert_false(log_level_parse(wrong[i], &level));
   assert_int_equal(level, LOG_WARN);
 }
 

@@ -54,8 +54,8 @@ static void test_keys_are_bytes(void **state) {
   struct map m;
   map_init(&m);
   const struct slice keys[] = {
-      {"", 0},  {"\0", 1}, {"\0\0", 2}, {"a", 1}, {"a\0", 2}, {"A", 1},
-      {"aaaaaaaa", 8}, {"aaaaaaaa\0", 9}, {"aaaaaaaab", 9}, {"aaaaaaaaaaaaaaaa", 16},
+      {"", 0},  {"\0", 1},       {"\0\0", 2},       {"a", 1},         {"a\0", 2},
+      {"A", 1}, {"aaaaaaaa", 8}, {"aaaaaaaa\0", 9}, {"aaaaaaaab", 9}, {"aaaaaaaaaaaaaaaa", 16},
   };
   enum { COUNT = sizeof keys / sizeof *keys };
   for (size_t i = 0; i < COUNT; i++) map_set(&m, keys[i], &values[i]);

@@ -20,9 +20,11 @@ static void assert_slice(struct slice got, const char *text) {
 static void test_carries_its_fields(void **state) {
   (void)state;
   char payload[] = "payload";
-  struct message *m = message_new(&(struct message_fields){
-      .kind = MESSAGE_BINARY, .payload = slice_str(payload), .event = slice_str("event"),
-      .key = slice_str("key"), .except = 42});
+  struct message *m = message_new(&(struct message_fields){.kind = MESSAGE_BINARY,
+                                                           .payload = slice_str(payload),
+                                                           .event = slice_str("event"),
+                                                           .key = slice_str("key"),
+                                                           .except = 42});
   memset(payload, 'x', sizeof payload);  // the message has its own copy
   assert_slice(message_payload(m), "payload");
   assert_slice(message_event(m), "event");

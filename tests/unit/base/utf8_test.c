@@ -24,7 +24,11 @@ static int bytes_needed(uint32_t value) {
 // The model: is the run of bytes whole characters of valid UTF-8?
 static bool model_is_valid(const unsigned char *p, size_t len) {
   while (len > 0) {
-    size_t bytes = p[0] < 0x80 ? 1 : (p[0] >> 5) == 6 ? 2 : (p[0] >> 4) == 14 ? 3 : (p[0] >> 3) == 30 ? 4 : 0;
+    size_t bytes = p[0] < 0x80         ? 1
+                   : (p[0] >> 5) == 6  ? 2
+                   : (p[0] >> 4) == 14 ? 3
+                   : (p[0] >> 3) == 30 ? 4
+                                       : 0;
     if (bytes == 0 || bytes > len) return false;
     uint32_t value = bytes == 1 ? p[0] : p[0] & (0x7Fu >> bytes);
     for (size_t i = 1; i < bytes; i++) {
@@ -61,7 +65,8 @@ static void test_every_pattern(void **state) {
 static void test_every_short_string(void **state) {
   (void)state;
   for (uint32_t n = 0; n < 1u << 24; n++) {
-    const unsigned char text[] = {(unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
+    const unsigned char text[] = {(unsigned char)(n >> 16), (unsigned char)(n >> 8),
+                                  (unsigned char)n};
     size_t len = n < 1u << 16 ? 2 : 3;
     const unsigned char *p = text + 3 - len;
     if (utf8_is_valid(slice_of((const char *)p, len)) != model_is_valid(p, len)) {
@@ -78,9 +83,13 @@ static const struct row {
     {"", true, 0},
     {"plain ASCII, longer than eight bytes", true, 0},
     {"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5", true, 0},
-    {"12345678\xc3\xa4" "2345678\xf0\x9f\x8c\x8a", true, 0},
+    {"12345678\xc3\xa4"
+     "2345678\xf0\x9f\x8c\x8a",
+     true, 0},
     {"\xef\xbf\xbf\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80", true, 0},
-    {"\xef\xbb\xbf" "byte order mark", true, 0},
+    {"\xef\xbb\xbf"
+     "byte order mark",
+     true, 0},
     {"\x80", false, 0},
     {"\xbf", false, 0},
     {"a\xff", false, 1},
@@ -98,7 +107,9 @@ static const struct row {
     {"\xf4\x90\x80\x80", false, 1},
     {"\xf5\x80\x80\x80", false, 0},
     {"\xf8\x88\x80\x80\x80", false, 0},
-    {"12345678" "1234567\x80", false, 15},
+    {"12345678"
+     "1234567\x80",
+     false, 15},
     {"\xc3\xa4\xc3", false, SIZE_MAX},
     {"\xe2\x82", false, SIZE_MAX},
     {"\xf0\x9f\x8c", false, SIZE_MAX},
@@ -137,8 +148,10 @@ static void test_random_text_in_random_pieces(void **state) {
       uint32_t value = (uint32_t)random_below(&r, random_below(&r, 3) == 0 ? 0x110000 : 0x80);
       if (value >= 0xD800 && value <= 0xDFFF) continue;
       int bytes = bytes_needed(value);
-      if (bytes == 1) text[len] = (char)value;
-      else encode(value, bytes, text + len);
+      if (bytes == 1)
+        text[len] = (char)value;
+      else
+        encode(value, bytes, text + len);
       len += (size_t)bytes;
     }
     if (random_below(&r, 2) == 0) text[random_below(&r, len)] = (char)random_next(&r);

@@ -78,11 +78,12 @@ static void advance(uint64_t now_ms) {
 // Each distance alone, from starts that lie badly: just before the turns of the levels.
 static void test_single_timer(void **state) {
   (void)state;
-  static const uint64_t starts[] = {0, 1, 63, 64, 4095, 4096, 262143, 16777215, 1073741823, 1u << 30,
-                                    1764000000123};
-  static const uint64_t distances[] = {1, 2, 63, 64, 65, 127, 4095, 4096, 4097, 30000, 75000, 262143,
-                                       262144, 262145, 16777216, 16777217, 1073741823, 1073741824,
-                                       1073741825, 5000000000};
+  static const uint64_t starts[] = {0,      1,        63,         64,       4095,         4096,
+                                    262143, 16777215, 1073741823, 1u << 30, 1764000000123};
+  static const uint64_t distances[] = {1,        2,          63,         64,         65,
+                                       127,      4095,       4096,       4097,       30000,
+                                       75000,    262143,     262144,     262145,     16777216,
+                                       16777217, 1073741823, 1073741824, 1073741825, 5000000000};
   for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
     for (size_t d = 0; d < sizeof distances / sizeof *distances; d++) {
       start(starts[s]);
@@ -175,12 +176,16 @@ static void test_random_against_model(void **state) {
     for (int step = 0; step < 2000; step++) {
       for (int i = (int)random_below(&r, 5); i > 0; i--) {
         struct item *item = &items[random_below(&r, TIMERS)];
-        if (random_below(&r, 4) == 0) cancel(item);
-        else set(item, now + random_distance(&r));
+        if (random_below(&r, 4) == 0)
+          cancel(item);
+        else
+          set(item, now + random_distance(&r));
       }
       uint64_t next = wheel_next_ms(&wheel);
-      if (random_below(&r, 2) == 0 && next != UINT64_MAX) now = next;
-      else now += random_distance(&r) >> random_below(&r, 30);
+      if (random_below(&r, 2) == 0 && next != UINT64_MAX)
+        now = next;
+      else
+        now += random_distance(&r) >> random_below(&r, 30);
       if (now > wheel.now_ms) advance(now);
     }
   }

@@ -76,7 +76,9 @@ static void on_message(struct conn *conn, enum message_kind kind, struct slice d
   }
 }
 
-static void on_gap(struct conn *conn, struct slice topic, uint64_t missed) { (void)conn, (void)topic, (void)missed; }
+static void on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
+  (void)conn, (void)topic, (void)missed;
+}
 static void on_drained(struct conn *conn) { (void)conn; }
 static void on_closed(struct conn *conn, int code, struct slice reason) {
   (void)conn, (void)reason;
@@ -84,16 +86,16 @@ static void on_closed(struct conn *conn, int code, struct slice reason) {
 }
 
 static const struct app app = {
-  .worker_start = start_worker,
-  .worker_stop = stop_worker,
-  .request = on_request,
-  .request_body = on_body,
-  .request_drained = on_request_event,
-  .request_closed = on_request_closed,
-  .message = on_message,
-  .gap = on_gap,
-  .drained = on_drained,
-  .closed = on_closed,
+    .worker_start = start_worker,
+    .worker_stop = stop_worker,
+    .request = on_request,
+    .request_body = on_body,
+    .request_drained = on_request_event,
+    .request_closed = on_request_closed,
+    .message = on_message,
+    .gap = on_gap,
+    .drained = on_drained,
+    .closed = on_closed,
 };
 
 // ---- a client ------------------------------------------------------------
@@ -112,7 +114,9 @@ static int connect_client(void) {
   return fd;
 }
 
-static void send_text(int fd, const char *text) { assert_int_equal(send(fd, text, strlen(text), 0), strlen(text)); }
+static void send_text(int fd, const char *text) {
+  assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+}
 
 // Reads until `end` has arrived; the text is in a static buffer.
 static const char *read_until(int fd, const char *end) {
@@ -136,9 +140,11 @@ static void send_frame(int fd, int opcode, const char *text) {
 
 static int open_ws(void) {
   int fd = connect_client();
-  send_text(fd, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-  assert_non_null(strstr(read_until(fd, "\r\n\r\n"), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+  send_text(fd,
+            "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  assert_non_null(
+      strstr(read_until(fd, "\r\n\r\n"), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
   return fd;
 }
 
@@ -168,7 +174,9 @@ static int stop_server(void **state) {
 static void answers_in_order_and_keeps_alive(void **state) {
   (void)state;
   int fd = connect_client();
-  send_text(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  send_text(fd,
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: "
+            "4\r\n\r\nbodyGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   const char *text = read_until(fd, "Connection: close\r\n\r\nhello");
   const char *first = strstr(text, "\r\n\r\nhello");
   assert_non_null(first);
@@ -202,7 +210,9 @@ static void echoes_and_closes(void **state) {
   send_frame(fd, 1, "echo");
   read_until(fd, "echo");
   closed_code = -1;
-  send_frame(fd, 8, "\x03\xe9""bye");  // 1001
+  send_frame(fd, 8,
+             "\x03\xe9"
+             "bye");  // 1001
   char answer[16];
   assert_int_equal(recv(fd, answer, sizeof answer, 0), 4);
   assert_memory_equal(answer, "\x88\x02\x03\xe9", 4);
@@ -213,9 +223,9 @@ static void echoes_and_closes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(answers_in_order_and_keeps_alive),
-    cmocka_unit_test(one_message_reaches_both_transports),
-    cmocka_unit_test(echoes_and_closes),
+      cmocka_unit_test(answers_in_order_and_keeps_alive),
+      cmocka_unit_test(one_message_reaches_both_transports),
+      cmocka_unit_test(echoes_and_closes),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);
 }

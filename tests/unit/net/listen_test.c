@@ -16,10 +16,17 @@ static void refuses_what_is_no_address(void **state) {
   static const struct {
     const char *address, *says;
   } cases[] = {
-    {"nonsense", "is not HOST:PORT"}, {":80", "is not HOST:PORT"},         {"::1:80", "is not HOST:PORT"},
-    {"[::1]", "is not HOST:PORT"},    {"[]:80", "is not HOST:PORT"},       {"127.0.0.1:", "is not HOST:PORT"},
-    {"127.0.0.1:x", "the port"},      {"127.0.0.1:65536", "the port"},     {"127.0.0.1:-1", "the port"},
-    {"unix:", "the path must have"},  {"unix:/no/such/folder/s", "cannot listen on unix:/no/such/folder/s"},
+      {"nonsense", "is not HOST:PORT"},
+      {":80", "is not HOST:PORT"},
+      {"::1:80", "is not HOST:PORT"},
+      {"[::1]", "is not HOST:PORT"},
+      {"[]:80", "is not HOST:PORT"},
+      {"127.0.0.1:", "is not HOST:PORT"},
+      {"127.0.0.1:x", "the port"},
+      {"127.0.0.1:65536", "the port"},
+      {"127.0.0.1:-1", "the port"},
+      {"unix:", "the path must have"},
+      {"unix:/no/such/folder/s", "cannot listen on unix:/no/such/folder/s"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct listener listener;
@@ -50,8 +57,8 @@ static void workers_share_a_port_that_others_cannot_take(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(refuses_what_is_no_address),
-    cmocka_unit_test(workers_share_a_port_that_others_cannot_take),
+      cmocka_unit_test(refuses_what_is_no_address),
+      cmocka_unit_test(workers_share_a_port_that_others_cannot_take),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,10 +13,22 @@
 static const struct read_row {
   const char *in, *out;  // "name=value|" for each cookie
 } read_rows[] = {
-    {"", ""}, {"a=1", "a=1|"}, {"a=1; b=2", "a=1|b=2|"}, {"a=1;b=2", "a=1|b=2|"},
-    {"  a = 1 ;\tb=2 ", "a=1|b=2|"}, {"a=", "a=|"}, {"=1", ""}, {"a", ""}, {"a; b=2; ;; =x", "b=2|"},
-    {"a=\"1\"", "a=1|"}, {"a=\"\"", "a=|"}, {"a=\"", "a=\"|"}, {"a=\"1", "a=\"1|"}, {"a=b=c", "a=b=c|"},
-    {"a=1; a=2", "a=1|a=2|"}, {"a=1,b=2", "a=1,b=2|"},
+    {"", ""},
+    {"a=1", "a=1|"},
+    {"a=1; b=2", "a=1|b=2|"},
+    {"a=1;b=2", "a=1|b=2|"},
+    {"  a = 1 ;\tb=2 ", "a=1|b=2|"},
+    {"a=", "a=|"},
+    {"=1", ""},
+    {"a", ""},
+    {"a; b=2; ;; =x", "b=2|"},
+    {"a=\"1\"", "a=1|"},
+    {"a=\"\"", "a=|"},
+    {"a=\"", "a=\"|"},
+    {"a=\"1", "a=\"1|"},
+    {"a=b=c", "a=b=c|"},
+    {"a=1; a=2", "a=1|a=2|"},
+    {"a=1,b=2", "a=1,b=2|"},
 };
 
 static void test_read(void **state) {
@@ -33,7 +45,8 @@ static void test_read(void **state) {
   }
 }
 
-#define S(text) {text, sizeof(text) - 1}
+#define S(text) \
+  { text, sizeof(text) - 1 }
 
 static const struct write_row {
   struct slice name, value;
@@ -42,12 +55,20 @@ static const struct write_row {
 } write_rows[] = {
     {S("a"), S("1"), {.max_age_s = -1}, "a=1; Path=/; SameSite=Lax"},
     {S("a"), S(""), {.max_age_s = 0}, "a=; Path=/; Max-Age=0; SameSite=Lax"},
-    {S("a"), S("1"),
-     {.path = S("/x y"), .domain = S("example.org"), .max_age_s = 60, .secure = true, .http_only = true,
+    {S("a"),
+     S("1"),
+     {.path = S("/x y"),
+      .domain = S("example.org"),
+      .max_age_s = 60,
+      .secure = true,
+      .http_only = true,
       .same_site = S("none")},
      "a=1; Path=/x y; Domain=example.org; Max-Age=60; Secure; HttpOnly; SameSite=None"},
     {S("a"), S("1"), {.max_age_s = -1, .same_site = S("Strict")}, "a=1; Path=/; SameSite=Strict"},
-    {S("__Host-a"), S("1"), {.max_age_s = -1, .secure = true}, "__Host-a=1; Path=/; Secure; SameSite=Lax"},
+    {S("__Host-a"),
+     S("1"),
+     {.max_age_s = -1, .secure = true},
+     "__Host-a=1; Path=/; Secure; SameSite=Lax"},
     {S(""), S("1"), {.max_age_s = -1}, NULL},
     {S("a b"), S("1"), {.max_age_s = -1}, NULL},
     {S("a="), S("1"), {.max_age_s = -1}, NULL},

@@ -27,10 +27,12 @@ static size_t next_piece_size(unsigned cut, unsigned *state, size_t left) {
 }
 
 static void write_head(struct buf *out, const struct http_request *r) {
-  buf_printf(out, "%.*s %.*s", (int)r->method_name.len, r->method_name.ptr, (int)r->path.len, r->path.ptr);
+  buf_printf(out, "%.*s %.*s", (int)r->method_name.len, r->method_name.ptr, (int)r->path.len,
+             r->path.ptr);
   if (r->query.len > 0) buf_printf(out, " ?%.*s", (int)r->query.len, r->query.ptr);
-  buf_printf(out, " 1.%d %s%s%s%s", r->minor_version, r->keep_alive ? "k" : "", r->has_body ? "b" : "",
-             r->expects_continue ? "c" : "", r->upgrades_websocket ? "w" : "");
+  buf_printf(out, " 1.%d %s%s%s%s", r->minor_version, r->keep_alive ? "k" : "",
+             r->has_body ? "b" : "", r->expects_continue ? "c" : "",
+             r->upgrades_websocket ? "w" : "");
   if (r->content_length >= 0) buf_printf(out, " %lld", (long long)r->content_length);
   for (size_t i = 0; i < r->header_count; i++) {
     struct slice n = r->headers[i].name, v = r->headers[i].value;
@@ -57,7 +59,8 @@ static void write_event(struct run *run, enum http_event event, struct slice bod
   if (run->in_body) buf_append_char(&run->events, '\n');
   run->in_body = false;
   if (event == HTTP_HEAD) write_head(&run->events, http_parser_request(run->parser));
-  if (event == HTTP_FAILED) buf_printf(&run->events, "failed %d\n", http_parser_failure(run->parser).status);
+  if (event == HTTP_FAILED)
+    buf_printf(&run->events, "failed %d\n", http_parser_failure(run->parser).status);
   if (event == HTTP_DONE) buf_append_str(&run->events, "done\n");
 }
 
@@ -85,7 +88,8 @@ static void feed_piece(struct run *run, struct slice piece) {
 }
 
 // The events of a whole stream, as text the caller frees.
-static char *run_stream(const struct http_limits *limits, struct slice in, unsigned cut, size_t *used) {
+static char *run_stream(const struct http_limits *limits, struct slice in, unsigned cut,
+                        size_t *used) {
   struct run run = {.parser = http_parser_new(limits)};
   unsigned state = cut;
   for (size_t at = 0; at < in.len && !run.is_over;) {
@@ -139,21 +143,26 @@ static const struct good_row {
      "GET / 1.1 k|Host=a.example:8080|X-Empty=|X-Blank=|X=a  b\ndone\n"},
     {"GET /a/b?x=1&y=?2 HTTP/1.1\r\nHost:h\r\n\r\n", "GET /a/b ?x=1&y=?2 1.1 k|Host=h\ndone\n"},
     {"GET /a/./b/%2e%2E/c HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a/c 1.1 k|Host=h\ndone\n"},
-    {"GET http://other:81/p?q HTTP/1.1\r\nHost: h\r\n\r\n", "GET /p ?q 1.1 k|Host=other:81\ndone\n"},
+    {"GET http://other:81/p?q HTTP/1.1\r\nHost: h\r\n\r\n",
+     "GET /p ?q 1.1 k|Host=other:81\ndone\n"},
     {"GET HTTP://other HTTP/1.1\r\nHost: h\r\n\r\n", "GET / 1.1 k|Host=other\ndone\n"},
     {"GET http://other?q HTTP/1.1\r\nHost: h\r\n\r\n", "GET / ?q 1.1 k|Host=other\ndone\n"},
     {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS * 1.1 k|Host=h\ndone\n"},
     {"PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n", "PROPFIND / 1.1 k|Host=h\ndone\n"},
     {"GET / HTTP/1.0\r\n\r\n", "GET / 1.0 \ndone\n"},
-    {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET / 1.0 k|Connection=Keep-Alive\ndone\n"},
-    {LINE "Host: h\r\nConnection: x, Close\r\n\r\n", "GET / 1.1 |Host=h|Connection=x, Close\ndone\n"},
+    {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+     "GET / 1.0 k|Connection=Keep-Alive\ndone\n"},
+    {LINE "Host: h\r\nConnection: x, Close\r\n\r\n",
+     "GET / 1.1 |Host=h|Connection=x, Close\ndone\n"},
     {LINE "Host:\r\n\r\n", "GET / 1.1 k|Host=\ndone\n"},
     {LINE "Host: [::1]:80\r\n\r\n", "GET / 1.1 k|Host=[::1]:80\ndone\n"},
     {LINE "Host: h\r\nX: \x80\xff\r\n\r\n", "GET / 1.1 k|Host=h|X=\x80\xff\ndone\n"},
     // Bodies.
-    {POST "Content-Length: 5\r\n\r\nhello", "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hello\ndone\n"},
+    {POST "Content-Length: 5\r\n\r\nhello",
+     "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hello\ndone\n"},
     {POST "Content-Length: 0\r\n\r\n", "POST / 1.1 k 0|Host=h|Content-Length=0\ndone\n"},
-    {POST "Content-Length: 5\r\n\r\nhel", "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hel\nmore\n"},
+    {POST "Content-Length: 5\r\n\r\nhel",
+     "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hel\nmore\n"},
     {POST "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
      "POST / 1.1 kbc 1|Host=h|Expect=100-Continue|Content-Length=1\nbody x\ndone\n"},
     {POST "Expect: 100-continue\r\n\r\n", "POST / 1.1 k|Host=h|Expect=100-continue\ndone\n"},
@@ -166,17 +175,22 @@ static const struct good_row {
     {CHUNKED "0\r\nX-Trailer: 1\r\nY: 2\r\n\r\n" LINE "Host: h\r\n\r\n",
      "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\ndone\nGET / 1.1 k|Host=h\ndone\n"},
     // Pipelining: each ends exactly where the next begins.
-    {LINE "Host: h\r\n\r\n" POST "Content-Length: 2\r\n\r\nab" CHUNKED "1\r\nc\r\n0\r\n\r\nGET /z HTTP/1.1\r\nHost: h\r\n\r\n",
+    {LINE "Host: h\r\n\r\n" POST "Content-Length: 2\r\n\r\nab" CHUNKED
+          "1\r\nc\r\n0\r\n\r\nGET /z HTTP/1.1\r\nHost: h\r\n\r\n",
      "GET / 1.1 k|Host=h\ndone\nPOST / 1.1 kb 2|Host=h|Content-Length=2\nbody ab\ndone\n"
      "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\nbody c\ndone\nGET /z 1.1 k|Host=h\ndone\n"},
     // Upgrades: a WebSocket's first bytes are left alone, other protocols are ignored.
     {LINE UPGRADE "\r\n\x81\x85rest",
      "GET / 1.1 kw|Host=h|Connection=keep-alive, Upgrade|Upgrade=websocket\ndone\n"},
     {LINE UPGRADE "Content-Length: 2\r\n\r\nab\x81",
-     "GET / 1.1 kbw 2|Host=h|Connection=keep-alive, Upgrade|Upgrade=websocket|Content-Length=2\nbody ab\ndone\n"},
-    {LINE "Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n" LINE "Host: i\r\n\r\n",
-     "GET / 1.1 k|Host=h|Connection=Upgrade, HTTP2-Settings|Upgrade=h2c\ndone\nGET / 1.1 k|Host=i\ndone\n"},
-    {POST "Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" LINE "Host: i\r\n\r\n",
+     "GET / 1.1 kbw 2|Host=h|Connection=keep-alive, "
+     "Upgrade|Upgrade=websocket|Content-Length=2\nbody ab\ndone\n"},
+    {LINE "Host: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n" LINE
+          "Host: i\r\n\r\n",
+     "GET / 1.1 k|Host=h|Connection=Upgrade, HTTP2-Settings|Upgrade=h2c\ndone\nGET / 1.1 "
+     "k|Host=i\ndone\n"},
+    {POST "Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" LINE "Host: i\r\n\r\n",
      "POST / 1.1 kb|Host=h|Connection=upgrade|Upgrade=h2c|Transfer-Encoding=chunked\nbody a\ndone\n"
      "GET / 1.1 k|Host=i\ndone\n"},
     {"GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
@@ -199,7 +213,10 @@ static const struct bad_row {
   int status;
   struct slice in;
 } bad_rows[] = {
-#define ROW(status, text) {status, {text, sizeof(text) - 1}}
+#define ROW(status, text)              \
+  {                                    \
+    status, { text, sizeof(text) - 1 } \
+  }
     // Line ends: CVE-2023-30589 and its relatives.
     ROW(400, LINE "Host: h\rX: y\r\n\r\n"),
     ROW(400, LINE "Host: h\r\nX: y\r\rContent-Length: 1\r\n\r\n"),
@@ -250,7 +267,8 @@ static const struct bad_row {
     ROW(400, POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
     ROW(400, POST "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n"),
     ROW(400, POST "Transfer-Encoding:\r\n\r\n"),
-    ROW(400, POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n"),
+    ROW(400, POST "Transfer-Encoding: \x0b"
+                  "chunked\r\n\r\n0\r\n\r\n"),
     ROW(400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     // Host.
     ROW(400, LINE "\r\n"),
@@ -380,8 +398,8 @@ static void append_times(struct buf *out, char c, size_t count) {
 }
 
 // Runs prefix + filler x count + suffix and compares the last line told.
-static void expect_end(const struct http_limits *limits, const char *prefix, size_t count, const char *suffix,
-                       const char *last) {
+static void expect_end(const struct http_limits *limits, const char *prefix, size_t count,
+                       const char *suffix, const char *last) {
   struct buf in = {0};
   buf_append_str(&in, prefix);
   append_times(&in, 'x', count);
@@ -396,7 +414,8 @@ static void expect_end(const struct http_limits *limits, const char *prefix, siz
 
 static void test_limits(void **state) {
   (void)state;
-  const struct http_limits limits = {.header_bytes = 200, .header_count = 3, .url_bytes = 20, .body_bytes = 10};
+  const struct http_limits limits = {
+      .header_bytes = 200, .header_count = 3, .url_bytes = 20, .body_bytes = 10};
   const char *host = " HTTP/1.1\r\nHost: h\r\n\r\n";
   expect_end(&limits, "GET /", 19, host, "\ndone\n");
   expect_end(&limits, "GET /", 20, host, "failed 414\n");
@@ -471,7 +490,8 @@ static void test_failure_stays(void **state) {
     assert_non_null(http_parser_failure(p).reason);
   }
   http_parser_reset(p);
-  assert_int_equal(http_parser_feed(p, slice_str(LINE "Host: h\r\n\r\n"), &consumed, &body), HTTP_HEAD);
+  assert_int_equal(http_parser_feed(p, slice_str(LINE "Host: h\r\n\r\n"), &consumed, &body),
+                   HTTP_HEAD);
   assert_int_equal(http_parser_failure(p).status, 0);
   http_parser_free(p);
 }
@@ -480,7 +500,9 @@ static void test_failure_stays(void **state) {
 // they are cut.
 static void test_damaged(void **state) {
   (void)state;
-  static const char spice[] = "\r\n\t :;,\0\x80\x7f" "0aX/%.#?*";
+  static const char spice[] =
+      "\r\n\t :;,\0\x80\x7f"
+      "0aX/%.#?*";
   unsigned seed = 7;
   for (int round = 0; round < 3000; round++) {
     const char *base = good_rows[(unsigned)round % (sizeof good_rows / sizeof *good_rows)].in;

@@ -14,16 +14,16 @@
 
 // What a client would see of one stream.
 struct reader {
-  struct buf type, data, id;          // the buffers of the standard
-  struct buf last_id, comments;       // comments: each line followed by LF
-  struct buf got_type, got_data;      // the last event dispatched
+  struct buf type, data, id;      // the buffers of the standard
+  struct buf last_id, comments;   // comments: each line followed by LF
+  struct buf got_type, got_data;  // the last event dispatched
   int64_t retry;
   int dispatched, blocks;
 };
 
 static void reader_free(struct reader *r) {
-  struct buf *bufs[] = {&r->type, &r->data, &r->id, &r->last_id, &r->comments, &r->got_type,
-                        &r->got_data};
+  struct buf *bufs[] = {&r->type,     &r->data,     &r->id,      &r->last_id,
+                        &r->comments, &r->got_type, &r->got_data};
   for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) buf_free(bufs[i]);
 }
 
@@ -124,7 +124,8 @@ static void expect_round_trip(const struct sse_event *event) {
   if (event->data.ptr != NULL) {
     normalize(&normal, event->data);
     expect_slice(buf_slice(&r.got_data), buf_slice(&normal));
-    expect_slice(buf_slice(&r.got_type), event->event.len > 0 ? event->event : slice_str("message"));
+    expect_slice(buf_slice(&r.got_type),
+                 event->event.len > 0 ? event->event : slice_str("message"));
   }
   normalize(&normal, event->comment);
   if (event->comment.ptr != NULL) buf_append_char(&normal, '\n');
@@ -134,7 +135,8 @@ static void expect_round_trip(const struct sse_event *event) {
   buf_free(&out);
 }
 
-#define TEXT(literal) {literal, sizeof literal - 1}
+#define TEXT(literal) \
+  { literal, sizeof literal - 1 }
 
 static const struct {
   struct sse_event event;
@@ -203,9 +205,9 @@ static void refuses_bad_fields(void **state) {
 
 // Random text of pieces that matter to the format.
 static struct slice random_text(struct random *random, char *store, uint32_t max_pieces) {
-  static const struct slice pieces[] = {TEXT("\r"), TEXT("\n"), TEXT("\r\n"), TEXT("a"),
-                                        TEXT(" "),  TEXT(":"),  TEXT("\xC3\xA9"), TEXT("data: "),
-                                        TEXT("\0")};
+  static const struct slice pieces[] = {TEXT("\r"),       TEXT("\n"),     TEXT("\r\n"),
+                                        TEXT("a"),        TEXT(" "),      TEXT(":"),
+                                        TEXT("\xC3\xA9"), TEXT("data: "), TEXT("\0")};
   size_t len = 0;
   for (uint64_t n = random_below(random, max_pieces + 1); n > 0; n--) {
     struct slice piece = pieces[random_below(random, sizeof pieces / sizeof *pieces)];
@@ -262,20 +264,20 @@ static void encodes_messages(void **state) {
   (void)state;
   expect_message(&(struct message_fields){.payload = TEXT("hi")}, 7, "id: k3x-7\ndata: hi\n\n");
   expect_message(&(struct message_fields){.payload = TEXT("")}, 1, "id: k3x-1\ndata: \n\n");
-  expect_message(&(struct message_fields){.payload = TEXT("a\r\nb\n"), .event = TEXT("chat"),
-                                          .key = TEXT("k")},
-                 UINT64_MAX,
-                 "event: chat\nid: k3x-18446744073709551615\ndata: a\ndata: b\ndata: \n\n");
-  expect_message(&(struct message_fields){.kind = MESSAGE_BINARY, .payload = TEXT("hi"),
-                                          .event = TEXT("chat")}, 7, "");
+  expect_message(
+      &(struct message_fields){
+          .payload = TEXT("a\r\nb\n"), .event = TEXT("chat"), .key = TEXT("k")},
+      UINT64_MAX, "event: chat\nid: k3x-18446744073709551615\ndata: a\ndata: b\ndata: \n\n");
+  expect_message(
+      &(struct message_fields){
+          .kind = MESSAGE_BINARY, .payload = TEXT("hi"), .event = TEXT("chat")},
+      7, "");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(writes_fields),
-      cmocka_unit_test(refuses_bad_fields),
-      cmocka_unit_test(survives_random_text),
-      cmocka_unit_test(keeps_events_apart),
+      cmocka_unit_test(writes_fields),        cmocka_unit_test(refuses_bad_fields),
+      cmocka_unit_test(survives_random_text), cmocka_unit_test(keeps_events_apart),
       cmocka_unit_test(encodes_messages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,10 @@ static void writes_close_frames(void **state) {
   (void)state;
   expect_close(0, "not sent", "", 0);
   expect_close(1000, NULL, "\x03\xE8", 2);
-  expect_close(1001, "bye", "\x03\xE9" "bye", 5);
+  expect_close(1001, "bye",
+               "\x03\xE9"
+               "bye",
+               5);
   expect_close(4999, "", "\x13\x87", 2);
 }
 
@@ -196,9 +199,10 @@ static void knows_valid_close_codes(void **state) {
 static void encodes_messages(void **state) {
   (void)state;
   for (int kind = MESSAGE_TEXT; kind <= MESSAGE_BINARY; kind++) {
-    struct message *m = message_new(&(struct message_fields){
-        .kind = kind, .payload = slice_str("hello"), .event = slice_str("name"),
-        .key = slice_str("k")});
+    struct message *m = message_new(&(struct message_fields){.kind = kind,
+                                                             .payload = slice_str("hello"),
+                                                             .event = slice_str("name"),
+                                                             .key = slice_str("k")});
     struct buf out = {0};
     ws_encode_message(m, "epoch", &out);
     const char *expected = kind == MESSAGE_TEXT ? "\x81\x05hello" : "\x82\x05hello";

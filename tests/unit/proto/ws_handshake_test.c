@@ -18,9 +18,12 @@ struct row {
 };
 
 #define GOOD_KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define UPGRADE {"Upgrade", "websocket"}, {"Connection", "Upgrade"}
-#define VERSION {"Sec-WebSocket-Version", "13"}
-#define KEY(value) {"Sec-WebSocket-Key", value}
+#define UPGRADE \
+  {"Upgrade", "websocket"}, { "Connection", "Upgrade" }
+#define VERSION \
+  { "Sec-WebSocket-Version", "13" }
+#define KEY(value) \
+  { "Sec-WebSocket-Key", value }
 
 static const struct row rows[] = {
     {"the RFC's example", 101, {UPGRADE, KEY(GOOD_KEY), VERSION}},
@@ -32,7 +35,9 @@ static const struct row rows[] = {
       {"SEC-websocket-version", "13"}}},
     {"all of base64", 101, {UPGRADE, KEY("AZaz09+/AAAAAAAAAAAAAA=="), VERSION}},
     {"no upgrade", 400, {{"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
-    {"another upgrade", 400, {{"Upgrade", "h2c"}, {"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
+    {"another upgrade",
+     400,
+     {{"Upgrade", "h2c"}, {"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
     {"no connection", 400, {{"Upgrade", "websocket"}, KEY(GOOD_KEY), VERSION}},
     {"connection without upgrade",
      400,
@@ -48,7 +53,12 @@ static const struct row rows[] = {
     {"key with padding inside", 400, {UPGRADE, KEY("AAAAAAAAAAAAAAAAAAAAA==="), VERSION}},
     {"key with a space", 400, {UPGRADE, KEY("AAAAAAAAAAA AAAAAAAAAA=="), VERSION}},
     {"key in base64url", 400, {UPGRADE, KEY("AAAAAAAAAAA-_AAAAAAAAA=="), VERSION}},
-    {"key with high bytes", 400, {UPGRADE, KEY("AAAAAAAAAAA\xC3\xA9" "AAAAAAAAA=="), VERSION}},
+    {"key with high bytes",
+     400,
+     {UPGRADE,
+      KEY("AAAAAAAAAAA\xC3\xA9"
+          "AAAAAAAAA=="),
+      VERSION}},
     {"no version", 426, {UPGRADE, KEY(GOOD_KEY)}},
     {"version 8", 426, {UPGRADE, KEY(GOOD_KEY), {"Sec-WebSocket-Version", "8"}}},
     {"version 013", 426, {UPGRADE, KEY(GOOD_KEY), {"Sec-WebSocket-Version", "013"}}},
@@ -113,7 +123,8 @@ static void computes_accept(void **state) {
   }
 }
 
-#define PROTOCOL(value) {"Sec-WebSocket-Protocol", value}
+#define PROTOCOL(value) \
+  { "Sec-WebSocket-Protocol", value }
 
 static void walks_protocols(void **state) {
   (void)state;

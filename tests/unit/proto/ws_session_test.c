@@ -22,16 +22,20 @@ enum { MAX_MESSAGE = 1000, MAX_PARTS = 6 };
 enum form { FORM_SHORTEST, FORM_16, FORM_64, FORM_UNMASKED, FORM_RAW, FORM_HEADER };
 
 struct part {
-  uint8_t first;         // flags and opcode
+  uint8_t first;  // flags and opcode
   enum form form;
-  const char *bytes;     // the payload; for FORM_RAW the bytes as they go out
-  size_t len;            // for FORM_HEADER a header that announces this, and no payload
+  const char *bytes;  // the payload; for FORM_RAW the bytes as they go out
+  size_t len;         // for FORM_HEADER a header that announces this, and no payload
 };
 
-#define FRAME(first, text) {first, FORM_SHORTEST, text, sizeof text - 1}
-#define FRAME_AS(form, first, text) {first, form, text, sizeof text - 1}
-#define RAW(text) {0, FORM_RAW, text, sizeof text - 1}
-#define HEADER(first, length) {first, FORM_HEADER, NULL, length}
+#define FRAME(first, text) \
+  { first, FORM_SHORTEST, text, sizeof text - 1 }
+#define FRAME_AS(form, first, text) \
+  { first, form, text, sizeof text - 1 }
+#define RAW(text) \
+  { 0, FORM_RAW, text, sizeof text - 1 }
+#define HEADER(first, length) \
+  { first, FORM_HEADER, NULL, length }
 
 static const uint8_t mask[4] = {0x37, 0xFA, 0x21, 0x3D};
 
@@ -81,11 +85,15 @@ struct run {
 };
 
 static void write_event(struct buf *told, enum ws_event event, const struct ws_result *r) {
-  static const char *const names[] = {[WS_EVENT_PING] = "ping", [WS_EVENT_PONG] = "pong",
-                                      [WS_EVENT_CLOSE] = "close", [WS_EVENT_FAILED] = "failed"};
+  static const char *const names[] = {[WS_EVENT_PING] = "ping",
+                                      [WS_EVENT_PONG] = "pong",
+                                      [WS_EVENT_CLOSE] = "close",
+                                      [WS_EVENT_FAILED] = "failed"};
   if (buf_len(told) > 0) buf_append_char(told, ' ');
-  if (event == WS_EVENT_MESSAGE) buf_append_str(told, r->kind == MESSAGE_TEXT ? "text(" : "binary(");
-  else buf_printf(told, "%s(", names[event]);
+  if (event == WS_EVENT_MESSAGE)
+    buf_append_str(told, r->kind == MESSAGE_TEXT ? "text(" : "binary(");
+  else
+    buf_printf(told, "%s(", names[event]);
   if (r->code != 0) buf_printf(told, "%d", r->code);
   if (event == WS_EVENT_CLOSE && r->data.len > 0) buf_append_char(told, ' ');
   if (event == WS_EVENT_FAILED) assert_non_null(r->reason);
@@ -101,7 +109,8 @@ static void feed_piece(struct run *run, struct slice piece) {
   for (;;) {
     size_t consumed = SIZE_MAX;
     struct ws_result result;
-    enum ws_event event = ws_session_feed(&run->session, data + at, piece.len - at, &consumed, &result);
+    enum ws_event event =
+        ws_session_feed(&run->session, data + at, piece.len - at, &consumed, &result);
     assert_true(consumed <= piece.len - at);
     at += consumed;
     if (event == WS_EVENT_MORE) break;
@@ -143,8 +152,9 @@ static void expect_told(const char *name, struct slice input, struct slice told,
     feed_cut(&run, input, cut, most);
     if (!slice_equal(buf_slice(&run.told), told)) {
       struct slice got = buf_slice(&run.told);
-      fail_msg("%s, cut %u: told %.*s instead of %.*s", name, cut, (int)(got.len > 200 ? 200 : got.len),
-               got.ptr, (int)(told.len > 200 ? 200 : told.len), told.ptr);
+      fail_msg("%s, cut %u: told %.*s instead of %.*s", name, cut,
+               (int)(got.len > 200 ? 200 : got.len), got.ptr,
+               (int)(told.len > 200 ? 200 : told.len), told.ptr);
     }
     run_end(&run);
   }
@@ -152,7 +162,7 @@ static void expect_told(const char *name, struct slice input, struct slice told,
 
 // ---- the rules -----------------------------------------------------------
 
-#define A125 \
+#define A125                                                        \
   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -172,8 +182,10 @@ static const struct {
     {"longest ping", {FRAME(0x89, A125)}, "ping(" A125 ")"},
 
     {"fragments", {FRAME(0x01, "Hel"), FRAME(0x80, "lo")}, "text(Hello)"},
-    {"binary fragments", {FRAME(0x02, "\xFF"), FRAME(0x00, "b"), FRAME(0x80, "\xFE")},
-     "binary(\xFF" "b\xFE)"},
+    {"binary fragments",
+     {FRAME(0x02, "\xFF"), FRAME(0x00, "b"), FRAME(0x80, "\xFE")},
+     "binary(\xFF"
+     "b\xFE)"},
     {"empty fragments", {FRAME(0x01, ""), FRAME(0x00, ""), FRAME(0x80, "")}, "text()"},
     {"empty last fragment", {FRAME(0x01, "ab"), FRAME(0x80, "")}, "text(ab)"},
     {"control frames between fragments",
@@ -183,13 +195,15 @@ static const struct {
      {FRAME(0x02, "\x80"), FRAME(0x80, "\x81"), FRAME(0x81, "x"), FRAME(0x01, "y"),
       FRAME(0x80, "z")},
      "binary(\x80\x81) text(x) text(yz)"},
-    {"close between fragments", {FRAME(0x01, "a"), FRAME(0x88, "\x03\xE8"), FRAME(0x80, "b")},
+    {"close between fragments",
+     {FRAME(0x01, "a"), FRAME(0x88, "\x03\xE8"), FRAME(0x80, "b")},
      "close(1000)"},
     {"only fragments", {FRAME(0x01, "a"), FRAME(0x00, "b")}, ""},
 
     {"unmasked", {FRAME_AS(FORM_UNMASKED, 0x81, "a")}, "failed(1002)"},
     {"unmasked ping", {FRAME_AS(FORM_UNMASKED, 0x89, "")}, "failed(1002)"},
-    {"unmasked after good", {FRAME(0x81, "a"), FRAME_AS(FORM_UNMASKED, 0x81, "b")},
+    {"unmasked after good",
+     {FRAME(0x81, "a"), FRAME_AS(FORM_UNMASKED, 0x81, "b")},
      "text(a) failed(1002)"},
     {"reserved bit 1", {FRAME(0xC1, "a")}, "failed(1002)"},
     {"reserved bit 2", {FRAME(0xA1, "a")}, "failed(1002)"},
@@ -224,25 +238,33 @@ static const struct {
     {"length of all ones", {RAW("\x82\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF")}, "failed(1002)"},
     {"continuation of nothing", {FRAME(0x80, "a")}, "failed(1002)"},
     {"open continuation of nothing", {FRAME(0x00, "a")}, "failed(1002)"},
-    {"continuation after a message", {FRAME(0x01, "a"), FRAME(0x80, "b"), FRAME(0x80, "c")},
+    {"continuation after a message",
+     {FRAME(0x01, "a"), FRAME(0x80, "b"), FRAME(0x80, "c")},
      "text(ab) failed(1002)"},
     {"text inside a message", {FRAME(0x01, "a"), FRAME(0x81, "b")}, "failed(1002)"},
     {"binary inside a message", {FRAME(0x01, "a"), FRAME(0x02, "b")}, "failed(1002)"},
     {"text inside an empty message", {FRAME(0x01, ""), FRAME(0x01, "")}, "failed(1002)"},
 
     {"text in two-byte characters", {FRAME(0x81, "\xC3\xA9\xC3\xA9")}, "text(\xC3\xA9\xC3\xA9)"},
-    {"a character over fragments", {FRAME(0x01, "\xF0"), FRAME(0x00, "\x9F\x98"), FRAME(0x80, "\x80")},
+    {"a character over fragments",
+     {FRAME(0x01, "\xF0"), FRAME(0x00, "\x9F\x98"), FRAME(0x80, "\x80")},
      "text(\xF0\x9F\x98\x80)"},
     {"a ping inside a character",
      {FRAME(0x01, "\xE2"), FRAME(0x89, "\x82"), FRAME(0x80, "\x82\xAC")},
      "ping(\x82) text(\xE2\x82\xAC)"},
-    {"text that is not UTF-8", {FRAME(0x81, "a\xFF" "b")}, "failed(1007)"},
+    {"text that is not UTF-8",
+     {FRAME(0x81,
+            "a\xFF"
+            "b")},
+     "failed(1007)"},
     {"overlong", {FRAME(0x81, "\xC0\x80")}, "failed(1007)"},
     {"surrogate", {FRAME(0x81, "\xED\xA0\x80")}, "failed(1007)"},
     {"over U+10FFFF", {FRAME(0x81, "\xF4\x90\x80\x80")}, "failed(1007)"},
     {"character cut off", {FRAME(0x81, "a\xE2\x82")}, "failed(1007)"},
     {"character cut off in fragments", {FRAME(0x01, "a\xE2"), FRAME(0x80, "\x82")}, "failed(1007)"},
-    {"character cut off before an empty end", {FRAME(0x01, "\xE2"), FRAME(0x80, "")}, "failed(1007)"},
+    {"character cut off before an empty end",
+     {FRAME(0x01, "\xE2"), FRAME(0x80, "")},
+     "failed(1007)"},
     {"bad text in an open fragment", {FRAME(0x01, "\xFF")}, "failed(1007)"},
     {"bad text over fragments", {FRAME(0x01, "\xE2"), FRAME(0x00, "a")}, "failed(1007)"},
     {"bad text in an open frame", {HEADER(0x81, 100), RAW("\x37\xFA\xDE")}, "failed(1007)"},
@@ -252,14 +274,26 @@ static const struct {
 
     {"empty close", {FRAME(0x88, "")}, "close(1005)"},
     {"close with a code", {FRAME(0x88, "\x03\xE9")}, "close(1001)"},
-    {"close with a reason", {FRAME(0x88, "\x03\xE8" "bye \xC3\xA9")}, "close(1000 bye \xC3\xA9)"},
+    {"close with a reason",
+     {FRAME(0x88,
+            "\x03\xE8"
+            "bye \xC3\xA9")},
+     "close(1000 bye \xC3\xA9)"},
     {"close of one byte", {FRAME(0x88, "\x03")}, "failed(1002)"},
     {"close with code 1005", {FRAME(0x88, "\x03\xED")}, "failed(1002)"},
     {"bad code and bad reason", {FRAME(0x88, "\0\0\xFF")}, "failed(1002)"},
     {"reason that is not UTF-8", {FRAME(0x88, "\x03\xE8\xFF")}, "failed(1007)"},
-    {"reason cut off", {FRAME(0x88, "\x03\xE8" "a\xC3")}, "failed(1007)"},
-    {"frames after close", {FRAME(0x88, "\x03\xE8"), FRAME(0x81, "a"), FRAME(0x88, "")}, "close(1000)"},
-    {"frames after a failure", {FRAME(0x83, ""), FRAME(0x81, "a"), FRAME(0x88, "")}, "failed(1002)"},
+    {"reason cut off",
+     {FRAME(0x88,
+            "\x03\xE8"
+            "a\xC3")},
+     "failed(1007)"},
+    {"frames after close",
+     {FRAME(0x88, "\x03\xE8"), FRAME(0x81, "a"), FRAME(0x88, "")},
+     "close(1000)"},
+    {"frames after a failure",
+     {FRAME(0x83, ""), FRAME(0x81, "a"), FRAME(0x88, "")},
+     "failed(1002)"},
 
     {"announces the limit", {HEADER(0x82, MAX_MESSAGE)}, ""},
     {"announces too much", {HEADER(0x82, MAX_MESSAGE + 1)}, "failed(1009)"},
@@ -267,9 +301,12 @@ static const struct {
     {"announces 2^32 + 1", {HEADER(0x81, 0x100000001)}, "failed(1009)"},
     {"announces 2^63 - 1", {HEADER(0x81, INT64_MAX)}, "failed(1009)"},
     {"fragments announce the limit", {FRAME(0x01, "abc"), HEADER(0x80, MAX_MESSAGE - 3)}, ""},
-    {"fragments announce too much", {FRAME(0x01, "abc"), HEADER(0x00, MAX_MESSAGE - 2)}, "failed(1009)"},
+    {"fragments announce too much",
+     {FRAME(0x01, "abc"), HEADER(0x00, MAX_MESSAGE - 2)},
+     "failed(1009)"},
     {"fragments announce 2^63 - 1", {FRAME(0x02, "abc"), HEADER(0x00, INT64_MAX)}, "failed(1009)"},
-    {"a ping does not count", {FRAME(0x01, "abc"), FRAME(0x89, A125), HEADER(0x80, MAX_MESSAGE - 3)},
+    {"a ping does not count",
+     {FRAME(0x01, "abc"), FRAME(0x89, A125), HEADER(0x80, MAX_MESSAGE - 3)},
      "ping(" A125 ")"},
 };
 
@@ -289,8 +326,8 @@ static void test_rules(void **state) {
 // Every code in a close frame, against the list of RFC 6455 7.4 and IANA.
 static void test_close_codes(void **state) {
   (void)state;
-  static const int registered[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009,
-                                   1010, 1011, 1012, 1013, 1014};
+  static const int registered[] = {1000, 1001, 1002, 1003, 1007, 1008,
+                                   1009, 1010, 1011, 1012, 1013, 1014};
   size_t next = 0;
   for (int code = 0; code <= 5000; code++) {
     bool is_registered = next < sizeof registered / sizeof *registered && registered[next] == code;
@@ -300,8 +337,10 @@ static void test_close_codes(void **state) {
     for (size_t len = 2; len <= 3; len++) {
       struct buf input = {0}, told = {0};
       write_frame(&input, 0x88, slice_of(payload, len));
-      if (is_valid) buf_printf(&told, "close(%d%s)", code, len == 3 ? " r" : "");
-      else buf_append_str(&told, "failed(1002)");
+      if (is_valid)
+        buf_printf(&told, "close(%d%s)", code, len == 3 ? " r" : "");
+      else
+        buf_append_str(&told, "failed(1002)");
       expect_told("close code", buf_slice(&input), buf_slice(&told), MAX_MESSAGE, 3, 4);
       buf_free(&told);
       buf_free(&input);
@@ -349,7 +388,8 @@ static void expect_failure_after(struct slice input, size_t bytes, int code) {
   snprintf(told, sizeof told, "failed(%d)", code);
   struct slice got = buf_slice(&run.told);
   if (!slice_equal(got, slice_str(told)) || run.told_after != bytes) {
-    fail_msg("%.*s after %zu bytes, not %s after %zu", (int)got.len, got.ptr, run.told_after, told, bytes);
+    fail_msg("%.*s after %zu bytes, not %s after %zu", (int)got.len, got.ptr, run.told_after, told,
+             bytes);
   }
   run_end(&run);
 }
@@ -365,7 +405,9 @@ static void test_headers_fail_early(void **state) {
       {"\x83\x81....a", 7, 1, 1002},
       {"\x80\x81....a", 7, 1, 1002},
       {"\x09\x81....a", 7, 1, 1002},
-      {"\x81\x01" "a", 3, 2, 1002},
+      {"\x81\x01"
+       "a",
+       3, 2, 1002},
       {"\x89\xFE\x01\x00....", 8, 2, 1002},
       {"\x89\xFF\0\0\0\0\0\x01\0\0....", 14, 2, 1002},
       {"\x81\xFE\x00\x7D....", 8, 4, 1002},
@@ -382,10 +424,24 @@ static const struct {
   const char *bytes;
   size_t bad_at;  // index of the first byte that cannot be
 } bad_text[] = {
-    {"\x80", 0},         {"\xC1\x81", 0},         {"\xFE", 0},
-    {"\xC3" "a", 1},     {"\xC3\xC3", 1},         {"\xE0\x9F\xBF", 1},
-    {"\xE2\x82" "a", 2}, {"\xED\xA0\x80", 1},     {"\xF0\x8F\xBF\xBF", 1},
-    {"\xF4\x90\x80", 1}, {"\xF0\x9F\x98" "a", 3}, {"\xF0\x9F\xC3\xA9", 2},
+    {"\x80", 0},
+    {"\xC1\x81", 0},
+    {"\xFE", 0},
+    {"\xC3"
+     "a",
+     1},
+    {"\xC3\xC3", 1},
+    {"\xE0\x9F\xBF", 1},
+    {"\xE2\x82"
+     "a",
+     2},
+    {"\xED\xA0\x80", 1},
+    {"\xF0\x8F\xBF\xBF", 1},
+    {"\xF4\x90\x80", 1},
+    {"\xF0\x9F\x98"
+     "a",
+     3},
+    {"\xF0\x9F\xC3\xA9", 2},
 };
 
 // At each place in a frame that goes on far beyond, in a first fragment of
@@ -403,8 +459,10 @@ static void test_text_fails_early(void **state) {
       write_frame(&whole, 0x81, slice_of(text, sizeof text));
       expect_failure_after(buf_slice(&whole), 6 + bad_after, 1007);
       // In one piece that ends with the bad byte, too.
-      expect_told("piece", slice_of(whole.data, 6 + bad_after), slice_str("failed(1007)"), MAX_MESSAGE, 1, 1);
-      expect_told("piece", slice_of(whole.data, 6 + bad_after - 1), slice_str(""), MAX_MESSAGE, 1, 1);
+      expect_told("piece", slice_of(whole.data, 6 + bad_after), slice_str("failed(1007)"),
+                  MAX_MESSAGE, 1, 1);
+      expect_told("piece", slice_of(whole.data, 6 + bad_after - 1), slice_str(""), MAX_MESSAGE, 1,
+                  1);
       buf_free(&whole);
 
       for (size_t cut = 0; cut < bad_after; cut++) {
@@ -443,7 +501,8 @@ static void test_events_come_at_once(void **state) {
 
 static enum ws_event feed(struct ws_session *s, struct buf *input, struct ws_result *result) {
   size_t consumed;
-  enum ws_event event = ws_session_feed(s, input->data + input->start, buf_len(input), &consumed, result);
+  enum ws_event event =
+      ws_session_feed(s, input->data + input->start, buf_len(input), &consumed, result);
   input->start += consumed;
   return event;
 }
@@ -543,11 +602,14 @@ static void test_is_finished_after_the_end(void **state) {
 // ---- at random -----------------------------------------------------------
 
 static void random_payload(struct random *r, struct buf *out, bool is_text, size_t characters) {
-  static const char *const texts[] = {"a", "Z", " ", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
+  static const char *const texts[] = {
+      "a", "Z", " ", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
   buf_clear(out);
   for (size_t i = 0; i < characters; i++) {
-    if (is_text) buf_append_str(out, texts[random_below(r, 6)]);
-    else buf_append_char(out, (char)random_below(r, 256));
+    if (is_text)
+      buf_append_str(out, texts[random_below(r, 6)]);
+    else
+      buf_append_char(out, (char)random_below(r, 256));
   }
 }
 
@@ -591,8 +653,10 @@ static void test_random_talk(void **state) {
   for (int i = 0; i < 500; i++) {
     struct buf input = {0}, told = {0};
     for (size_t n = 1 + random_below(&random, 8); n > 0; n--) {
-      if (random_below(&random, 4) == 0) write_random_ping(&random, &input, &told);
-      else write_random_message(&random, &input, &told);
+      if (random_below(&random, 4) == 0)
+        write_random_ping(&random, &input, &told);
+      else
+        write_random_message(&random, &input, &told);
     }
     expect_told("random talk", buf_slice(&input), buf_slice(&told), MAX_MESSAGE, 8, 200);
     buf_free(&told);

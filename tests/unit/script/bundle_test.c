@@ -32,7 +32,8 @@ static int remove_dir(void **state) {
 
 static void write_file(const char *name, const char *text) {
   char *path = mem_format("%s/%s", dir, name);
-  for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash != NULL;
+       slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     mkdir(path, 0700);
     *slash = '/';
@@ -46,8 +47,8 @@ static void write_file(const char *name, const char *text) {
 
 static void runs_scripts_in_order_of_their_paths(void **state) {
   (void)state;
-  static const char *const names[] = {"b.lua", "a/z.lua", "a/init.lua", "_lib.lua", "_more/x.lua", "config.lua",
-                                      ".hidden.lua", "note.txt"};
+  static const char *const names[] = {"b.lua",       "a/z.lua",    "a/init.lua",  "_lib.lua",
+                                      "_more/x.lua", "config.lua", ".hidden.lua", "note.txt"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) write_file(names[i], "return 1");
   char *error = NULL;
   struct bundle *bundle = bundle_load(dir, NULL, &error);
@@ -110,11 +111,13 @@ static void refuses_bytecode_and_folders_that_are_not_there(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(runs_scripts_in_order_of_their_paths, make_dir, remove_dir),
-    cmocka_unit_test_setup_teardown(names_file_and_line_of_an_error, make_dir, remove_dir),
-    cmocka_unit_test_setup_teardown(refuses_a_module_that_is_there_twice, make_dir, remove_dir),
-    cmocka_unit_test_setup_teardown(skips_a_first_line_for_the_shell_and_keeps_line_numbers, make_dir, remove_dir),
-    cmocka_unit_test_setup_teardown(refuses_bytecode_and_folders_that_are_not_there, make_dir, remove_dir),
+      cmocka_unit_test_setup_teardown(runs_scripts_in_order_of_their_paths, make_dir, remove_dir),
+      cmocka_unit_test_setup_teardown(names_file_and_line_of_an_error, make_dir, remove_dir),
+      cmocka_unit_test_setup_teardown(refuses_a_module_that_is_there_twice, make_dir, remove_dir),
+      cmocka_unit_test_setup_teardown(skips_a_first_line_for_the_shell_and_keeps_line_numbers,
+                                      make_dir, remove_dir),
+      cmocka_unit_test_setup_teardown(refuses_bytecode_and_folders_that_are_not_there, make_dir,
+                                      remove_dir),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
