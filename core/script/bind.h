@@ -33,8 +33,9 @@ void bind_open_crypto(lua_State *L);
 // Pushes the JSON text of the value at `index`; raises when it has none.
 void bind_push_json(lua_State *L, int index);
 
-// Pushes cjson's decode function.
-void bind_push_json_decoder(lua_State *L);
+// Decodes the JSON text at `index`: pushes the value, or nil, message, "json".
+// Returns how many values were pushed.
+int bind_decode_json(lua_State *L, int index);
 
 // Pushes the table of "a=1&b=2"; of a repeated name the first value counts.
 void bind_push_pairs(lua_State *L, struct slice text);

@@ -14,10 +14,12 @@
 static struct message_fields check_publish_options(lua_State *L, int index) {
   struct message_fields fields = {.kind = MESSAGE_TEXT};
   if (lua_isnoneornil(L, index)) return fields;
-  static const char *const names[] = {"except", "event", "kind", NULL};
+  static const char *const names[] = {"except", "event", "kind", "key", NULL};
   luaL_checktype(L, index, LUA_TTABLE);
   bind_check_options(L, index, names, "publish");
   fields.event = vm_opt_field_slice(L, index, "event", "publish");
+  fields.key = vm_opt_field_slice(L, index, "key", "publish");
+  if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
     struct session_box *box = session_check(L, lua_gettop(L));
     if (box->session != NULL) fields.except = box->session->id;

@@ -15,7 +15,41 @@ void bind_push_json(lua_State *L, int index) {
   lua_call(L, 1, 1);
 }
 
-void bind_push_json_decoder(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key); }
+// cjson reads every number as a float; in Lua 5.4 a whole one should print
+// without ".0" and index as users expect. Changes the value on top of the stack.
+static void make_integers(lua_State *L) {
+  lua_Integer whole;
+  if (lua_type(L, -1) == LUA_TNUMBER) {
+    if (lua_isinteger(L, -1) || !lua_numbertointeger(lua_tonumber(L, -1), &whole) ||
+        (lua_Number)whole != lua_tonumber(L, -1)) {
+      return;
+    }
+    lua_pop(L, 1);
+    lua_pushinteger(L, whole);
+  } else if (lua_istable(L, -1)) {
+    luaL_checkstack(L, 4, "JSON is nested too deeply");
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+      if (lua_type(L, -1) == LUA_TNUMBER || lua_istable(L, -1)) {
+        make_integers(L);
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);  // an existing key: allowed while traversing
+      } else {
+        lua_pop(L, 1);
+      }
+    }
+  }
+}
+
+int bind_decode_json(lua_State *L, int index) {
+  lua_pushvalue(L, index);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) return vm_fail(L, lua_tostring(L, -1), "json");
+  make_integers(L);
+  return 1;
+}
 
 // json.encode(value) -> text | nil, message, "json"
 static int json_encode(lua_State *L) {
@@ -30,11 +64,7 @@ static int json_encode(lua_State *L) {
 // json.decode(text) -> value | nil, message, "json"
 static int json_decode(lua_State *L) {
   luaL_checkstring(L, 1);
-  lua_settop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_insert(L, 1);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
-  return vm_fail(L, lua_tostring(L, -1), "json");
+  return bind_decode_json(L, 1);
 }
 
 static const luaL_Reg functions[] = {
@@ -60,8 +90,6 @@ void bind_open_json(lua_State *L) {
   luaL_newlib(L, functions);
   lua_getfield(L, -2, "null");
   lua_setfield(L, -2, "null");
-  lua_getfield(L, -2, "empty_array");
-  lua_setfield(L, -2, "empty_array");
   lua_setfield(L, -3, "json");
   lua_pop(L, 1);
 }

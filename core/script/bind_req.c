@@ -225,10 +225,7 @@ static int req_body(lua_State *L) { return with_body(L, return_body); }
 static int return_json(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   if (lua_isnil(L, 2)) return lua_gettop(L) - 1;
-  bind_push_json_decoder(L);
-  lua_pushvalue(L, 2);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
-  return vm_fail(L, lua_tostring(L, -1), "json");
+  return bind_decode_json(L, 2);
 }
 
 // req:json() -> value | nil, message, "json" | nil, "closed", "closed"

@@ -158,7 +158,7 @@ function Timer:cancel() end
 ---@field equal fun(a: string, b: string): boolean
 ---@field env table<string, string|nil>
 ---@field log table<"debug"|"info"|"warn"|"error", fun(...: any)>
----@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), null: any, empty_array: any }
+---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), null: any }
 ---@field dir string
 ---@field version string
 local core = {}
