@@ -29,8 +29,8 @@ static struct conn *of_reader(struct hub_reader *reader) {
 
 static void update_poll(struct conn *conn) {
   int events = (conn->is_reading ? UV_READABLE : 0) | (conn->wants_write ? UV_WRITABLE : 0);
-  // With reading stopped a broken connection must still be noticed.
-  if (!conn->is_reading && !conn->peer_ended) events |= UV_DISCONNECT;
+  // With reading stopped a broken connection must still be noticed, once.
+  if (!conn->is_reading && !conn->peer_ended && !conn->saw_hangup) events |= UV_DISCONNECT;
   uv_poll_start(&conn->poll, events, on_poll);
 }
 
@@ -88,6 +88,8 @@ static void on_timer(struct wheel_timer *timer) {
 }
 
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms) {
+  // A handler that wakes in the turn in which its connection broke still calls in.
+  if (conn->is_closing) return;
   if (delay_ms == 0)
     wheel_cancel(&conn->timer);
   else
@@ -160,6 +162,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 void conn_destroy(struct conn *conn) {
   struct worker *worker = conn->worker;
   conn->ops->close(conn);
+  wheel_cancel(&conn->timer);
   hub_reader_close(&conn->reader);
   message_unref(conn->pinned);
   buf_free(&conn->out);
@@ -225,7 +228,9 @@ static size_t consume_own(struct conn *conn, size_t put) {
   return put - step;
 }
 
-static void on_all_written(struct conn *conn, bool had_output) {
+static void on_all_written(struct conn *conn) {
+  bool had_output = conn->owes_drained;
+  conn->owes_drained = false;
   want_write(conn, false);
   conn->awaits_reader = false;
   if (conn->is_finishing) {
@@ -243,6 +248,7 @@ void conn_flush(struct conn *conn) {
   int count = gather_own(conn, parts, &bytes);
   ssize_t put = 0;
   if (count > 0) {
+    conn->owes_drained = true;
     put = sock_writev(&conn->sock, parts, count);
     if (put == SOCK_AGAIN) put = 0;
     if (put < 0) {
@@ -253,7 +259,7 @@ void conn_flush(struct conn *conn) {
     if (put > 0) conn->was_read = true;
   }
   if ((size_t)put == bytes) {
-    on_all_written(conn, count > 0);
+    on_all_written(conn);
   } else {
     if (!conn->is_session && !conn->awaits_reader) {
       conn->awaits_reader = true;
@@ -323,6 +329,8 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
     reader->is_blocked = true;
     return 0;
   }
+  if (put > 0) conn->was_read = true;
+  if (own > 0) conn->owes_drained = true;
   size_t of_batch = consume_own(conn, (size_t)put);
   if ((size_t)put == bytes) return messages;
   want_write(conn, true);
@@ -374,6 +382,9 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (events & UV_READABLE) {
     read_some(conn);
   } else if (events & UV_DISCONNECT) {
-    on_end_of_file(conn);
+    // What came before the end is still in the socket: the end is read in its
+    // turn, when reading goes on.
+    conn->saw_hangup = true;
+    update_poll(conn);
   }
 }

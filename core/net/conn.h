@@ -70,6 +70,8 @@ struct conn {
   bool was_alive : 1;       // bytes arrived since the heartbeat last looked
   bool awaits_reader : 1;   // the timer is the write timeout
   bool was_read : 1;        // the peer took bytes since the write timeout last looked
+  bool owes_drained : 1;     // ops->drained is due when all output is written
+  bool saw_hangup : 1;       // the peer has ended its side; it is not read yet
   bool peer_ended : 1;      // read end of file
 };
 

@@ -68,6 +68,11 @@ static void tell_app_closed(struct http_conn *http) {
   http->app = NULL;
 }
 
+// A client that asks and asks and never reads is not answered into memory.
+static bool output_is_full(const struct http_conn *http) {
+  return conn_out_bytes(http->conn) > http->conn->worker->config->send_queue_bytes;
+}
+
 static void reset_request(struct http_conn *http) {
   http_parser_reset(http->parser);
   buf_free(&http->body);
@@ -78,14 +83,15 @@ static void reset_request(struct http_conn *http) {
 // Response and body are both through: on to the next request, or the end.
 static void finish_request(struct http_conn *http) {
   struct conn *conn = http->conn;
-  if (!http->keeps_alive || conn->peer_ended || conn->worker->is_stopping) {
+  if (!http->keeps_alive || conn->worker->is_stopping) {
     conn_finish(conn);
     return;
   }
   reset_request(http);
-  conn_set_reading(conn, true);
+  if (!output_is_full(http)) conn_set_reading(conn, true);
   conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
-  if (buf_len(&http->input) > 0 && !http->is_feeding) conn_go_on(conn);
+  // Requests that came meanwhile, or the end of a client that has ended its side.
+  if (!http->is_feeding && (buf_len(&http->input) > 0 || conn->peer_ended)) conn_go_on(conn);
 }
 
 // A client that waits for "100 Continue" and gets a final answer may or may not
@@ -142,7 +148,7 @@ static enum http_send_status begin(struct http_conn *http, int status,
   enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   http->drops_body = request->method == HTTP_METHOD_HEAD || http_status_is_bodiless(status);
-  if (http->conn->worker->is_stopping || http->conn->peer_ended || awaits_continue(http))
+  if (http->conn->worker->is_stopping || awaits_continue(http))
     http->keeps_alive = false;
   return HTTP_SENT;
 }
@@ -266,7 +272,7 @@ static void on_done(struct http_conn *http) {
 // for its answer.
 static bool wants_input(const struct http_conn *http) {
   if (!conn_is_open(http->conn)) return false;
-  return !http->in_request || !http->body_is_complete;
+  return http->in_request ? !http->body_is_complete : !output_is_full(http);
 }
 
 static void handle_event(struct http_conn *http, enum http_event event, struct slice body) {
@@ -324,10 +330,9 @@ static void after_parse(struct http_conn *http) {
     http->saw_input = true;
     conn_set_timeout(conn, conn->worker->config->header_timeout_ms);
   }
-  if (buf_len(&http->input) == 0)
-    buf_free(&http->input);
-  else if (buf_len(&http->input) > PIPELINE_BYTES)
-    conn_set_reading(conn, false);
+  if (buf_len(&http->input) == 0) buf_free(&http->input);
+  if (buf_len(&http->input) > PIPELINE_BYTES || output_is_full(http)) conn_set_reading(conn, false);
+  if (conn->peer_ended && !http->in_request && !output_is_full(http)) conn_finish(conn);
 }
 
 static void on_data(struct conn *conn, char *data, size_t len) {
@@ -351,7 +356,7 @@ static void on_data(struct conn *conn, char *data, size_t len) {
 // The answer is out: on to the requests that waited for it.
 static void on_go_on(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
-  struct buf input = http->input;
+  struct buf input = http->input;  // perhaps empty: then only after_parse matters
   http->input = (struct buf){0};
   size_t consumed = parse(http, buf_slice(&input));
   buf_consume(&input, consumed);
@@ -369,10 +374,10 @@ static void on_go_on(struct conn *conn) {
 static void on_eof(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
   // A client may end its side after the request and still wait for the answer.
-  if (http->in_request && http->body_is_complete)
-    http->keeps_alive = false;
-  else
-    conn_close(conn);
+  if (http->in_request && http->body_is_complete) return;
+  // Or before it has read all of the answer.
+  if (!http->in_request && output_is_full(http)) return;
+  conn_finish(conn);
 }
 
 static void on_timeout(struct conn *conn) {
@@ -392,6 +397,10 @@ static void on_drained(struct conn *conn) {
     conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
   else if (http->body_is_complete)
     conn_set_timeout(conn, 0);
+  if (!http->in_request) {
+    conn_set_reading(conn, true);
+    if (buf_len(&http->input) > 0 || conn->peer_ended) conn_go_on(conn);
+  }
   if (http->app_knows && http->is_started) app_of(http)->request_drained(http);
 }
 

@@ -177,7 +177,8 @@ static void on_retry(struct wheel_timer *timer) {
 
 // The waiting connection keeps the socket readable, so polling on would spin.
 static void pause_accepting(struct listener *listener) {
-  log_warn("no file descriptor left for a new connection");
+  if (!listener->is_short) log_warn("no new connection can be accepted: %s", strerror(errno));
+  listener->is_short = true;
   uv_poll_stop(&listener->poll);
   worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
 }
@@ -189,11 +190,14 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+      listener->is_short = false;
       conn_open(listener->worker, fd, listener->is_unix);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EMFILE || errno == ENFILE) pause_accepting(listener);
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      pause_accepting(listener);
+    }
     return;
   }
 }

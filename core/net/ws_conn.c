@@ -81,6 +81,10 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
 }
 
 static void on_data(struct conn *conn, char *data, size_t len) {
+  if (conn->early != NULL) {  // its turn comes first
+    buf_append(conn->early, data, len);
+    return;
+  }
   size_t at = 0;
   // Until MORE, also without input: that call releases what a message in
   // pieces was collected in.
@@ -112,8 +116,11 @@ static void on_timeout(struct conn *conn) {
     conn_close(conn);
     return;
   }
-  // A script that does not read now must not be taken for a dead peer.
-  if (conn->was_alive || !conn->is_reading)
+  // A script that does not read now, or a peer that takes what it is sent but
+  // slowly, must not be taken for a dead peer.
+  bool takes = conn->wants_write && conn->was_read;
+  conn->was_read = false;
+  if (conn->was_alive || !conn->is_reading || takes)
     conn->missed = 0;
   else if (++conn->missed >= MISSED_PONGS) {
     conn_close(conn);
@@ -194,6 +201,7 @@ enum session_status ws_send(struct conn *conn, enum message_kind kind, struct sl
 enum session_status ws_ping(struct conn *conn, struct slice data) {
   if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
   if (data.len > WS_CONTROL_MAX) return SESSION_INVALID;
+  if (conn_out_bytes(conn) > conn->worker->config->send_queue_bytes) return SESSION_FULL;
   ws_frame_write(conn_out(conn), WS_PING, data);
   return SESSION_OK;
 }
