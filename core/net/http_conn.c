@@ -108,9 +108,9 @@ static void on_response_ended(struct http_conn *http) {
 
 // ---- sending -------------------------------------------------------------
 
-static bool is_own_field(struct slice name) {
-  static const char *const own[] = {"content-length", "transfer-encoding", "connection",
-                                    "date",           "upgrade",           "keep-alive"};
+bool http_field_is_own(struct slice name) {
+  static const char *const own[] = {"content-length", "transfer-encoding", "connection", "date",
+                                    "keep-alive"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
     if (slice_equal_nocase(name, slice_str(own[i]))) return true;
   }
@@ -119,11 +119,8 @@ static bool is_own_field(struct slice name) {
 
 static bool fields_are_valid(const struct http_field *fields, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    // A script may name Upgrade in a refusal (426); the rest is the server's.
-    bool is_upgrade = slice_equal_nocase(fields[i].name, slice_str("upgrade"));
     if (!http_header_name_is_valid(fields[i].name) ||
-        !http_header_value_is_valid(fields[i].value) ||
-        (is_own_field(fields[i].name) && !is_upgrade)) {
+        !http_header_value_is_valid(fields[i].value) || http_field_is_own(fields[i].name)) {
       return false;
     }
   }

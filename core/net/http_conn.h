@@ -33,6 +33,10 @@ struct http_field {
   struct slice value;
 };
 
+// True for the fields that the server writes itself: Content-Length,
+// Transfer-Encoding, Connection, Date, Keep-Alive.
+bool http_field_is_own(struct slice name);
+
 enum http_send_status {
   HTTP_SENT = 0,
   HTTP_SEND_FULL =

@@ -208,7 +208,8 @@ enum session_status ws_ping(struct conn *conn, struct slice data) {
 
 enum session_status ws_close(struct conn *conn, int code, struct slice reason) {
   if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
-  if ((code != 0 && !ws_close_code_is_valid(code)) || !utf8_is_valid(reason))
+  if ((code != 0 && !ws_close_code_is_valid(code)) || reason.len > WS_CONTROL_MAX - 2 ||
+      !utf8_is_valid(reason))
     return SESSION_INVALID;
   send_close(conn, code, reason);
   // Reading goes on even if the script had stopped it: the answer must get in.

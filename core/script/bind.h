@@ -44,8 +44,8 @@ void bind_push_pairs(lua_State *L, struct slice text);
 // to keep it alive, in place of the argument). Raises for other types.
 struct slice bind_check_payload(lua_State *L, int arg);
 
-// "text" (also nil) or "binary"; raises for anything else.
-enum message_kind bind_check_kind(lua_State *L, int arg);
+// "text" (also nil) or "binary"; raises for anything else, naming `what`.
+enum message_kind bind_check_kind(lua_State *L, int index, const char *what);
 
 // Raises when the table at `index` has a key that is not among the
 // NULL-terminated names: "<what>: unknown option \"x\"".

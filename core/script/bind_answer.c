@@ -15,11 +15,14 @@
 
 // Adds {name = value | {values}} to the response's headers.
 static void take_headers(lua_State *L, struct exchange *exchange, int index) {
-  luaL_checktype(L, index, LUA_TTABLE);
+  if (!lua_istable(L, index)) {
+    luaL_error(L, "a handler returned headers as a %s; they must be a table", luaL_typename(L, index));
+  }
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "a header name must be a string");
     struct slice name = vm_check_slice(L, -2);
+    exchange_check_header(L, name);
     bool many = lua_istable(L, -1);
     size_t count = many ? (size_t)lua_rawlen(L, -1) : 1;
     for (size_t i = 1; i <= count; i++) {
@@ -71,7 +74,10 @@ static int respond(lua_State *L) {
   int status = exchange->status;
   int body_index = 3;
   if (lua_type(L, 3) == LUA_TNUMBER) {
-    lua_Integer wanted = luaL_checkinteger(L, 3);
+    if (lua_tointegerx(L, 3, NULL) == 0) {
+      return luaL_error(L, "a handler returned status %f", lua_tonumber(L, 3));
+    }
+    lua_Integer wanted = lua_tointeger(L, 3);
     if (wanted < 200 || wanted > 599)
       return luaL_error(L, "a handler returned status %I", (LUAI_UACINT)wanted);
     status = (int)wanted;
@@ -166,12 +172,12 @@ static struct acceptance check_accept(lua_State *L) {
 }
 
 static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn,
-                         enum http_send_status sent) {
-  if (sent == HTTP_SEND_BAD_FIELD) {
-    return luaL_error(L, "a header that belongs to the server was set (Connection, Upgrade, ...)");
+                         enum http_send_status sent, int box_ref) {
+  if (sent != HTTP_SENT) {
+    vm_unref(vm_of(L), box_ref);
+    return vm_fail(L, "the response has started already", "started");
   }
-  if (sent != HTTP_SENT) return vm_fail(L, "the response has started already", "started");
-  session_push_new(L, conn, a->route, 6);
+  session_start(L, conn, a->route, box_ref);
   exchange_release_task(a->exchange);
   return 1;
 }
@@ -182,14 +188,16 @@ static int accept_ws(lua_State *L) {
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
   struct ws_handshake handshake = ws_handshake_check(http_request(a.exchange->http));
   if (handshake.status != 101) return vm_fail(L, handshake.reason, "handshake");
-  push_context(L, a.exchange, 3, 4);
   struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
                                .max_message = (uint32_t)a.route->max_message_bytes};
   if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
+  push_context(L, a.exchange, 3, 4);
+  int box_ref = session_push_box(L, a.route, 6);
   struct conn *conn = NULL;
-  enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options,
-                                         a.exchange->fields, a.exchange->field_count, &conn);
-  return finish_accept(L, &a, conn, sent);
+  enum http_send_status sent =
+      ws_accept(a.exchange->http, handshake.accept, &options, a.exchange->fields,
+                a.exchange->field_count, &conn);
+  return finish_accept(L, &a, conn, sent, box_ref);
 }
 
 // core.accept_sse(req, route_key, data, headers) -> stream | nil, message, code
@@ -199,12 +207,13 @@ static int accept_sse(lua_State *L) {
   lua_insert(L, 4);
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
-  push_context(L, a.exchange, 3, 0);
   struct sse_options options = {.keepalive_ms = a.route->keepalive_ms};
+  push_context(L, a.exchange, 3, 0);
+  int box_ref = session_push_box(L, a.route, 6);
   struct conn *conn = NULL;
-  enum http_send_status sent =
-      sse_accept(a.exchange->http, &options, a.exchange->fields, a.exchange->field_count, &conn);
-  return finish_accept(L, &a, conn, sent);
+  enum http_send_status sent = sse_accept(a.exchange->http, &options, a.exchange->fields,
+                                          a.exchange->field_count, &conn);
+  return finish_accept(L, &a, conn, sent, box_ref);
 }
 
 static const luaL_Reg functions[] = {

@@ -33,9 +33,12 @@ struct slice bind_check_payload(lua_State *L, int arg) {
   return vm_check_slice(L, arg);
 }
 
-enum message_kind bind_check_kind(lua_State *L, int arg) {
-  static const char *const kinds[] = {"text", "binary", NULL};
-  return luaL_checkoption(L, arg, "text", kinds) == 0 ? MESSAGE_TEXT : MESSAGE_BINARY;
+enum message_kind bind_check_kind(lua_State *L, int index, const char *what) {
+  if (lua_isnoneornil(L, index)) return MESSAGE_TEXT;
+  const char *kind = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+  if (strcmp(kind, "text") == 0) return MESSAGE_TEXT;
+  if (strcmp(kind, "binary") == 0) return MESSAGE_BINARY;
+  return (enum message_kind)luaL_error(L, "%s: kind must be \"text\" or \"binary\"", what);
 }
 
 // ---- the standard library ------------------------------------------------

@@ -21,11 +21,13 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   fields.key = vm_opt_field_slice(L, index, "key", "publish");
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
-    struct session_box *box = session_check(L, lua_gettop(L));
+    bool is_session = luaL_testudata(L, -1, session_ws_type) != NULL || luaL_testudata(L, -1, session_stream_type) != NULL;
+    if (!is_session) luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
+    struct session_box *box = lua_touserdata(L, -1);
     if (box->session != NULL) fields.except = box->session->id;
   }
   lua_getfield(L, index, "kind");
-  fields.kind = bind_check_kind(L, lua_gettop(L));
+  fields.kind = bind_check_kind(L, -1, "publish");
   return fields;
 }
 
@@ -84,7 +86,7 @@ static int hub_topic_function(lua_State *L) {
   struct vm *vm = vm_of(L);
   const char *pattern = luaL_checkstring(L, 1);
   static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", NULL};
-  static const char *const lags[] = {"", "skip", "latest", "close", NULL};  // as enum hub_lag
+  static const char *const lags[] = {"default", "skip", "latest", "close", NULL};  // as enum hub_lag
   luaL_argcheck(L, *pattern != '\0', 1, "must not be empty");
   luaL_checktype(L, 2, LUA_TTABLE);
   bind_check_options(L, 2, names, "topic");

@@ -177,6 +177,7 @@ static int req_index(lua_State *L) {
 // req.x = value: scripts keep what they like on a request.
 static int req_newindex(lua_State *L) {
   luaL_checkudata(L, 1, exchange_req_type);
+  lua_settop(L, 3);
   if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
     lua_createtable(L, 0, 4);
     lua_pushvalue(L, -1);

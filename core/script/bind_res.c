@@ -25,6 +25,7 @@ static int res_header(lua_State *L) {
   struct exchange *exchange = check_res(L);
   struct slice name = vm_check_slice(L, 2);
   struct slice value = vm_check_slice(L, 3);
+  exchange_check_header(L, name);
   if (exchange != NULL && !exchange_set_header(exchange, name, value, true)) {
     return vm_fail(L, "a header name or value has characters that HTTP forbids", "header");
   }
@@ -70,10 +71,10 @@ static int res_cookie(lua_State *L) {
   return 1;
 }
 
-static enum http_send_status start_streaming(struct exchange *exchange) {
-  if (http_is_started(exchange->http)) return HTTP_SENT;
+static void start_streaming(struct exchange *exchange) {
+  if (http_is_started(exchange->http)) return;
   int status = exchange->status != 0 ? exchange->status : 200;
-  return http_respond_head(exchange->http, status, exchange->fields, exchange->field_count);
+  http_respond_head(exchange->http, status, exchange->fields, exchange->field_count);
 }
 
 static void detach_drainer(struct task *task) {
@@ -86,10 +87,8 @@ static int res_write(lua_State *L) {
   struct exchange *exchange = check_res(L);
   struct slice text = vm_check_slice(L, 2);
   if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
-  if (start_streaming(exchange) == HTTP_SEND_BAD_FIELD) {
-    return luaL_error(
-        L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
-  }
+  if (exchange->drainer != NULL) return luaL_error(L, "another task waits in res:write already");
+  start_streaming(exchange);
   if (http_respond_write(exchange->http, text) == HTTP_SEND_FULL) {
     struct task *task = task_current(L);
     exchange->drainer = task;

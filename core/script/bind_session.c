@@ -54,6 +54,7 @@ static int session_index(lua_State *L) {
 // conn.x = value: conn.data, and whatever a script keeps on a connection.
 static int session_newindex(lua_State *L) {
   session_check(L, 1);
+  lua_settop(L, 3);
   lua_getiuservalue(L, 1, 1);
   lua_insert(L, 2);
   lua_rawset(L, 2);

@@ -14,7 +14,7 @@ static int resume_sleeper(lua_State *L) {
   return 0;
 }
 
-static void on_awake(struct task *task) { vm_enter(task->vm, resume_sleeper, task, "sleep"); }
+static void on_awake(struct task *task) { task_wake(task, resume_sleeper, task); }
 
 // sleep(seconds): waits; at least until the next loop turn
 static int time_sleep(lua_State *L) {

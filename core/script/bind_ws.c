@@ -31,7 +31,7 @@ static struct session_box *check_ws(lua_State *L) { return luaL_checkudata(L, 1,
 static int ws_send_method(lua_State *L) {
   struct session_box *box = check_ws(L);
   struct slice data = bind_check_payload(L, 2);
-  enum message_kind kind = bind_check_kind(L, 3);
+  enum message_kind kind = bind_check_kind(L, 3, "send");
   struct session *session = box->session;
   if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
   enum session_status status = ws_send(session->conn, kind, data);
@@ -40,7 +40,8 @@ static int ws_send_method(lua_State *L) {
 }
 
 static void detach_receiver(struct task *task) {
-  ((struct session *)task->waits_for)->receiver = NULL;
+  struct session *session = task->waits_for;
+  if (session->receiver == task) session->receiver = NULL;
 }
 
 static int resume_timed_out(lua_State *L) {
@@ -53,7 +54,7 @@ static int resume_timed_out(lua_State *L) {
 
 static void on_recv_timeout(struct task *task) {
   detach_receiver(task);
-  vm_enter(task->vm, resume_timed_out, task, "recv");
+  task_wake(task, resume_timed_out, task);
 }
 
 static int receive(lua_State *L, double seconds) {

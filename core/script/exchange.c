@@ -31,6 +31,12 @@ static struct http_field *find_field(const struct exchange *exchange, struct sli
   return NULL;
 }
 
+void exchange_check_header(lua_State *L, struct slice name) {
+  if (!http_field_is_own(name)) return;
+  lua_pushlstring(L, name.ptr, name.len);
+  luaL_error(L, "the header %s belongs to the server", lua_tostring(L, -1));
+}
+
 bool exchange_has_header(const struct exchange *exchange, const char *name) {
   return find_field(exchange, slice_str(name)) != NULL;
 }
@@ -154,9 +160,12 @@ void exchange_on_request(struct http_conn *http) {
   // The exchange may be gone when vm_enter returns; false means that it
   // could not even start, so that nobody else ends it.
   if (!vm_enter(vm, start_request, exchange, "request")) {
-    exchange->task = NULL;
-    fail(exchange, NULL);
-    free_when_done(exchange);
+    if (exchange->task != NULL) {
+      task_fail(exchange->task, "not enough memory");
+    } else {
+      fail(exchange, NULL);
+      free_when_done(exchange);
+    }
   }
 }
 
@@ -186,7 +195,7 @@ void exchange_on_body(struct http_conn *http) {
   struct wake wake = {exchange->body_waiter, exchange};
   if (wake.task == NULL) return;
   exchange->body_waiter = NULL;
-  vm_enter(exchange->vm, resume_with_body, &wake, "request body");
+  task_wake(wake.task, resume_with_body, &wake);
 }
 
 static int resume_drained(lua_State *L) {
@@ -202,7 +211,7 @@ void exchange_on_drained(struct http_conn *http) {
   struct task *task = exchange->drainer;
   if (task == NULL) return;
   exchange->drainer = NULL;
-  vm_enter(exchange->vm, resume_drained, task, "response");
+  task_wake(task, resume_drained, task);
 }
 
 // The task may look at the request after the answer (a log line of a
@@ -229,8 +238,8 @@ void exchange_on_closed(struct http_conn *http) {
   exchange->body_waiter = exchange->drainer = NULL;
   exchange->http = NULL;
   exchange->is_held = true;  // a waiter that ends must not free it yet
-  if (body.task != NULL) vm_enter(vm, resume_with_body, &body, "request");
-  if (drained.task != NULL) vm_enter(vm, resume_with_body, &drained, "request");
+  if (body.task != NULL) task_wake(body.task, resume_with_body, &body);
+  if (drained.task != NULL) task_wake(drained.task, resume_with_body, &drained);
   exchange->is_held = false;
   free_when_done(exchange);
 }

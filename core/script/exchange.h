@@ -49,6 +49,8 @@ struct exchange *exchange_check(lua_State *L, int arg, const char *type);
 // Sets (replaces) or adds a response header. False: not valid in HTTP.
 bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,
                          bool replaces);
+// Raises for a header that is the server's own (Content-Length, Connection, ...).
+void exchange_check_header(lua_State *L, struct slice name);
 bool exchange_has_header(const struct exchange *exchange, const char *name);
 
 // The task goes on to serve a session: it is no longer the exchange's.

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ static void push_copy(lua_State *L) {
 }
 
 // A fresh environment: copies of the standard tables, so that what one
-// generation patches into `string` does not live on in the next.
+// generation patches into `table` does not live on in the next. Not `string`:
+// methods of strings look into the original.
 static void push_environment(lua_State *L, struct generation *generation) {
   lua_pushglobaltable(L);
   push_copy(L);
@@ -46,7 +48,8 @@ static void push_environment(lua_State *L, struct generation *generation) {
   lua_setfield(L, -2, "_G");
   lua_pushlightuserdata(L, generation);
   lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
-  lua_pushcclosure(L, generation_require, 2);
+  lua_pushinteger(L, generation->number);
+  lua_pushcclosure(L, generation_require, 3);
   lua_setfield(L, -2, "require");
   // package.loaded is this generation's cache.
   if (lua_getfield(L, -1, "package") == LUA_TTABLE) {
@@ -84,7 +87,11 @@ static void push_module(lua_State *L, struct generation *generation, const struc
   push_chunk(L, generation, chunk);
   lua_pushstring(L, chunk->module);
   lua_pushstring(L, chunk->path);
-  lua_call(L, 2, 1);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+    lua_pushnil(L);  // so that the next require tells the same error, not a cycle
+    lua_setfield(L, cache, chunk->module);
+    lua_error(L);
+  }
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     lua_pushboolean(L, 1);
@@ -103,13 +110,17 @@ int generation_require(lua_State *L) {
     return 1;
   lua_pop(L, 1);
   struct vm *vm = vm_of(L);
-  // A handler of a replaced generation has only what is cached.
-  if (vm->loading == generation || vm->live == generation) {
-    const struct chunk *chunk = bundle_find(generation->bundle, name);
-    if (chunk != NULL) {
-      push_module(L, generation, chunk);
-      return 1;
-    }
+  bool is_loading = vm->loading == generation;
+  // The number too: a later generation may lie at the same address.
+  bool is_live = vm->live == generation && generation->number == lua_tointeger(L, lua_upvalueindex(3));
+  if (!is_loading && !is_live) {
+    return luaL_error(L, "module \"%s\": the scripts were reloaded while this handler waited; "
+                         "require it while scripts load", name);
+  }
+  const struct chunk *chunk = bundle_find(generation->bundle, name);
+  if (chunk != NULL) {
+    push_module(L, generation, chunk);
+    return 1;
   }
   // What is not a script: the program's own modules and what the system has.
   lua_getglobal(L, "require");
@@ -133,10 +144,15 @@ static int ref_field(lua_State *L, int index, const char *name) {
   return vm_ref(L);
 }
 
+// The number field as a whole number of 1/scale units, at most 32 bits; a
+// positive one never becomes 0, which would mean "none".
 static uint64_t number_field(lua_State *L, int index, const char *name, double scale,
                              uint64_t otherwise) {
   uint64_t value = otherwise;
-  if (lua_getfield(L, index, name) != LUA_TNIL) value = (uint64_t)(luaL_checknumber(L, -1) * scale);
+  if (lua_getfield(L, index, name) != LUA_TNIL) {
+    double scaled = ceil(luaL_checknumber(L, -1) * scale);
+    value = scaled >= UINT32_MAX ? UINT32_MAX : scaled > 0 ? (uint64_t)scaled : 0;
+  }
   lua_pop(L, 1);
   return value;
 }
@@ -314,7 +330,9 @@ static void move_sessions(struct vm *vm, struct generation *old, struct generati
   while (node != &vm->sessions) {
     struct session *session = list_entry(node, struct session, link);
     node = node->next;
-    session_set_route(session, targets[session->route - old->routes]);
+    // Not so a session that is being closed since its route vanished earlier.
+    bool has_route = session->route >= old->routes && session->route < old->routes + old->route_count;
+    if (has_route) session_set_route(session, targets[session->route - old->routes]);
   }
   free(targets);
 }

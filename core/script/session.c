@@ -65,15 +65,21 @@ static void enqueue(struct session *session, const struct event *event) {
     conn_set_reading(session->conn, false);
 }
 
-static struct queued_event *dequeue(struct session *session) {
-  struct queued_event *queued = session->first;
+// Takes out the event that *place points at; NULL when that is the end.
+static struct queued_event *unlink_event(struct session *session, struct queued_event **place) {
+  struct queued_event *queued = *place;
   if (queued == NULL) return NULL;
-  session->first = queued->next;
-  if (session->first == NULL) session->last = &session->first;
+  *place = queued->next;
+  if (session->last == &queued->next) session->last = place;
   session->queued_bytes -= queued->event.text.len + EVENT_OVERHEAD;
-  if (session->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL)
+  if (session->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL) {
     conn_set_reading(session->conn, true);
+  }
   return queued;
+}
+
+static struct queued_event *dequeue(struct session *session) {
+  return unlink_event(session, &session->first);
 }
 
 static void drop_queue(struct session *session) {
@@ -104,6 +110,7 @@ void session_free_all(struct vm *vm) {
 
 static void end_connection(struct session *session, int code, const char *reason) {
   if (session->conn == NULL) return;
+  session->is_ending = true;
   if (session->is_ws)
     ws_close(session->conn, code, slice_str(reason));
   else
@@ -121,7 +128,7 @@ static void on_task_ended(struct task *task, void *owner, bool ok, const char *e
   if (session->task == task) session->task = NULL;
   if (!ok)
     end_connection(session, CODE_ERROR, "internal error");
-  else if (session->route->task_ref != LUA_NOREF && !is_fed_by_hub(session))
+  else if (session->runs_task && !is_fed_by_hub(session))
     end_connection(session, CODE_NORMAL, "");
   pump(session);
 }
@@ -133,16 +140,20 @@ static void describe(void *owner, char *out, size_t size) {
 
 static const struct task_owner session_owner = {on_task_ended, describe, false};
 
-void session_push_new(lua_State *L, struct conn *conn, const struct route *route, int context) {
+int session_push_box(lua_State *L, const struct route *route, int context) {
   context = lua_absindex(L, context);
-  struct vm *vm = vm_of(L);
   struct session_box *box = lua_newuserdatauv(L, sizeof *box, 1);
   box->session = NULL;
   luaL_setmetatable(L, route->is_ws ? session_ws_type : session_stream_type);
   lua_pushvalue(L, context);
   lua_setiuservalue(L, -2, 1);
   lua_pushvalue(L, -1);
-  int box_ref = vm_ref(L);
+  return vm_ref(L);
+}
+
+void session_start(lua_State *L, struct conn *conn, const struct route *route, int box_ref) {
+  struct vm *vm = vm_of(L);
+  struct session_box *box = lua_touserdata(L, -1);
   struct session *session = mem_zalloc(sizeof *session);
   session->vm = vm;
   session->conn = conn;
@@ -155,6 +166,7 @@ void session_push_new(lua_State *L, struct conn *conn, const struct route *route
   box->session = session;
   conn_set_app(conn, session);
   session->task = vm->running;
+  session->runs_task = route->task_ref != LUA_NOREF;
   session->task->owner_ops = &session_owner;
   session->task->owner = session;
 }
@@ -239,7 +251,7 @@ static void run_handler(struct session *session, int ref, const struct event *ev
   struct start start = {session, event, ref};
   if (!vm_enter(session->vm, start_handler, &start, session->route->key)) {
     // Not enough memory even to start: the task, if any, never ran.
-    if (session->task != NULL) task_kill(session->task);
+    if (session->task != NULL) task_fail(session->task, "not enough memory");
     end_connection(session, CODE_ERROR, "internal error");
   }
 }
@@ -253,13 +265,15 @@ static void pump(struct session *session) {
     if (route->task_ref != LUA_NOREF && session->first->event.type == EVENT_MESSAGE) {
       // After a reload that turned callbacks into a task: it takes the
       // message with recv.
-      if (session->conn == NULL)
+      session->runs_task = true;
+      if (session->conn == NULL || session->is_ending)
         free(dequeue(session));
       else
         run_handler(session, route->task_ref, NULL);
       continue;
     }
     struct queued_event *queued = dequeue(session);
+    session->runs_task = false;
     run_handler(session, handler_ref(route, queued->event.type), &queued->event);
     free(queued);
   }
@@ -275,6 +289,7 @@ static void deliver(struct session *session, const struct event *event) {
     return;
   }
   session->is_pumping = true;
+  session->runs_task = false;
   run_handler(session, handler_ref(session->route, event->type), event);
   session->is_pumping = false;
   pump(session);
@@ -308,7 +323,7 @@ static int resume_waiting(lua_State *L) {
 
 void session_on_message(struct conn *conn, enum message_kind kind, struct slice data) {
   struct session *session = conn_app(conn);
-  if (session == NULL) return;
+  if (session == NULL || session->is_ending) return;
   struct event event = {EVENT_MESSAGE, kind, 0, data};
   if (session->receiver == NULL) {
     deliver(session, &event);
@@ -316,7 +331,7 @@ void session_on_message(struct conn *conn, enum message_kind kind, struct slice 
   }
   struct wake wake = {session->receiver, &event, NULL};
   session->receiver = NULL;
-  vm_enter(session->vm, resume_waiting, &wake, session->route->key);
+  task_wake(wake.task, resume_waiting, &wake);
 }
 
 void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
@@ -346,7 +361,7 @@ void session_on_closed(struct conn *conn, int code, struct slice reason) {
   if (session->receiver != NULL) {
     struct wake wake = {session->receiver, NULL, "closed"};
     session->receiver = NULL;
-    vm_enter(session->vm, resume_waiting, &wake, session->route->key);
+    task_wake(wake.task, resume_waiting, &wake);
   }
   session->is_pumping = was_pumping;
   session->is_closed = true;
@@ -356,7 +371,6 @@ void session_on_closed(struct conn *conn, int code, struct slice reason) {
 }
 
 void session_set_route(struct session *session, const struct route *route) {
-  if (session->route == &no_route) return;
   if (route == NULL) {
     end_connection(session, CODE_RESTART, "the route is gone");
     route = &no_route;
@@ -365,8 +379,11 @@ void session_set_route(struct session *session, const struct route *route) {
 }
 
 bool session_take_message(lua_State *L, struct session *session) {
-  if (session->first == NULL || session->first->event.type != EVENT_MESSAGE) return false;
-  struct queued_event *queued = dequeue(session);
+  // Gaps and drains are for callbacks; a recv passes over them.
+  struct queued_event **place = &session->first;
+  while (*place != NULL && (*place)->event.type != EVENT_MESSAGE) place = &(*place)->next;
+  struct queued_event *queued = unlink_event(session, place);
+  if (queued == NULL) return false;
   lua_pushlstring(L, queued->event.text.ptr, queued->event.text.len);
   push_kind(L, queued->event.kind);
   free(queued);

@@ -33,6 +33,8 @@ struct session {
   bool is_closed;  // the close event is in the queue or done
   bool is_pumping;
   bool is_ws;
+  bool is_ending;            // we are closing it: messages are dropped
+  bool runs_task;            // `task` is the route's task function, not a callback
   bool was_full;  // a send was refused: the drain event is due
 };
 
@@ -46,10 +48,13 @@ struct session_box *session_check(lua_State *L, int arg);
 // The open connection of the box at `arg`, or NULL: fail with "closed".
 struct conn *session_check_conn(lua_State *L, int arg);
 
-// Makes the session of a connection just accepted and pushes its Lua object.
-// `data` etc. are fields of the table at `context` (moved into the object).
-// The running task becomes its handler.
-void session_push_new(lua_State *L, struct conn *conn, const struct route *route, int context);
+// Pushes the Lua object of a session to be, with the table at `context` as its
+// fields (`data` etc.), and returns its reference. May raise; so it comes before
+// the connection is accepted.
+int session_push_box(lua_State *L, const struct route *route, int context);
+// Makes the session of a connection just accepted, for the object on top of the
+// stack. Cannot fail. The running task becomes its handler.
+void session_start(lua_State *L, struct conn *conn, const struct route *route, int box_ref);
 
 // Events, from the server.
 void session_on_message(struct conn *conn, enum message_kind kind, struct slice data);

@@ -101,6 +101,18 @@ static void log_failure(struct task *task) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, task);
 }
 
+// Closes what the coroutine has to close (__close runs Lua, so it is watched).
+static void reset_coroutine(struct task *task) {
+  struct vm *vm = task->vm;
+  struct task *outer = vm->running;
+  vm->running = task;
+  unsigned long serial = watchdog_enter(vm);
+  lua_resetthread(task->co);
+  watchdog_leave(vm, serial, task->co);
+  vm->running = outer;
+  lua_settop(task->co, 0);
+}
+
 static void end_task(struct task *task, int status) {
   bool ok = status == LUA_OK;
   char error[ERROR_BYTES] = "";
@@ -108,7 +120,7 @@ static void end_task(struct task *task, int status) {
     if (!task->owner_ops->is_quiet) log_failure(task);
     const char *message = lua_tostring(task->co, -1);
     snprintf(error, sizeof error, "%s", message != NULL ? message : "error");
-    lua_resetthread(task->co);
+    reset_coroutine(task);
   }
   lua_settop(task->co, 0);
   const struct task_owner *ops = task->owner_ops;
@@ -147,6 +159,10 @@ struct task *task_current(lua_State *L) {
   if (vm->running == NULL || vm->running->co != L) {
     luaL_error(L, "cannot wait inside a coroutine of the script's own; use gate.spawn");
   }
+  if (!lua_isyieldable(L)) {
+    luaL_error(L, "cannot wait here: in a function that was called by one that cannot be "
+                  "interrupted (gsub, sort, gate.keep, require, a metamethod)");
+  }
   return vm->running;
 }
 
@@ -169,15 +185,22 @@ void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(stru
 
 // ---- killing -------------------------------------------------------------
 
-void task_kill(struct task *task) {
-  // Called between events only, so no task is running and each one waits.
+// Called between runs only: the task waits, or has never run.
+static void end_unfinished(struct task *task, bool ok, const char *error) {
   if (task->detach != NULL) task->detach(task);
-  lua_resetthread(task->co);
-  lua_settop(task->co, 0);
+  reset_coroutine(task);
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
-  retire(task, true);
-  if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, true, "");
+  retire(task, ok);
+  if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, ok, error);
+}
+
+void task_kill(struct task *task) { end_unfinished(task, true, ""); }
+
+void task_fail(struct task *task, const char *error) { end_unfinished(task, false, error); }
+
+void task_wake(struct task *task, lua_CFunction fn, void *arg) {
+  if (!vm_enter(task->vm, fn, arg, "waking a task")) task_fail(task, "not enough memory");
 }
 
 void task_kill_all(struct vm *vm) {

@@ -62,6 +62,10 @@ void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct tas
 void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(struct task *task));
 
 // Ends a waiting task without running it further.
+void task_fail(struct task *task, const char *error);  // the same, as a failure
+// Wakes a waiting task through fn(L), which pushes results and calls
+// task_resume; the task fails when memory is too short for that.
+void task_wake(struct task *task, lua_CFunction fn, void *arg);
 void task_kill(struct task *task);  // between events only
 void task_kill_all(struct vm *vm);
 void task_kill_background(struct vm *vm);

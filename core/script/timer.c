@@ -20,6 +20,7 @@ struct timer {
   int call_ref;  // table {fn, args...}
   int box_ref;   // the Lua object, kept while the timer lives
   struct timer **box;
+  struct task *task;      // that of the running turn
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
@@ -63,6 +64,7 @@ static const struct task_owner timer_owner = {on_task_ended, describe, false};
 static int start_task(lua_State *L) {
   struct timer *timer = lua_touserdata(L, 1);
   struct task *task = task_new(timer->vm, &timer_owner, timer);
+  timer->task = task;
   task->is_background = timer->is_background;
   timer->is_running = true;
   luaL_checkstack(task->co, timer->args + 4, NULL);
@@ -87,7 +89,12 @@ static void on_due(struct wheel_timer *wheel) {
     wheel_set(&vm->worker->wheel, &timer->wheel, timer->due_ms);
     if (timer->is_running) return;
   }
-  if (!vm_enter(vm, start_task, timer, "timer")) timer->is_running = false;
+  timer->task = NULL;
+  if (vm_enter(vm, start_task, timer, "timer")) return;
+  // Not enough memory to start: this turn is lost.
+  timer->is_running = true;
+  if (timer->task != NULL) task_fail(timer->task, "not enough memory");
+  else on_task_ended(NULL, timer, false, "");
 }
 
 static void timer_start(struct timer *timer) {

@@ -122,17 +122,13 @@ struct slice vm_check_slice(lua_State *L, int arg) {
 }
 
 struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const char *what) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 2, NULL);
   int type = lua_getfield(L, index, name);
   if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER) {
     luaL_error(L, "%s: %s must be a string, got %s", what, name, luaL_typename(L, -1));
   }
   struct slice text = {0};
   if (type != LUA_TNIL) text.ptr = lua_tolstring(L, -1, &text.len);
-  // A string stays reachable through its table; a number was converted in
-  // place on the stack only, so it is put back as the string.
-  if (type == LUA_TNUMBER)
-    lua_setfield(L, index, name);
-  else
-    lua_pop(L, 1);
   return text;
 }

@@ -64,7 +64,8 @@ void vm_push_slice(lua_State *L, struct slice text);
 // The string at index `arg` as a slice (it must be one: luaL_checklstring).
 struct slice vm_check_slice(lua_State *L, int arg);
 // The string field `name` of the table at `index`; .ptr NULL when it is nil.
-// Another type raises, naming `what`.
+// Another type raises, naming `what`. The value stays on the stack, which keeps
+// the slice alive.
 struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const char *what);
 
 #endif
