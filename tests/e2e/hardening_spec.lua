@@ -1,0 +1,154 @@
+-- What once crashed, hung or lost something: each case was found by attacking
+-- or reading the server, and must not come back.
+local http = require "support.http"
+local loop = require "support.loop"
+local tcp = require "support.tcp"
+local tidegate = require "support.server"
+local ws = require "support.ws"
+
+local SCRIPT = [[
+local gate = require "tidegate"
+gate.get("/ok", function() return "ok" end)
+gate.get("/sleep", function(req) gate.sleep(tonumber(req.query.s)) return "slept" end)
+gate.get("/big", function() return ("0123456789abcdef"):rep(1024 * 1024 // 2) end)
+gate.get("/page", function() return ("p"):rep(200000) end)
+gate.post("/gsub", function(req) return (("x"):gsub("x", function() return req:body() end)) end)
+gate.get("/sort", function()
+  local list = { 2, 1, 3 }
+  table.sort(list, function(a, b) gate.sleep(0.01) return a < b end)
+end)
+gate.get("/closing", function()
+  local c <close> = setmetatable({}, { __close = function() while true do end end })
+  error "on purpose"
+end)
+gate.get("/two-writers", function(_, res)
+  local failed
+  gate.spawn(function()
+    gate.sleep(0.05)
+    failed = select(2, pcall(res.write, res, "second"))
+    gate.log.info("second writer: " .. tostring(failed))
+  end)
+  for _ = 1, 12 do res:write(("w"):rep(1024 * 1024)) end
+end)
+gate.ws("/once", function(ws)
+  ws.data.runs = (ws.data.runs or 0) + 1
+  gate.log.info("once run " .. ws.data.runs)
+  if ws.data.runs == 1 then gate.sleep(0.2) end
+end)
+gate.ws("/slow", {
+  message = function(_, data) gate.log.info("slow got " .. data:sub(1, 4)) gate.sleep(0.005) end,
+  close = function(_, code) gate.log.info("slow closed " .. code) end,
+})
+]]
+
+local function start(options)
+  options = options or {}
+  options.scripts = options.scripts or SCRIPT
+  return tidegate.start(options)
+end
+
+describe("a server that is", function()
+  local server
+  setup(function() server = start { args = { "--handler-time", "0.3", "--workers", "1" } } end)
+  teardown(function() server:stop() end)
+  after_each(function() tcp.close_all() end)
+
+  it("asked to wait behind a C function says that it cannot", function()
+    local connection <close> = http.connect(server)
+    local mark = server:mark()
+    connection:send "POST /gsub HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+    assert.equal(500, connection:response().status)
+    server:wait_for_log("cannot wait here", mark)
+    assert.equal(500, http.get(server, "/sort").status)
+    assert.equal("ok", http.get(server, "/ok").body)
+  end)
+
+  it("kept in __close without end stops it", function()
+    assert.equal(500, http.get(server, "/closing").status)
+    assert.equal("ok", http.get(server, "/ok").body)
+  end)
+
+  it("written a response by two tasks refuses the second", function()
+    local connection <close> = http.connect(server, { paused = true, receive_buffer = 65536 })
+    local mark = server:mark()
+    connection:send(http.format_request("GET", "/two-writers"))
+    server:wait_for_log("second writer: .*another task waits", mark)
+    connection.socket:resume()
+    assert.equal(12 * 1024 * 1024, #connection:response().body)
+  end)
+
+  it("left a message when a task function returns does not run it again", function()
+    local client = ws.connect(server, "/once")
+    local mark = server:mark()
+    client:send "m"
+    client:wait_close()
+    assert.equal("ok", http.get(server, "/ok").body)
+    assert.is_nil(server:find_log("once run 2", mark))
+  end)
+
+  it("sent the end of a client's side still sends all of the answer", function()
+    local connection <close> = http.connect(server)
+    connection:send(http.format_request("GET", "/big"))
+    connection.socket:shutdown()
+    assert.equal(8 * 1024 * 1024, #connection:response().body)
+  end)
+
+  it("sent the end behind pipelined requests answers them all", function()
+    local connection <close> = http.connect(server)
+    connection:send(http.format_request("GET", "/sleep?s=0.1") .. http.format_request("GET", "/ok"):rep(2))
+    connection.socket:shutdown()
+    assert.equal("slept", connection:response().body)
+    assert.equal("ok", connection:response().body)
+    assert.equal("ok", connection:response().body)
+    connection:expect_end()
+  end)
+
+  it("reset by clients while handlers wake lives on", function()
+    for _ = 1, 40 do
+      local held = {}
+      for i = 1, 10 do
+        held[i] = tcp.connect(server)
+        held[i]:send(http.format_request("GET", "/sleep?s=0.02"))
+      end
+      for i = 1, 10 do held[i]:close() end
+    end
+    assert.equal("ok", http.get(server, "/ok").body)
+  end)
+
+  it("not read while messages and the close wait gets them all, in order", function()
+    local client = ws.connect(server, "/slow")
+    local mark = server:mark()
+    for i = 1, 60 do client:send(("%04d"):format(i) .. ("x"):rep(4000)) end
+    client:send_frame { opcode = 8, data = "\x03\xe8" }
+    client.socket:shutdown()
+    server:wait_for_log("slow closed 1000", mark)
+    assert.truthy(server:find_log("slow got 0060", mark))
+  end)
+end)
+
+describe("a client that asks and never reads", function()
+  it("is not answered into memory", function()
+    local server <close> = start { args = { "--workers", "1" } }
+    local connection <close> = http.connect(server, { paused = true, receive_buffer = 4096 })
+    local requests = http.format_request("GET", "/page"):rep(500)
+    connection:send(requests)
+    loop.poll(function() return http.get(server, "/ok").body == "ok" end, "answer")
+    local status = assert(io.open("/proc/" .. server.process.pid .. "/status")):read "a"
+    local kib = tonumber(status:match "VmRSS:%s+(%d+)")
+    local allowed = os.getenv "TIDEGATE_PRESET" == "release" and 60000 or 1000000
+    assert.is_true(kib < allowed, "resident KiB: " .. kib)
+    connection.socket:resume()
+    for _ = 1, 500 do assert.equal(200000, #connection:response().body) end
+  end)
+end)
+
+describe("a session whose route vanished", function()
+  it("outlives more reloads until it is closed", function()
+    local server <close> = start { scripts = { ["app.lua"] = SCRIPT, ["x.lua"] =
+      "require('tidegate').ws('/x', function(ws) require('tidegate').sleep(0.5) end)" } }
+    local client = ws.connect(server, "/x", { auto_close = false })
+    assert.is_true(server:edit { ["x.lua"] = false })
+    for i = 1, 3 do assert.is_true(server:edit { ["y.lua"] = "-- " .. i }) end
+    assert.equal(1012, (client:wait_close()))
+  end)
+end)
