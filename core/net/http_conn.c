@@ -214,7 +214,11 @@ static void refuse(struct http_conn *http, int status, const char *reason) {
   http->body_is_complete = true;
   tell_app_closed(http);
   if (http->is_started) {
-    conn_close(http->conn);
+    // A complete answer still goes out; half of one must not look complete.
+    if (http->is_ended)
+      conn_finish(http->conn);
+    else
+      conn_close(http->conn);
     return;
   }
   struct buf *out = conn_out(http->conn);

@@ -13,6 +13,7 @@ gate.get("/sleep", function(req) gate.sleep(tonumber(req.query.s)) return "slept
 gate.get("/big", function() return ("0123456789abcdef"):rep(1024 * 1024 // 2) end)
 gate.get("/page", function() return ("p"):rep(200000) end)
 gate.post("/gsub", function(req) return (("x"):gsub("x", function() return req:body() end)) end)
+gate.post("/early", function() return "early" end)
 gate.get("/sort", function()
   local list = { 2, 1, 3 }
   table.sort(list, function(a, b) gate.sleep(0.01) return a < b end)
@@ -91,6 +92,13 @@ describe("a server that is", function()
     connection:send(http.format_request("GET", "/big"))
     connection.socket:shutdown()
     assert.equal(8 * 1024 * 1024, #connection:response().body)
+  end)
+
+  it("sent a broken body behind the answer still sends the answer", function()
+    local connection <close> = http.connect(server)
+    connection:send "POST /early HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    assert.equal("early", connection:response().body)
+    connection:expect_end()
   end)
 
   it("sent the end behind pipelined requests answers them all", function()
