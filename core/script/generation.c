@@ -211,21 +211,25 @@ static void read_listing(lua_State *L, struct generation *generation, int result
 
 // ---- loading -------------------------------------------------------------
 
-// Runs inside a task: function(generation as light userdata).
-static int run_scripts(lua_State *L) {
-  struct generation *generation = lua_touserdata(L, 1);
+// The next chunk to be loaded in a step of its own, NULL when none is left:
+// the framework's modules (but for the two that only tie it together), so that
+// no single step has them all, then the scripts.
+static const struct chunk *next_chunk(struct generation *generation) {
   const struct bundle *bundle = generation->bundle;
-  lua_newtable(L);
-  generation->loaded_ref = vm_ref(L);
-  push_environment(L, generation);
-  generation->env_ref = vm_ref(L);
-  for (size_t i = 0; i < bundle->count; i++) {
-    if (!bundle->chunks[i].is_script) continue;
-    push_module(L, generation, &bundle->chunks[i]);
-    lua_settop(L, 1);
+  while (generation->next_step < 2 * bundle->count) {
+    size_t step = generation->next_step++;
+    bool is_script_pass = step >= bundle->count;
+    const struct chunk *chunk = &bundle->chunks[step % bundle->count];
+    bool is_framework = strncmp(chunk->module, "tidegate.", 9) == 0 && !chunk->is_script &&
+                        strcmp(chunk->module, "tidegate.app") != 0;
+    if (is_script_pass ? chunk->is_script : is_framework) return chunk;
   }
-  const struct chunk *app = bundle_find(bundle, "tidegate.app");
-  if (app == NULL) return luaL_error(L, "the framework has no module \"tidegate.app\"");
+  return NULL;
+}
+
+static void take_result(lua_State *L, struct generation *generation) {
+  const struct chunk *app = bundle_find(generation->bundle, "tidegate.app");
+  if (app == NULL) luaL_error(L, "the framework has no module \"tidegate.app\"");
   push_module(L, generation, app);
   lua_getfield(L, -1, "finish");
   lua_call(L, 0, 1);
@@ -233,53 +237,79 @@ static int run_scripts(lua_State *L) {
   generation->dispatch_ref = ref_field(L, result, "dispatch");
   read_routes(L, generation, result);
   read_listing(L, generation, result);
+  generation->is_loaded = true;
+}
+
+// Runs inside a task: function(generation as light userdata).
+static int run_step(lua_State *L) {
+  struct generation *generation = lua_touserdata(L, 1);
+  if (generation->loaded_ref == LUA_NOREF) {
+    lua_newtable(L);
+    generation->loaded_ref = vm_ref(L);
+    push_environment(L, generation);
+    generation->env_ref = vm_ref(L);
+  }
+  const struct chunk *chunk = next_chunk(generation);
+  if (chunk != NULL) push_module(L, generation, chunk);
+  else take_result(L, generation);
   return 0;
 }
 
-struct load {
+struct step {
   struct generation *generation;
   bool ok;
   char *error;
 };
 
-static void on_loaded(struct task *task, void *owner, bool ok, const char *error) {
+static void on_step_ended(struct task *task, void *owner, bool ok, const char *error) {
   (void)task;
-  struct load *load = owner;
-  load->ok = ok;
-  if (!ok) load->error = mem_strdup(error);
+  struct step *step = owner;
+  step->ok = ok;
+  if (!ok) step->error = mem_strdup(error);
 }
 
-static const struct task_owner load_owner = {on_loaded, NULL, true};
+static const struct task_owner step_owner = {on_step_ended, NULL, true};
 
-static int start_loading(lua_State *L) {
-  struct load *load = lua_touserdata(L, 1);
-  struct vm *vm = vm_of(L);
-  struct task *task = task_new(vm, &load_owner, load);
-  lua_pushcfunction(task->co, run_scripts);
-  lua_pushlightuserdata(task->co, load->generation);
+static int start_step(lua_State *L) {
+  struct step *step = lua_touserdata(L, 1);
+  struct task *task = task_new(vm_of(L), &step_owner, step);
+  lua_pushcfunction(task->co, run_step);
+  lua_pushlightuserdata(task->co, step->generation);
   task_resume(task, 1);
   return 0;
 }
 
-struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
-                                   char **error) {
+struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsigned number) {
   struct generation *generation = mem_zalloc(sizeof *generation);
   generation->vm = vm;
   generation->bundle = bundle_ref(bundle);
   generation->number = number;
   generation->env_ref = generation->loaded_ref = generation->dispatch_ref = LUA_NOREF;
   list_init(&generation->timers);
-
-  struct load load = {generation, false, NULL};
-  vm->loading = generation;
-  bool entered = vm_enter(vm, start_loading, &load, "loading");
-  vm->loading = NULL;
-  if (!entered || !load.ok) {
-    *error = load.error != NULL ? load.error : mem_strdup("not enough memory to load the scripts");
-    generation_free(generation);
-    return NULL;
-  }
   return generation;
+}
+
+enum generation_progress generation_step(struct generation *generation, char **error) {
+  struct vm *vm = generation->vm;
+  struct step step = {generation, false, NULL};
+  vm->loading = generation;
+  bool entered = vm_enter(vm, start_step, &step, "loading");
+  vm->loading = NULL;
+  if (entered && step.ok) return generation->is_loaded ? GENERATION_READY : GENERATION_MORE;
+  *error = step.error != NULL ? step.error : mem_strdup("not enough memory to load the scripts");
+  return GENERATION_FAILED;
+}
+
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
+                                   char **error) {
+  struct generation *generation = generation_begin(vm, bundle, number);
+  for (;;) {
+    switch (generation_step(generation, error)) {
+      case GENERATION_MORE: continue;
+      case GENERATION_READY: return generation;
+      case GENERATION_FAILED: generation_free(generation); return NULL;
+    }
+  }
 }
 
 void generation_add_rule(struct generation *generation, const struct hub_rule *rule) {
@@ -340,7 +370,6 @@ static void move_sessions(struct vm *vm, struct generation *old, struct generati
 void generation_switch(struct vm *vm, struct generation *generation) {
   struct generation *old = vm->live;
   vm->live = generation;
-  generation->is_live = true;
   if (vm->worker->index == 0)
     hub_rules_set(vm->worker->hub, generation->rules, generation->rule_count);
   if (old != NULL) {

@@ -36,15 +36,22 @@ struct generation {
   struct hub_rule *rules;  // of gate.topic
   size_t rule_count;
   struct list timers;  // made while loading
-  bool is_live;
+  size_t next_step;             // of loading
+  bool is_loaded;
   struct buf listing;  // one line per route, for --check
 };
 
-// Runs all scripts of the bundle in a fresh environment. NULL on failure:
-// *error has file, line and reason (the caller frees it); the live generation
-// is untouched.
-struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
-                                   char **error);
+// Begins to load the bundle into a fresh environment. Each step then runs one
+// script (or framework module); between steps the live generation may handle
+// events, so that a reload never keeps a worker busy for long.
+// GENERATION_FAILED: *error has file, line and reason (the caller frees it) and
+// the generation is to be freed; the live one is untouched.
+enum generation_progress { GENERATION_MORE, GENERATION_READY, GENERATION_FAILED };
+struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsigned number);
+enum generation_progress generation_step(struct generation *generation, char **error);
+
+// All steps at once; NULL on failure.
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number, char **error);
 
 // Drops a generation that will not become live.
 void generation_free(struct generation *generation);

@@ -21,6 +21,7 @@ struct part {
   struct reload *reload;
   struct generation *generation;  // NULL: failed
   char *error;
+  uint64_t longest_ns;  // that one step took
 };
 
 struct reload {
@@ -82,15 +83,32 @@ static void on_step_done(uv_async_t *async) {
   if (is_done) take_next_step(reload);
 }
 
+// One step of loading, and the next in the worker's next turn.
+static void load_more(struct worker *worker, void *arg) {
+  struct part *part = arg;
+  uint64_t start_ns = clock_mono_ns();
+  enum generation_progress progress = generation_step(part->generation, &part->error);
+  uint64_t busy_ns = clock_mono_ns() - start_ns;
+  if (busy_ns > part->longest_ns) part->longest_ns = busy_ns;
+  if (progress == GENERATION_MORE) {
+    worker_post(worker, load_more, part);
+    return;
+  }
+  if (progress == GENERATION_FAILED) {
+    generation_free(part->generation);
+    part->generation = NULL;
+  }
+  log_debug("worker %u was busy loading for %.2f ms at a time", worker->index,
+            (double)part->longest_ns / 1e6);
+  finish_step(part->reload);
+}
+
 static void load_part(struct worker *worker, void *arg) {
   struct part *part = arg;
   struct reload *reload = part->reload;
-  uint64_t start_ns = clock_mono_ns();
-  part->generation =
-      generation_load(worker_app(worker), reload->bundle, reload->number + 1, &part->error);
-  log_debug("worker %u was busy loading for %.2f ms", worker->index,
-            (double)(clock_mono_ns() - start_ns) / 1e6);
-  finish_step(reload);
+  part->longest_ns = 0;
+  part->generation = generation_begin(worker_app(worker), reload->bundle, reload->number + 1);
+  load_more(worker, part);
 }
 
 static void switch_part(struct worker *worker, void *arg) {
