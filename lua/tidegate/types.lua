@@ -1,5 +1,5 @@
 ---@meta tidegate.core
--- Types of what the server gives to scripts, for editors (LuaLS). Never loaded.
+-- Types of what the server gives to scripts, for editors (LuaLS). Holds no code.
 -- What the members do is told in lua/README.md.
 
 ---@alias tidegate.kind "text"|"binary"
