@@ -159,6 +159,9 @@ static char *open_unix(const char *address, struct listener *out, size_t count, 
 
 char *listen_open(const char *address, struct listener *out, size_t count, char **name) {
   if (strncmp(address, "unix:", 5) == 0) return open_unix(address, out, count, name);
+  if (strncmp(address, "tls://", 6) == 0) {
+    return mem_format("\"%s\": TLS is not there yet; put a proxy in front", address);
+  }
   return open_tcp(address, out, count, name);
 }
 
