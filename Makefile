@@ -11,12 +11,11 @@ help: ## list these targets
 	@echo "Targets (PRESET=release|debug|asan|tsan, default release):"
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-run: ## install what is missing, build, and serve DIR (scripts/) on LISTEN (127.0.0.1:8080)
-	@.ci/setup run
-	@$(MAKE) --no-print-directory build
+run: build ## install what is missing, build, and serve DIR (scripts/) on LISTEN (127.0.0.1:8080)
 	build/$(PRESET)/tidegate --listen $(LISTEN) $(DIR)
 
-build: ## build build/release/tidegate alone
+build: ## install what is missing, and build build/release/tidegate alone
+	@.ci/setup run
 	@mkdir -p build
 	@cmake --preset $(PRESET) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 	@cmake --build build/$(PRESET) --target tidegate -j $(JOBS)
