@@ -76,25 +76,3 @@ struct ws_handshake ws_handshake_check(const struct http_request *request) {
   if (!write_accept(key, good.accept)) return refuse(500, "OpenSSL offers no SHA-1");
   return good;
 }
-
-// A position counts through the values as if they stood in a row, each with
-// one more byte for the separator that a list has there.
-bool ws_handshake_next_protocol(const struct http_request *request, size_t *position,
-                                struct slice *protocol) {
-  size_t start = 0;
-  for (size_t i = 0; i < request->header_count; i++) {
-    const struct http_header *header = &request->headers[i];
-    if (!slice_equal_nocase(header->name, slice_str("Sec-WebSocket-Protocol"))) continue;
-    size_t end = start + header->value.len + 1;
-    while (*position < end) {
-      struct slice rest = slice_of(header->value.ptr + (*position - start), end - 1 - *position);
-      const char *comma = rest.len > 0 ? memchr(rest.ptr, ',', rest.len) : NULL;
-      if (comma != NULL) rest.len = (size_t)(comma - rest.ptr);
-      *position += rest.len + 1;
-      *protocol = slice_trim(rest);
-      if (protocol->len > 0) return true;
-    }
-    start = end;
-  }
-  return false;
-}

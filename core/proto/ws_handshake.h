@@ -20,9 +20,4 @@ struct ws_handshake {
 // "Sec-WebSocket-Version: 13"), no body.
 struct ws_handshake ws_handshake_check(const struct http_request *request);
 
-// Walks the subprotocols the client offers, over all Sec-WebSocket-Protocol
-// headers, in order: start with *position = 0. False at the end.
-bool ws_handshake_next_protocol(const struct http_request *request, size_t *position,
-                                struct slice *protocol);
-
 #endif

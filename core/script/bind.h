@@ -19,7 +19,6 @@ void bind_open(lua_State *L);
 void bind_open_req(lua_State *L);
 void bind_open_res(lua_State *L);
 void bind_open_answer(lua_State *L);
-void bind_open_session(lua_State *L);  // bind_session.c: what ws and stream share
 void bind_open_ws(lua_State *L);
 void bind_open_stream(lua_State *L);
 void bind_open_hub(lua_State *L);

@@ -123,46 +123,11 @@ static void computes_accept(void **state) {
   }
 }
 
-#define PROTOCOL(value) \
-  { "Sec-WebSocket-Protocol", value }
-
-static void walks_protocols(void **state) {
-  (void)state;
-  static const struct {
-    const char *headers[MAX_HEADERS][2];
-    const char *expected;  // each followed by a bar
-  } protocols[] = {
-      {{{"Host", "a"}}, ""},
-      {{PROTOCOL("")}, ""},
-      {{PROTOCOL(",, ,\t,")}, ""},
-      {{PROTOCOL("chat")}, "chat|"},
-      {{PROTOCOL("chat, superchat")}, "chat|superchat|"},
-      {{PROTOCOL(" a ,b,\tc\t, ")}, "a|b|c|"},
-      {{PROTOCOL(",a,,b,")}, "a|b|"},
-      {{PROTOCOL("a"), {"Host", "x"}, {"sec-websocket-PROTOCOL", "b,c"}}, "a|b|c|"},
-      {{PROTOCOL(""), PROTOCOL(","), PROTOCOL("z"), PROTOCOL("")}, "z|"},
-  };
-  for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
-    struct http_header store[MAX_HEADERS];
-    struct http_request request = request_of(protocols[i].headers, store);
-    char walked[64] = "";
-    size_t position = 0, end = 0;
-    struct slice protocol;
-    while (ws_handshake_next_protocol(&request, &position, &protocol)) {
-      snprintf(walked + end, sizeof walked - end, "%.*s|", (int)protocol.len, protocol.ptr);
-      end = strlen(walked);
-    }
-    assert_string_equal(walked, protocols[i].expected);
-    assert_false(ws_handshake_next_protocol(&request, &position, &protocol));
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(checks_headers),
       cmocka_unit_test(checks_the_request_itself),
       cmocka_unit_test(computes_accept),
-      cmocka_unit_test(walks_protocols),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
