@@ -10,7 +10,7 @@ local SCRIPT = [[
 local gate = require "tidegate"
 gate.get("/ok", function() return "ok" end)
 gate.get("/sleep", function(req) gate.sleep(tonumber(req.query.s)) return "slept" end)
-gate.get("/big", function() return ("0123456789abcdef"):rep(1024 * 1024 // 2) end)
+gate.get("/big", function() return ("0123456789abcdef"):rep(4096):rep(128) end)
 gate.get("/page", function() return ("p"):rep(200000) end)
 gate.post("/gsub", function(req) return (("x"):gsub("x", function() return req:body() end)) end)
 gate.post("/early", function() return "early" end)

@@ -140,7 +140,7 @@ describe("a response that nobody reads", function()
   it("is given up after the write timeout", function()
     local server <close> = tidegate.start { args = { "--write-timeout", "0.2", "--connections", "2" }, scripts = [[
       local gate = require "tidegate"
-      gate.get("/big", function() return ("x"):rep(16 * 1024 * 1024) end)
+      gate.get("/big", function() return ("x"):rep(65536):rep(256) end)
       gate.get("/", function() return tostring(gate.stats().connections) end)
     ]] }
     local connection <close> = http.connect(server, { paused = true, receive_buffer = 65536 })

@@ -18,7 +18,7 @@ gate.post("/body", function(req)
   gate.log.info "waiting for the body"
   return req:body()
 end)
-gate.get("/big", function() return ("0123456789abcdef"):rep(1024 * 1024 // 4) end)
+gate.get("/big", function() return ("0123456789abcdef"):rep(4096):rep(64) end)
 gate.ws("/ws", {
   message = function(ws, data) ws:send(data) end,
   close = function(ws, code) gate.log.info("told " .. code) end,
