@@ -26,6 +26,8 @@ struct config {
   uint64_t heartbeat_ms, keepalive_ms;
   uint64_t send_queue_bytes;
   uint64_t connections;
+  uint64_t max_topics, max_subscriptions;
+  uint64_t hub_max_bytes;
   uint64_t vm_memory_bytes;
   uint64_t handler_time_ms;
   uint8_t layers[CONFIG_KEYS_MAX];  // which layer set each key

@@ -11,50 +11,63 @@
 static struct message_form busy;
 
 struct message *message_new(const struct message_fields *f) {
-  struct message *m = mem_alloc(sizeof *m + f->payload.len + f->event.len + f->key.len);
+  struct message *m =
+      mem_alloc(sizeof *m + f->payload.len + f->event.len + f->key.len + f->topic.len);
   memset(m, 0, sizeof *m);
   atomic_init(&m->refs, 1);
   m->kind = (uint8_t)f->kind;
   m->size = (uint32_t)f->payload.len;
   m->event_len = (uint8_t)f->event.len;
   m->key_len = (uint16_t)f->key.len;
+  m->topic_len = (uint8_t)f->topic.len;
   m->except = f->except;
   char *p = m->data;
-  const struct slice parts[] = {f->payload, f->event, f->key};
-  for (size_t i = 0; i < 3; i++) {
+  const struct slice parts[] = {f->payload, f->event, f->key, f->topic};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     if (parts[i].len > 0) memcpy(p, parts[i].ptr, parts[i].len);
     p += parts[i].len;
   }
   return m;
 }
 
+static size_t form_cost(const struct message_form *form) { return sizeof *form + form->len; }
+
+static void form_free(struct message_form *form) {
+  if (form == NULL) return;
+  atomic_fetch_sub_explicit(form->held_bytes, form_cost(form), memory_order_relaxed);
+  free(form);
+}
+
 void message_unref(struct message *m) {
   if (m == NULL) return;
   if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) return;
   for (int i = 0; i < MESSAGE_FORMS; i++)
-    free(atomic_load_explicit(&m->forms[i], memory_order_relaxed));
+    form_free(atomic_load_explicit(&m->forms[i], memory_order_relaxed));
   free(m);
 }
 
-static struct message_form *encode_form(const struct message *m, message_encode_fn *encode,
-                                        const char *epoch) {
+static struct message_form *encode_form(const struct message *m,
+                                        const struct message_encoder *encoder) {
   // The bytes are encoded behind the header in one buffer, which then becomes the form.
   struct buf out = {0};
   buf_reserve(&out, sizeof(struct message_form) + m->size + 64);
   buf_grew(&out, sizeof(struct message_form));
-  encode(m, epoch, &out);
+  encoder->encode(m, encoder->epoch, &out);
   struct message_form *form = (struct message_form *)(void *)out.data;
   form->len = buf_len(&out) - sizeof(struct message_form);
+  form->held_bytes = encoder->held_bytes;
+  atomic_fetch_add_explicit(encoder->encoded, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(encoder->held_bytes, form_cost(form), memory_order_relaxed);
   return form;
 }
 
 const struct message_form *message_form(struct message *m, unsigned index,
-                                        message_encode_fn *encode, const char *epoch) {
+                                        const struct message_encoder *encoder) {
   _Atomic(struct message_form *) *place = &m->forms[index];
   struct message_form *form = atomic_load_explicit(place, memory_order_acquire);
   if (form != NULL && form != &busy) return form;
   if (form == NULL && atomic_compare_exchange_strong(place, &form, &busy)) {
-    form = encode_form(m, encode, epoch);
+    form = encode_form(m, encoder);
     atomic_store_explicit(place, form, memory_order_release);
     return form;
   }

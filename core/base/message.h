@@ -18,21 +18,27 @@ enum { MESSAGE_FORMS = 4 };
 
 // The encoded bytes of one form. len 0: this form does not carry the message.
 struct message_form {
+  atomic_ullong *held_bytes;  // of the encoder that made it
   size_t len;
   char bytes[];
 };
 
 struct message {
   atomic_uint refs;
-  uint8_t kind;           // enum message_kind
-  uint8_t event_len;      // SSE event name, 0 for none
-  uint16_t key_len;       // conflation key, 0 for none
-  uint32_t size;          // payload bytes
-  uint64_t seq;           // set by the hub when published, 0 before
-  uint64_t except;        // id of the connection that is left out, 0 for none
-  uint64_t published_ms;  // monotonic, set by the hub
+  uint8_t kind;       // enum message_kind
+  uint8_t event_len;  // SSE event name, 0 for none
+  uint8_t topic_len;
+  uint16_t key_len;  // conflation key, 0 for none
+  uint32_t size;     // payload bytes
+  uint64_t except;   // id of the connection that is left out, 0 for none
+  // Set by the hub when it is published; 0 before:
+  uint64_t seq;
+  uint64_t published_ms;  // monotonic
+  uint64_t ordinal;       // its place in the log of its topic
+  uint64_t newer;         // ordinal of the next message with its key, 0: none; the hub's lock
+  uint32_t keyed;         // messages with a key before it in the log, modulo 2^32
   _Atomic(struct message_form *) forms[MESSAGE_FORMS];
-  char data[];  // payload, then event name, then key
+  char data[];  // payload, then event name, key, and topic
 };
 
 struct message_fields {
@@ -40,6 +46,7 @@ struct message_fields {
   struct slice payload;  // at most UINT32_MAX bytes
   struct slice event;    // at most 255 bytes, no CR, LF or NUL
   struct slice key;      // at most 65535 bytes
+  struct slice topic;    // at most 255 bytes
   uint64_t except;
 };
 
@@ -64,14 +71,31 @@ static inline struct slice message_key(const struct message *m) {
   return slice_of(m->data + m->size + m->event_len, m->key_len);
 }
 
+static inline struct slice message_topic(const struct message *m) {
+  return slice_of(m->data + m->size + m->event_len + m->key_len, m->topic_len);
+}
+
+// The memory it takes, without its forms.
+static inline size_t message_cost(const struct message *m) {
+  return sizeof *m + m->size + m->event_len + m->key_len + m->topic_len;
+}
+
 // Appends the wire form of m to out; appends nothing when the form cannot
 // carry it. `epoch` is the hub's, for ids.
 typedef void message_encode_fn(const struct message *m, const char *epoch, struct buf *out);
 
-// The cached form `index` of m, encoded by `encode` on first use. Safe from any
+// What makes one form, and counts it. Lives longer than the messages.
+struct message_encoder {
+  message_encode_fn *encode;
+  const char *epoch;
+  atomic_ullong *encoded;     // forms made
+  atomic_ullong *held_bytes;  // memory of the forms that exist
+};
+
+// The cached form `index` of m, made by the encoder on first use. Safe from any
 // thread; concurrent first uses encode once, the others wait for it. The bytes
 // live as long as the message.
 const struct message_form *message_form(struct message *m, unsigned index,
-                                        message_encode_fn *encode, const char *epoch);
+                                        const struct message_encoder *encoder);
 
 #endif

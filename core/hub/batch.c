@@ -8,14 +8,8 @@
 
 enum { KEEP_BYTES = 1024 * 1024 };
 
-static void encode_and_count(const struct message *m, const char *epoch, struct buf *out) {
-  const struct form_encoder *encoder = (const struct form_encoder *)(const void *)epoch;
-  encoder->encode(m, epoch, out);
-  atomic_fetch_add_explicit(encoder->encoded, 1, memory_order_relaxed);
-}
-
 struct slice hub_form(struct hub *hub, struct message *m, unsigned form) {
-  const struct message_form *f = message_form(m, form, encode_and_count, hub->forms[form].epoch);
+  const struct message_form *f = message_form(m, form, &hub->encoders[form]);
   return slice_of(f->bytes, f->len);
 }
 

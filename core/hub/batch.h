@@ -5,14 +5,6 @@
 
 #include "hub/hub.h"
 
-// An encoder with what it needs to count its calls. The epoch comes first: a
-// message_encode_fn is given nothing else, and finds its way back from there.
-struct form_encoder {
-  char epoch[HUB_ID_MAX];
-  message_encode_fn *encode;
-  atomic_ullong *encoded;
-};
-
 // The contiguous batch of one form.
 struct batch_form {
   struct hub_batch batch;

@@ -38,6 +38,7 @@ static void take_topic(struct hub_port *port, struct topic_port *place) {
     turn->messages[turn->message_count++] = message_ref(topic_at(t, i));
   }
   if (count > 0) turn->live_count++;
+  place->start = place->end;
   place->end = t->head;
 }
 
@@ -58,7 +59,7 @@ static void finish_turn(struct hub_port *port) {
   pthread_mutex_lock(&port->hub->lock);
   for (size_t i = 0; i < turn->topic_count; i++) {
     struct topic_port *place = turn->topics[i].place;
-    place->pos = place->end;
+    place->pos = place->start = place->end;
     hub_topic_trim(port->hub, place->topic, now_ms);
   }
   pthread_mutex_unlock(&port->hub->lock);
@@ -108,15 +109,25 @@ static bool is_left_out(const struct chunk *chunk, uint64_t reader_id) {
 static bool follows(const struct hub_port *port, const struct chunk *chunk,
                     const struct hub_sub *sub) {
   const struct hub_reader *reader = sub->reader;
-  return sub->cursor == chunk->start && !reader->is_blocked && reader->behind == NULL &&
-         (port->turn.live_count == 1 || reader->sub_count == 1) && !is_left_out(chunk, reader->id);
+  return sub->cursor == chunk->start && reader->form != HUB_FORM_NONE && !reader->is_blocked &&
+         reader->behind == NULL && (port->turn.live_count == 1 || reader->sub_count == 1) &&
+         !is_left_out(chunk, reader->id);
+}
+
+static uint64_t count_lost(struct hub_port *port, const struct hub_sub *sub) {
+  pthread_mutex_lock(&port->hub->lock);
+  uint64_t lost = topic_lost_since(sub->place->topic, sub->cursor, sub->keyed);
+  pthread_mutex_unlock(&port->hub->lock);
+  return lost;
 }
 
 // A blocked reader need not be writable to be told that it has lagged to its end.
-static void defer(struct hub_sub *sub, const struct turn_topic *topic) {
-  enum hub_lag lag = sub->lag != HUB_LAG_DEFAULT ? sub->lag : topic->lag;
-  if (sub->reader->is_blocked && lag == HUB_LAG_CLOSE && sub->cursor < topic->base) {
-    port_tell_gap(sub, topic->base - sub->cursor, lag);
+static void defer(struct hub_port *port, struct hub_sub *sub, const struct turn_topic *topic) {
+  enum hub_lag lag = sub->lag != HUB_LAG_DEFAULT ? (enum hub_lag)sub->lag : topic->lag;
+  bool may_end = sub->reader->is_blocked && lag == HUB_LAG_CLOSE && sub->cursor < topic->base;
+  uint64_t lost = may_end ? count_lost(port, sub) : 0;
+  if (lost > 0) {
+    port_tell_gap(sub, lost, lag);
   } else {
     port_sub_defer(sub);
   }
@@ -139,7 +150,7 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
     struct hub_reader *reader = sub->reader;
     if (reader->is_ended || sub->cursor >= chunk->start + chunk->count) continue;
     if (!follows(port, chunk, sub)) {
-      defer(sub, chunk->topic);
+      defer(port, sub, chunk->topic);
       continue;
     }
     const struct batch_form *form = batch_get(port->hub, &port->batches, reader->form);
@@ -148,6 +159,7 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
     delivered += taken - empty;
     skipped += empty;
     sub->cursor += taken;
+    if (taken > 0) sub->keyed = topic_keyed_after(place->topic, chunk->messages[taken - 1]);
     if (taken < chunk->count) port_sub_defer(sub);
   }
   atomic_fetch_add_explicit(&counters->delivered, delivered, memory_order_relaxed);

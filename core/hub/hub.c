@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "hub/internal.h"
+#include "hub/presence.h"
 
 // ---- life ----------------------------------------------------------------
 
@@ -22,29 +23,37 @@ struct hub *hub_new(message_encode_fn *const *encoders, unsigned form_count) {
   struct hub *hub = mem_zalloc(sizeof *hub);
   pthread_mutex_init(&hub->lock, NULL);
   map_init(&hub->topics);
-  list_init(&hub->sweep);
+  list_init(&hub->used);
+  list_init(&hub->presences);
+  list_init(&hub->leaving);
   hub->rules = rules_new(NULL, 0);
   hub->rules_version = 1;
-  hub->max_bytes = HUB_MAX_BYTES;
+  hub->limits = (struct hub_limits){HUB_MAX_BYTES, HUB_MAX_TOPICS, UINT64_MAX};
   draw_epoch(hub->epoch);
-  hub->form_count = form_count;
   for (unsigned i = 0; i < form_count && i < MESSAGE_FORMS; i++) {
-    struct form_encoder *form = &hub->forms[i];
-    memcpy(form->epoch, hub->epoch, sizeof hub->epoch);
-    form->encode = encoders[i];
-    form->encoded = &hub->counters.encoded;
+    hub->encoders[i] = (struct message_encoder){encoders[i], hub->epoch, &hub->counters.encoded,
+                                                &hub->counters.form_bytes};
   }
   return hub;
 }
 
 void hub_free(struct hub *hub) {
   if (hub == NULL) return;
-  while (!list_is_empty(&hub->sweep))
-    topic_free(list_entry(hub->sweep.next, struct topic, sweep_link));
+  struct topic *t;
+  for (size_t at = 0; (t = map_next(&hub->topics, &at)) != NULL;) {
+    presence_free(t);
+    topic_free(t);
+  }
   map_free(&hub->topics);
   rules_free(hub->rules);
   pthread_mutex_destroy(&hub->lock);
   free(hub);
+}
+
+void hub_limits_set(struct hub *hub, const struct hub_limits *limits) {
+  if (limits->max_bytes > 0) hub->limits.max_bytes = limits->max_bytes;
+  if (limits->max_topics > 0) hub->limits.max_topics = limits->max_topics;
+  if (limits->max_subscriptions > 0) hub->limits.max_subscriptions = limits->max_subscriptions;
 }
 
 void hub_rules_set(struct hub *hub, const struct hub_rule *rules, size_t count) {
@@ -84,33 +93,73 @@ struct topic *hub_topic_find(struct hub *hub, struct slice name) {
 
 struct topic *hub_topic_create(struct hub *hub, struct slice name) {
   struct topic *t = topic_new(name, *vanished_place(hub, name));
+  size_t cap = hub->topics.cap;
   map_set(&hub->topics, topic_name(t), t);
-  list_append(&hub->sweep, &t->sweep_link);
+  if (hub->topics.cap != cap) hub->topics_version++;
   return t;
+}
+
+static void remove_topic(struct hub *hub, struct topic *t) {
+  note_vanished(hub, topic_name(t), t->lost_seq);
+  map_remove(&hub->topics, topic_name(t));
+  hub->topics_version++;
+  topic_free(t);
 }
 
 const struct hub_rule *hub_topic_rule(struct hub *hub, struct topic *t) {
   if (t->rules_version != hub->rules_version) {
-    t->rule = rules_find(hub->rules, topic_name(t));
+    t->rule = t->is_tap ? tap_rule() : rules_find(hub->rules, topic_name(t));
+    t->tap_mask = t->is_tap ? 0 : tap_mask_of(hub, topic_name(t));
     t->rules_version = hub->rules_version;
   }
   return t->rule;
 }
 
-void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {
-  hub_topic_rule(hub, t);
-  struct topic_loss loss = topic_trim(t, now_ms, hub->kept_bytes > hub->max_bytes);
-  if (loss.count == 0) return;
-  hub->kept_bytes -= loss.bytes + loss.count * sizeof(struct message);
-  atomic_fetch_add_explicit(&hub->counters.evicted, loss.count, memory_order_relaxed);
+static void account(struct hub *hub, const struct topic *t, const struct topic_loss *loss) {
+  // What a tap holds are references, bounded by the tap's own rule.
+  if (t->is_tap || loss->count == 0) return;
+  hub->kept_bytes -= loss->bytes;
+  atomic_fetch_add_explicit(&hub->counters.evicted, loss->count, memory_order_relaxed);
 }
 
-void hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
+void hub_topic_used(struct hub *hub, struct topic *t) {
+  if (t->is_tap || topic_is_empty(t) || hub->used.prev == &t->used_link) return;
+  list_remove(&t->used_link);
+  list_append(&hub->used, &t->used_link);
+}
+
+void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {
+  hub_topic_rule(hub, t);
+  struct topic_loss loss = topic_trim(t, now_ms);
+  account(hub, t, &loss);
+  if (loss.count > 0 && topic_is_empty(t)) list_remove(&t->used_link);
+}
+
+bool hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
+  if (t->is_tap && t->sub_count == 0) {
+    tap_remove(hub, t);
+    return true;
+  }
   hub_topic_trim(hub, t, now_ms);
-  if (!topic_is_idle(t)) return;
-  note_vanished(hub, topic_name(t), t->lost_seq);
-  map_remove(&hub->topics, topic_name(t));
-  topic_free(t);
+  if (!topic_is_idle(t)) return false;
+  remove_topic(hub, t);
+  return true;
+}
+
+static uint64_t held_bytes(const struct hub *hub) {
+  return hub->kept_bytes + atomic_load_explicit(&hub->counters.form_bytes, memory_order_relaxed);
+}
+
+// Makes room when all logs together hold more than they may, needed or not.
+static void evict_for_memory(struct hub *hub) {
+  while (held_bytes(hub) > hub->limits.max_bytes && !list_is_empty(&hub->used)) {
+    struct topic *t = list_entry(hub->used.next, struct topic, used_link);
+    struct topic_loss loss = topic_drop_oldest(t);
+    account(hub, t, &loss);
+    atomic_fetch_add_explicit(&hub->counters.evicted_memory, loss.count, memory_order_relaxed);
+    if (topic_is_empty(t)) list_remove(&t->used_link);
+    if (topic_is_idle(t)) remove_topic(hub, t);
+  }
 }
 
 // ---- publish -------------------------------------------------------------
@@ -122,12 +171,7 @@ bool hub_port_mark(struct topic_port *place) {
   return !atomic_exchange_explicit(&port->is_signalled, true, memory_order_acq_rel);
 }
 
-struct wakes {
-  size_t count;
-  struct hub_port *ports[HUB_PORTS];
-};
-
-static void mark_ports(struct topic *t, struct hub_port *from, struct wakes *wakes) {
+static void mark_ports(struct topic *t, struct hub_port *from, struct hub_wakes *wakes) {
   for (uint32_t i = 0; i < t->port_count; i++) {
     struct hub_port *port = t->ports[i]->port;
     if (!hub_port_mark(t->ports[i]) || (port == from && !port->is_draining)) continue;
@@ -136,56 +180,78 @@ static void mark_ports(struct topic *t, struct hub_port *from, struct wakes *wak
   }
 }
 
-// Waking is a system call, so it is done without the lock.
-static void wake_ports(const struct wakes *wakes) {
+void hub_wake_ports(struct hub_wakes *wakes) {
   for (size_t i = 0; i < wakes->count; i++) {
     struct hub_port *port = wakes->ports[i];
     port->ops.wake(port->ctx);
     atomic_fetch_sub_explicit(&port->waker_count, 1, memory_order_release);
   }
+  wakes->count = 0;
 }
 
-// The topic that will keep a message of `size` bytes; NULL with HUB_OK when
-// nobody would see it, so that a stray publish leaves nothing behind.
-static enum hub_status topic_for(struct hub *hub, struct slice name, uint32_t size,
-                                 struct topic **out) {
-  struct topic *t = hub_topic_find(hub, name);
-  const struct hub_rule *rule = t != NULL ? hub_topic_rule(hub, t) : rules_find(hub->rules, name);
-  if (size > rule->bytes) return HUB_TOO_LARGE;
-  if (t == NULL && rule->history > 0) t = hub_topic_create(hub, name);
-  *out = t;
-  return HUB_OK;
-}
-
-static enum hub_status publish_locked(struct hub *hub, struct hub_port *from, struct slice name,
-                                      struct message *m, struct wakes *wakes) {
-  struct topic *t = NULL;
-  enum hub_status status = topic_for(hub, name, m->size, &t);
-  if (status != HUB_OK) return status;
-  m->seq = ++hub->seq;
-  if (t == NULL) {
-    note_vanished(hub, name, m->seq);
-    return HUB_OK;
-  }
-  topic_append(t, message_ref(m));
-  hub->kept_bytes += m->size + sizeof *m;
+static void append(struct hub *hub, struct hub_port *from, struct topic *t, struct message *m,
+                   struct hub_wakes *wakes) {
+  struct topic_loss loss = topic_append(t, message_ref(m));
+  account(hub, t, &loss);
+  if (!t->is_tap) hub->kept_bytes += message_cost(m);
+  hub_topic_used(hub, t);
   mark_ports(t, from, wakes);
-  hub_topic_settle(hub, t, m->published_ms);
+}
+
+void hub_publish_locked(struct hub *hub, struct hub_port *from, struct topic *t, struct message *m,
+                        struct hub_wakes *wakes) {
+  m->seq = ++hub->seq;
+  if (t != NULL) {
+    append(hub, from, t, m, wakes);
+  } else {
+    note_vanished(hub, message_topic(m), m->seq);
+  }
+  uint64_t taps = t != NULL ? t->tap_mask : tap_mask_of(hub, message_topic(m));
+  for (; taps != 0; taps &= taps - 1) {
+    struct topic *tap = hub->taps[__builtin_ctzll(taps)];
+    append(hub, from, tap, m, wakes);
+    hub_topic_trim(hub, tap, m->published_ms);
+  }
+  if (t != NULL) hub_topic_settle(hub, t, m->published_ms);
+  evict_for_memory(hub);
+}
+
+static const struct hub_rule *rule_of(struct hub *hub, struct topic *t, struct slice name) {
+  return t != NULL ? hub_topic_rule(hub, t) : rules_find(hub->rules, name);
+}
+
+struct topic *hub_topic_for(struct hub *hub, struct slice name) {
+  struct topic *t = hub_topic_find(hub, name);
+  if (t == NULL && rule_of(hub, t, name)->history > 0) t = hub_topic_create(hub, name);
+  if (t != NULL) hub_topic_rule(hub, t);
+  return t;
+}
+
+static enum hub_status publish_checked(struct hub *hub, struct hub_port *from, struct message *m,
+                                       struct hub_wakes *wakes) {
+  struct slice name = message_topic(m);
+  struct topic *t = hub_topic_find(hub, name);
+  const struct hub_rule *rule = rule_of(hub, t, name);
+  if (m->size > rule->bytes) return HUB_TOO_LARGE;
+  if (t == NULL && rule->history > 0) t = hub_topic_for(hub, name);
+  hub_publish_locked(hub, from, t, m, wakes);
   return HUB_OK;
 }
 
-enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct slice topic,
-                            struct message *m, uint64_t *seq) {
+bool hub_topic_is_valid(struct slice topic) { return topic_name_is_valid(topic); }
+
+enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct message *m,
+                            uint64_t *seq) {
   enum hub_status status = HUB_BAD_TOPIC;
-  struct wakes wakes;
+  struct hub_wakes wakes;
   wakes.count = 0;
-  if (!topic_name_is_valid(topic)) goto cleanup;
+  if (!topic_name_is_valid(message_topic(m))) goto cleanup;
   m->published_ms = clock_mono_ms();
   pthread_mutex_lock(&hub->lock);
-  status = publish_locked(hub, from, topic, m, &wakes);
+  status = publish_checked(hub, from, m, &wakes);
   pthread_mutex_unlock(&hub->lock);
   if (status != HUB_OK) goto cleanup;
-  wake_ports(&wakes);
+  hub_wake_ports(&wakes);
   atomic_fetch_add_explicit(&hub->counters.published, 1, memory_order_relaxed);
   if (seq != NULL) *seq = m->seq;
 cleanup:
@@ -210,17 +276,27 @@ size_t hub_topic_count(struct hub *hub) {
   return count;
 }
 
+// Looks at the topics of up to HUB_SWEEP_STEP slots of the map. One that goes
+// may draw its neighbour into its slot, which is then looked at again; others
+// may slip by until the next round.
+static void sweep_step(struct hub *hub, uint64_t now_ms) {
+  struct map *topics = &hub->topics;
+  for (size_t i = 0; i < HUB_SWEEP_STEP && topics->cap > 0; i++) {
+    if (hub->sweep_at >= topics->cap) hub->sweep_at = 0;
+    struct topic *t = topics->slots[hub->sweep_at].value;
+    if (t == NULL || !hub_topic_settle(hub, t, now_ms)) hub->sweep_at++;
+  }
+}
+
 void hub_sweep(struct hub *hub) {
   uint64_t now_ms = clock_mono_ms();
-  size_t left = HUB_SWEEP_MAX;
-  while (left > 0) {
+  size_t slots = 0, wanted = 1;
+  while (slots < wanted) {
     pthread_mutex_lock(&hub->lock);
-    if (left > hub->topics.count) left = hub->topics.count;
-    for (size_t step = left < HUB_SWEEP_STEP ? left : HUB_SWEEP_STEP; step > 0; step--, left--) {
-      struct list *node = list_pop(&hub->sweep);
-      list_append(&hub->sweep, node);
-      hub_topic_settle(hub, list_entry(node, struct topic, sweep_link), now_ms);
-    }
+    wanted = hub->topics.cap / HUB_SWEEP_CALLS + 1;
+    sweep_step(hub, now_ms);
     pthread_mutex_unlock(&hub->lock);
+    slots += HUB_SWEEP_STEP;
   }
+  presence_sweep(hub, now_ms);
 }

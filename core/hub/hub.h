@@ -30,8 +30,11 @@ enum hub_status {
   HUB_OK = 0,
   HUB_BAD_TOPIC = -1,  // not 1 to 255 bytes of UTF-8 without control characters
   HUB_TOO_LARGE = -2,  // payload larger than the topic's `bytes`
-  HUB_LIMIT = -3,      // the topic's subscriber limit is reached
+  HUB_LIMIT = -3,      // the subscribers of a topic, the topics of a reader, ...
   HUB_NOT_JOINED = -4,
+  HUB_NO_PRESENCE = -5,     // the topic's rule has presence turned off
+  HUB_BAD_MEMBER = -6,      // `as` is not 1 to 255 bytes of UTF-8 without control characters
+  HUB_INFO_TOO_LARGE = -7,  // `info` has more than HUB_INFO_MAX bytes
 };
 
 // What happens to a cursor that falls off the tail of its log.
@@ -47,29 +50,55 @@ enum hub_lag {
 // pattern with the most literal characters wins, then the one given later.
 struct hub_rule {
   const char *pattern;
-  uint32_t history;  // messages kept; 0: kept only while cursors may need them (HUB_WINDOW)
+  // Messages kept, and as many keys of which the newest message is kept beyond
+  // these; 0: kept only while cursors may need them (HUB_WINDOW).
+  uint32_t history;
   uint64_t bytes;    // payload bytes kept and largest message; 0: HUB_BYTES
   uint64_t ttl_ms;   // age at which a message is dropped; 0: none
   enum hub_lag lag;  // HUB_LAG_DEFAULT means HUB_LAG_SKIP
   uint32_t limit;    // subscribers; 0: no limit
+  bool presence_off;
+  // How long a member that left is still one, so that a reconnect goes unseen;
+  // 0: HUB_GRACE_MS, HUB_GRACE_NONE: not at all.
+  uint32_t grace_ms;
 };
 
+#define HUB_GRACE_NONE UINT32_MAX
+
 enum {
+  HUB_GRACE_MS = 5000,
   HUB_WINDOW = 1024,
   HUB_BYTES = 1024 * 1024,
   HUB_TOPIC_MAX = 255,
+  HUB_MEMBER_MAX = 255,      // bytes of a member's id
+  HUB_INFO_MAX = 16 * 1024,  // bytes of its info
+  HUB_TAPS = 64,             // patterns of server-side subscribers
   HUB_ID_MAX = 32,
   HUB_PORTS = 256
 };
 
 struct hub_counters {
-  atomic_ullong published;  // messages
-  atomic_ullong delivered;  // message deliveries accepted by connections
-  atomic_ullong evicted;    // messages dropped by retention
-  atomic_ullong lagged;     // messages missed by cursors that fell off the log
-  atomic_ullong skipped;    // deliveries whose form cannot carry the message (binary over SSE)
-  atomic_ullong encoded;    // forms encoded
+  atomic_ullong published;       // messages
+  atomic_ullong delivered;       // message deliveries accepted by connections
+  atomic_ullong evicted;         // messages dropped by retention
+  atomic_ullong evicted_memory;  // those of them that max_bytes drove out
+  atomic_ullong lagged;          // messages missed by cursors that fell off the log
+  atomic_ullong conflated;       // deliveries left out because a newer one of the key followed
+  atomic_ullong skipped;         // deliveries whose form cannot carry the message (binary over SSE)
+  atomic_ullong joins_refused;   // by a limit
+  atomic_ullong encoded;         // forms encoded
+  atomic_ullong form_bytes;      // memory of the encoded forms that exist now
 };
+
+// Bounds of the whole hub; 0 in a field: its default.
+struct hub_limits {
+  uint64_t max_bytes;          // messages and their forms; HUB_MAX_BYTES
+  uint32_t max_topics;         // that one reader may join; HUB_MAX_TOPICS
+  uint64_t max_subscriptions;  // of one port; no limit
+};
+
+#define HUB_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
+enum { HUB_MAX_TOPICS = 128 };
 
 // ---- life ----------------------------------------------------------------
 
@@ -81,26 +110,76 @@ void hub_free(struct hub *hub);  // after all ports are freed
 // Replaces all rules (copied). Topics take up their new rule at once.
 void hub_rules_set(struct hub *hub, const struct hub_rule *rules, size_t count);
 
+// To be called before there are ports.
+void hub_limits_set(struct hub *hub, const struct hub_limits *limits);
+
 const char *hub_epoch(const struct hub *hub);
 struct hub_counters *hub_counters(struct hub *hub);
 
 // ---- any thread ----------------------------------------------------------
 
-// Publishes m (takes over one reference, also on failure) to a topic that is
+bool hub_topic_is_valid(struct slice topic);  // else HUB_BAD_TOPIC
+
+// Publishes m (takes over one reference, also on failure) to its topic, which is
 // created when needed. A message is published once: its seq is set here.
 // `from` is the caller's own port, or NULL: that port is not woken, because
 // its thread drains before it sleeps (it is woken when it publishes from
 // within its own drain).
 // Returns HUB_OK and the message's seq in *seq (may be NULL).
-enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct slice topic,
-                            struct message *m, uint64_t *seq);
+enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct message *m,
+                            uint64_t *seq);
 
 size_t hub_count(struct hub *hub, struct slice topic);  // subscribers on all workers, exact
 size_t hub_topic_count(struct hub *hub);
 
-// Drops messages past their ttl and topics that hold nothing. Called about
-// once a second by one worker; touches a bounded number of topics a call.
+// What is due by time: messages past their ttl, topics that hold nothing,
+// members whose grace is over, and the diffs of presence. Called every
+// HUB_SWEEP_MS by one thread; touches a bounded number of topics a call.
 void hub_sweep(struct hub *hub);
+enum { HUB_SWEEP_MS = 100 };
+
+enum hub_since { HUB_SINCE_NOW, HUB_SINCE_FIRST, HUB_SINCE_LAST, HUB_SINCE_ID };
+
+// Which part of a log to read.
+struct hub_history_options {
+  enum hub_since
+      since;        // FIRST or NOW: all; LAST: the newest; ID: after `id`, in reverse before it
+  struct slice id;  // anything at all
+  size_t limit;     // messages; 0: no limit
+  bool is_reverse;  // the newest first
+};
+
+struct hub_history {
+  struct message **messages;  // one reference each
+  size_t count;
+  bool recovered;     // SINCE_ID: every message after id is still kept
+  bool missed_known;  // whether missed is exact
+  uint64_t missed;    // messages after id that are gone
+};
+
+// Reads what a topic keeps, the superseded messages of a key included.
+struct hub_history hub_history_read(struct hub *hub, struct slice topic,
+                                    const struct hub_history_options *options);
+void hub_history_free(struct hub_history *history);
+
+struct hub_topic_info {
+  char name[HUB_TOPIC_MAX];
+  uint8_t name_len;
+  uint32_t subscribers;
+  size_t messages;  // kept
+};
+
+// The topics that match a pattern, at most `limit`, in no order: an array of
+// *count (free it), NULL when there are none. *has_more: the limit cut it short.
+struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t limit,
+                                  size_t *count, bool *has_more);
+
+// Appends the members of a topic as a JSON array of {"id","info","since"}, in
+// order of joining: see presence.h.
+void hub_presence(struct hub *hub, struct slice topic, struct buf *out);
+
+// The topic on which the joins and leaves of a topic are told: this before its name.
+#define HUB_PRESENCE_PREFIX "presence:"
 
 // Ids: "<epoch>-<seq>" in at most HUB_ID_MAX bytes with the NUL.
 void hub_id_format(const struct hub *hub, uint64_t seq, char out[HUB_ID_MAX]);
@@ -153,6 +232,8 @@ bool hub_port_has_work(const struct hub_port *port);  // whether hub_drain would
 
 // ---- readers -------------------------------------------------------------
 
+enum { HUB_FORM_NONE = 255 };  // takes messages, not bytes
+
 // Embedded in a connection. Fields are the hub's, except as said.
 struct hub_reader {
   struct hub_port *port;
@@ -161,7 +242,7 @@ struct hub_reader {
   struct list pump_link;   // in the port's list of readers to bring up to date
   uint64_t id;             // connection id, matched against message->except
   uint32_t sub_count;
-  uint8_t form;     // index of its wire form
+  uint8_t form;     // index of its wire form, or HUB_FORM_NONE
   bool is_blocked;  // set by deliver: nothing is delivered until hub_reader_resume
   bool is_ended;    // a HUB_LAG_CLOSE gap was told
 };
@@ -172,13 +253,15 @@ void hub_reader_close(struct hub_reader *reader);  // leaves every topic
 // The reader can take bytes again; it is brought up to date in the next drain.
 void hub_reader_resume(struct hub_reader *reader);
 
-enum hub_since { HUB_SINCE_NOW, HUB_SINCE_FIRST, HUB_SINCE_LAST, HUB_SINCE_ID };
-
 struct hub_join_options {
   // NOW: live only; FIRST: all that is kept; LAST: the newest kept; ID: after `id`.
   enum hub_since since;
   struct slice id;   // for HUB_SINCE_ID, as a client sent it: anything at all
   enum hub_lag lag;  // HUB_LAG_DEFAULT: as the topic's rule says
+  // Makes the reader's user a member of the topic; all readers of one user are
+  // one member. ptr NULL: none, or as it was.
+  struct slice as;
+  struct slice info;  // JSON text about the member; ptr NULL: none, or as it was
 };
 
 // With SINCE_ID and an id that cannot be honoured (malformed, of another life
@@ -193,11 +276,18 @@ struct hub_join_result {
 
 // Subscribes; replay and live follow without hole or duplicate. Joining a
 // topic again moves the cursor only when `since` is not NOW.
-// result may be NULL. HUB_OK, HUB_BAD_TOPIC or HUB_LIMIT.
+// result may be NULL. HUB_OK, or a failure by which nothing has changed.
 enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
                          const struct hub_join_options *options, struct hub_join_result *result);
 // HUB_OK or HUB_NOT_JOINED.
 enum hub_status hub_leave(struct hub_reader *reader, struct slice topic);
+
+// Subscribes to all messages published from now on to topics that match the
+// pattern, in seq order, for a reader of the server's own (form HUB_FORM_NONE).
+// It gets copies of the logs with a retention of their own; a gap names the
+// pattern. HUB_OK, HUB_BAD_TOPIC (pattern too long or empty), or HUB_LIMIT when
+// HUB_TAPS exist.
+enum hub_status hub_join_pattern(struct hub_reader *reader, struct slice pattern);
 
 // Calls `each` with the name of every topic the reader has joined, in order of joining.
 void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, struct slice topic),

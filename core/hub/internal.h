@@ -12,25 +12,28 @@
 #include "hub/topic.h"
 
 enum {
-  HUB_EPOCH_LEN = 10,    // with '-' and 20 digits an id fits HUB_ID_MAX
-  HUB_VANISHED = 4096,   // power of two
-  HUB_SWEEP_MAX = 4096,  // topics looked at in one hub_sweep
-  HUB_SWEEP_STEP = 256,  // and in one hold of the lock
+  HUB_EPOCH_LEN = 10,     // with '-' and 20 digits an id fits HUB_ID_MAX
+  HUB_VANISHED = 4096,    // power of two
+  HUB_SWEEP_CALLS = 128,  // in so many every topic is looked at ...
+  HUB_SWEEP_STEP = 256,   // ... so many in one hold of the lock, at least one step a call
 };
-
-// Bytes in all logs beyond which a port that does not drain protects nothing.
-#define HUB_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
 
 struct hub {
   pthread_mutex_t lock;
   // Guarded by the lock:
-  struct map topics;  // name to struct topic
-  struct list sweep;  // the same topics, those not looked at for longest first
+  struct map topics;        // name to struct topic
+  uint64_t topics_version;  // changes when entries of the map may have moved
+  size_t sweep_at;          // slot of the map where the next sweep goes on
+  struct list used;         // topics that keep messages, the least recently used first
+  struct topic *taps[HUB_TAPS];
+  uint64_t tap_mask;  // which taps there are
   struct rules *rules;
   uint64_t rules_version;
   uint64_t seq;         // the newest given to a message
-  uint64_t kept_bytes;  // in all logs, with what a message costs beside its payload
-  uint64_t max_bytes;
+  uint64_t kept_bytes;  // of all messages in topics' logs, without their forms
+  struct hub_limits limits;
+  struct list presences;  // with something to tell: see presence.h
+  struct list leaving;    // members in their grace period
   uint32_t port_count;
   // What a topic that is gone had published up to which seq: without it, a
   // topic of the same name would tell an old id that nothing was missed. Names
@@ -38,22 +41,24 @@ struct hub {
   uint64_t vanished[HUB_VANISHED];
   // Constant:
   char epoch[HUB_EPOCH_LEN + 1];
-  struct form_encoder forms[MESSAGE_FORMS];
-  unsigned form_count;
+  struct message_encoder encoders[MESSAGE_FORMS];
   struct hub_counters counters;
 };
 
-// A subscription: a cursor of one reader in the log of one topic.
+// A subscription: a cursor of one reader in the log of one topic. There are as
+// many as connections and more: 56 bytes fill an allocation of 64.
 struct hub_sub {
   struct hub_sub *next;  // in the reader's ring of subscriptions, by time of joining
   struct hub_sub *prev;
   struct hub_sub *behind_next;  // in reader->behind
   struct hub_reader *reader;
   struct topic_port *place;
-  uint64_t cursor;  // ordinal of the next message it gets
-  uint32_t index;   // in place->subs
-  uint8_t lag;      // enum hub_lag
-  bool is_behind;
+  uint64_t cursor;         // ordinal of the next message it gets
+  uint32_t keyed;          // topic_keyed_before(cursor): which of the missed were superseded
+  uint32_t index : 27;     // in place->subs
+  uint32_t lag : 2;        // enum hub_lag
+  uint32_t is_behind : 1;  // in reader->behind
+  uint32_t is_member : 1;  // presence knows it
 };
 
 // What one drain took out of one topic: messages [first, first + count) of the turn.
@@ -62,7 +67,7 @@ struct turn_topic {
   size_t first;
   size_t count;
   uint64_t start;  // ordinal of the first
-  uint64_t base;   // oldest kept then
+  uint64_t base;   // oldest in the ring then
   enum hub_lag lag;
 };
 
@@ -84,9 +89,11 @@ struct pump_gap {
 };
 
 struct pump_head {
-  uint64_t seq;
   uint64_t ordinal;
+  struct message *message;
   struct hub_sub *sub;
+  uint32_t skipped;  // superseded messages passed over to get here
+  bool is_behind;    // conflation applies
 };
 
 struct pump_scratch {
@@ -105,6 +112,7 @@ struct hub_port {
   atomic_uint waker_count;   // threads about to call wake
   struct list dirty;         // topic_ports with something to drain; under the lock
   // The port's thread owns the rest:
+  uint64_t sub_count;
   struct list pump;  // readers to bring up to date
   bool is_draining;
   struct turn turn;
@@ -112,17 +120,47 @@ struct hub_port {
   struct pump_scratch scratch;
 };
 
+// The ports to wake once the lock is released: waking is a system call.
+struct hub_wakes {
+  size_t count;
+  struct hub_port *ports[HUB_PORTS];
+};
+void hub_wake_ports(struct hub_wakes *wakes);  // without the lock; empties wakes
+
 // ---- hub.c, with the lock held -------------------------------------------
 
 struct topic *hub_topic_find(struct hub *hub, struct slice name);  // or NULL
 struct topic *hub_topic_create(struct hub *hub, struct slice name);
+// The topic that keeps a message of that name, created if its rule says so;
+// NULL: nobody would see it there, so a stray publish leaves nothing behind.
+struct topic *hub_topic_for(struct hub *hub, struct slice name);
 const struct hub_rule *hub_topic_rule(struct hub *hub, struct topic *t);
+void hub_topic_used(struct hub *hub, struct topic *t);  // just now, by whoever publishes or reads
 // Brings t's rule up to date and drops what is beyond retention; frees t when it then is idle.
-void hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
+// Returns whether it did.
+bool hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
 // The same, but an idle topic stays, for a caller that is about to use it.
 void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
 // Has the port drain this topic: true when its thread must be woken for it.
 bool hub_port_mark(struct topic_port *place);
+// Publishes m, whose topic is valid, without a look at its size; borrows m.
+void hub_publish_locked(struct hub *hub, struct hub_port *from, struct topic *t, struct message *m,
+                        struct hub_wakes *wakes);
+
+// ---- tap.c, with the lock held -------------------------------------------
+
+// The taps whose pattern matches a topic, one bit each.
+uint64_t tap_mask_of(const struct hub *hub, struct slice topic);
+const struct hub_rule *tap_rule(void);
+void tap_remove(struct hub *hub, struct topic *tap);  // frees it; nobody reads it any more
+
+// ---- join.c, with the lock held ------------------------------------------
+
+// Where to start after an id, and what is known to be lost since: see hub_join_result.
+uint64_t hub_start_after_id(const struct hub *hub, const struct topic *t, struct slice id,
+                            struct hub_join_result *result);
+// Puts a new cursor of the reader at the topic's head.
+struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t);
 
 // ---- between the files of a port -----------------------------------------
 

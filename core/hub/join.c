@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/internal.h"
+#include "hub/presence.h"
 
 // ---- subscriptions, with the lock held -----------------------------------
 
@@ -49,7 +50,7 @@ static void unlink_from_reader(struct hub_sub *sub) {
   reader->sub_count--;
 }
 
-static struct hub_sub *sub_add(struct hub_reader *reader, struct topic *t) {
+struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t) {
   struct topic_port *place = topic_port_find(t, reader->port);
   if (place == NULL) place = topic_port_add(t, reader->port);
   if (place->sub_count == place->sub_cap) {
@@ -59,9 +60,12 @@ static struct hub_sub *sub_add(struct hub_reader *reader, struct topic *t) {
   struct hub_sub *sub = mem_zalloc(sizeof *sub);
   sub->reader = reader;
   sub->place = place;
+  sub->cursor = t->head;
+  sub->keyed = t->keyed;
   sub->index = place->sub_count;
   place->subs[place->sub_count++] = sub;
   t->sub_count++;
+  reader->port->sub_count++;
   link_to_reader(sub, reader);
   return sub;
 }
@@ -69,6 +73,8 @@ static struct hub_sub *sub_add(struct hub_reader *reader, struct topic *t) {
 static void sub_drop(struct hub *hub, struct hub_sub *sub) {
   struct topic_port *place = sub->place;
   struct topic *t = place->topic;
+  if (sub->is_member) presence_leave(hub, sub);
+  sub->reader->port->sub_count--;
   unlink_from_reader(sub);
   place->subs[sub->index] = place->subs[--place->sub_count];
   place->subs[sub->index]->index = sub->index;
@@ -80,12 +86,12 @@ static void sub_drop(struct hub *hub, struct hub_sub *sub) {
 
 // ---- where a cursor starts -----------------------------------------------
 
-static uint64_t start_after_id(const struct hub *hub, const struct topic *t, struct slice id,
-                               struct hub_join_result *result) {
+uint64_t hub_start_after_id(const struct hub *hub, const struct topic *t, struct slice id,
+                            struct hub_join_result *result) {
   uint64_t seq;
   result->missed_known = false;
   // An id that was never given out says nothing: all that is kept comes.
-  if (!hub_id_parse(hub, id, &seq) || seq > hub->seq) return t->base;
+  if (!hub_id_parse(hub, id, &seq) || seq > hub->seq) return topic_first(t);
   result->recovered = result->missed_known = seq >= t->lost_seq;
   return topic_find_after(t, seq);
 }
@@ -94,11 +100,11 @@ static uint64_t start_of(const struct hub *hub, const struct topic *t,
                          const struct hub_join_options *options, struct hub_join_result *result) {
   switch (options->since) {
     case HUB_SINCE_FIRST:
-      return t->base;
+      return topic_first(t);
     case HUB_SINCE_LAST:
       return t->head > t->base ? t->head - 1 : t->head;
     case HUB_SINCE_ID:
-      return start_after_id(hub, t, options->id, result);
+      return hub_start_after_id(hub, t, options->id, result);
     case HUB_SINCE_NOW:
       break;
   }
@@ -108,6 +114,7 @@ static uint64_t start_of(const struct hub *hub, const struct topic *t,
 static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
   struct topic_port *place = sub->place;
   sub->cursor = cursor;
+  sub->keyed = topic_keyed_before(place->topic, cursor);
   if (cursor >= place->topic->head) return;
   // What was promised to come must not be evicted before the next drain.
   if (cursor < place->pos) place->pos = cursor;
@@ -117,23 +124,31 @@ static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
 
 // ---- the calls -----------------------------------------------------------
 
-static enum hub_status join_locked(struct hub_reader *reader, struct slice name,
+static bool is_full(const struct hub *hub, const struct topic *t, const struct hub_reader *reader) {
+  return (t->rule->limit > 0 && t->sub_count >= t->rule->limit) ||
+         reader->sub_count >= hub->limits.max_topics ||
+         reader->port->sub_count >= hub->limits.max_subscriptions;
+}
+
+static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
                                    const struct hub_join_options *options,
                                    struct hub_join_result *result) {
   struct hub *hub = reader->port->hub;
-  struct topic *t = hub_topic_find(hub, name);
-  if (t == NULL) t = hub_topic_create(hub, name);
-  hub_topic_trim(hub, t, clock_mono_ms());  // so that nothing past its ttl is replayed
   struct hub_sub *sub = sub_find(reader, topic_port_find(t, reader->port));
   bool is_new = sub == NULL;
+  enum hub_status status =
+      options->as.ptr != NULL ? presence_check(t, options->as, options->info) : HUB_OK;
+  if (status != HUB_OK) return status;
   if (is_new) {
-    if (t->rule->limit > 0 && t->sub_count >= t->rule->limit) return HUB_LIMIT;
-    sub = sub_add(reader, t);
+    if (is_full(hub, t, reader)) return HUB_LIMIT;
+    sub = hub_sub_add(reader, t);
   }
-  sub->lag = (uint8_t)options->lag;
+  sub->lag = options->lag;
   result->seq = hub->seq;
   uint64_t cursor = start_of(hub, t, options, result);
   if (is_new || options->since != HUB_SINCE_NOW) set_cursor(sub, cursor);
+  if (options->as.ptr != NULL) presence_join(hub, sub, options->as, options->info);
+  hub_topic_used(hub, t);
   return HUB_OK;
 }
 
@@ -145,8 +160,15 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
   if (!topic_name_is_valid(topic)) return HUB_BAD_TOPIC;
   struct hub *hub = reader->port->hub;
   pthread_mutex_lock(&hub->lock);
-  enum hub_status status = join_locked(reader, topic, options, result);
+  struct topic *t = hub_topic_find(hub, topic);
+  if (t == NULL) t = hub_topic_create(hub, topic);
+  uint64_t now_ms = clock_mono_ms();
+  hub_topic_trim(hub, t, now_ms);  // so that nothing past its ttl is replayed
+  enum hub_status status = join_locked(reader, t, options, result);
+  if (status != HUB_OK) hub_topic_settle(hub, t, now_ms);
   pthread_mutex_unlock(&hub->lock);
+  if (status == HUB_LIMIT)
+    atomic_fetch_add_explicit(&hub->counters.joins_refused, 1, memory_order_relaxed);
   return status;
 }
 

@@ -6,17 +6,26 @@
 //
 // It goes no further than the port's last drain (topic_port.end): a message
 // beyond that might be overtaken by an older one of a topic not yet drained.
+//
+// A reader whose cursor lies before this turn's messages (topic_port.start) is
+// behind: of messages with a key it gets only the newest.
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "hub/internal.h"
 
-enum { PUMP_MAX = 64, PUMP_BYTES = 256 * 1024 };
+enum {
+  PUMP_MAX = 64,
+  PUMP_BYTES = 256 * 1024,
+  SKIP_MAX = 1024,  // superseded messages passed over in one hold of the lock
+};
 
 struct pump_item {
   struct hub_sub *sub;
   uint64_t ordinal;
-  bool is_offered;  // false: a message that leaves this reader out
+  uint32_t keyed;    // topic_keyed_after
+  uint32_t skipped;  // superseded messages before it
+  bool is_offered;   // false: a message that leaves this reader out
 };
 
 // What one hold of the lock gathers.
@@ -26,19 +35,22 @@ struct pump_step {
   struct message *messages[PUMP_MAX];  // one reference each: those of the items that are offered
   size_t message_count;
   size_t bytes;
-  bool is_last;  // nothing is left after it
+  size_t skipped;  // superseded messages passed over
+  bool is_last;    // nothing is left after it
 };
 
 // ---- the merge: a heap of the topics' next messages ----------------------
 
 static void heap_sink(struct pump_scratch *s, size_t i) {
   for (;;) {
+    struct pump_head *heap = s->heap;
     size_t child = 2 * i + 1;
-    if (child + 1 < s->heap_count && s->heap[child + 1].seq < s->heap[child].seq) child++;
-    if (child >= s->heap_count || s->heap[i].seq < s->heap[child].seq) return;
-    struct pump_head swap = s->heap[i];
-    s->heap[i] = s->heap[child];
-    s->heap[child] = swap;
+    if (child + 1 < s->heap_count && heap[child + 1].message->seq < heap[child].message->seq)
+      child++;
+    if (child >= s->heap_count || heap[i].message->seq < heap[child].message->seq) return;
+    struct pump_head swap = heap[i];
+    heap[i] = heap[child];
+    heap[child] = swap;
     i = child;
   }
 }
@@ -47,16 +59,24 @@ static void heap_build(struct pump_scratch *s) {
   for (size_t i = s->heap_count / 2; i > 0; i--) heap_sink(s, i - 1);
 }
 
-// Replaces the first head by the next message of the same topic, if any.
-static void heap_step(struct pump_scratch *s) {
-  struct pump_head *head = &s->heap[0];
+enum found { FOUND, FOUND_END, FOUND_TOO_FAR };
+
+// Sets head to the first message from `ordinal` on that its reader is to get.
+// FOUND_TOO_FAR: there were too many to pass over for one hold of the lock;
+// head->ordinal is where to go on.
+static enum found head_find(struct pump_head *head, uint64_t ordinal, struct pump_step *step) {
   const struct topic_port *place = head->sub->place;
-  if (++head->ordinal < place->end) {
-    head->seq = topic_at(place->topic, head->ordinal)->seq;
-  } else {
-    *head = s->heap[--s->heap_count];
+  const struct topic *t = place->topic;
+  for (;; ordinal = head->ordinal + 1) {
+    head->message = topic_next(t, ordinal, &head->ordinal);
+    if (head->message == NULL || head->ordinal >= place->end) return FOUND_END;
+    uint64_t newer = head->message->newer;
+    bool is_superseded = head->is_behind && newer != 0 && newer < place->end;
+    if (!is_superseded) return FOUND;
+    if (step->skipped == SKIP_MAX) return FOUND_TOO_FAR;
+    step->skipped++;
+    head->skipped++;
   }
-  heap_sink(s, 0);
 }
 
 // ---- gathering, with the lock held ---------------------------------------
@@ -68,46 +88,93 @@ static void scratch_reserve(struct pump_scratch *s, size_t count) {
   s->heap = mem_realloc(s->heap, s->cap * sizeof *s->heap);
 }
 
-// A cursor that fell off the log goes on where its policy says.
-static void note_gap(struct hub_port *port, struct hub_sub *sub) {
-  struct topic *t = sub->place->topic;
-  enum hub_lag policy = sub->lag;
-  if (policy == HUB_LAG_DEFAULT) policy = hub_topic_rule(port->hub, t)->lag;
-  uint64_t to = t->base, end = sub->place->end;
-  if (policy == HUB_LAG_LATEST && end > t->base) to = end - 1;
-  port->scratch.gaps[port->scratch.gap_count++] = (struct pump_gap){sub, to - sub->cursor, policy};
-  sub->cursor = to;
+// The keyed and unkeyed messages that a jump of the cursor to `to` leaves out.
+static uint64_t count_jumped(const struct hub_sub *sub, uint64_t to) {
+  const struct topic *t = sub->place->topic;
+  uint64_t count = topic_lost_since(t, sub->cursor, sub->keyed), at = sub->cursor;
+  const struct message *m;
+  for (uint64_t found; (m = topic_next(t, at, &found)) != NULL && found < to; at = found + 1) {
+    if (t->is_tap || m->newer == 0 || m->newer > to) count++;
+  }
+  return count;
 }
 
-static void gather_heads(struct hub_port *port, struct hub_reader *reader) {
+// A cursor that fell off the log goes on where its policy says. What was only
+// superseded is not missed.
+static void note_gap(struct hub_port *port, struct hub_sub *sub) {
+  struct topic *t = sub->place->topic;
+  uint64_t missed = topic_lost_since(t, sub->cursor, sub->keyed), end = sub->place->end;
+  if (missed == 0) return;
+  enum hub_lag policy = (enum hub_lag)sub->lag;
+  if (policy == HUB_LAG_DEFAULT) policy = hub_topic_rule(port->hub, t)->lag;
+  uint64_t to;
+  topic_next(t, sub->cursor, &to);
+  if (policy == HUB_LAG_LATEST && end > t->base) {
+    to = end - 1;
+    missed = count_jumped(sub, to);
+  }
+  port->scratch.gaps[port->scratch.gap_count++] = (struct pump_gap){sub, missed, policy};
+  sub->cursor = to;
+  sub->keyed = topic_keyed_before(t, to);
+}
+
+static void count_conflated(struct hub_port *port, uint64_t count) {
+  if (count == 0) return;
+  atomic_fetch_add_explicit(&port->hub->counters.conflated, count, memory_order_relaxed);
+}
+
+// Finds where the reader goes on in each of its logs. False when too much had
+// to be passed over: the search goes on in the next hold of the lock.
+static bool gather_heads(struct hub_port *port, struct hub_reader *reader, struct pump_step *step) {
   struct pump_scratch *s = &port->scratch;
   s->gap_count = s->heap_count = 0;
   scratch_reserve(s, reader->sub_count);
+  bool is_complete = true;
   for (struct hub_sub *sub = reader->behind; sub != NULL; sub = sub->behind_next) {
     const struct topic_port *place = sub->place;
+    struct pump_head head = {.sub = sub};
+    head.is_behind = sub->cursor < place->start && !place->topic->is_tap;
     if (sub->cursor < place->topic->base) note_gap(port, sub);
-    if (sub->cursor >= place->end) continue;
-    uint64_t seq = topic_at(place->topic, sub->cursor)->seq;
-    s->heap[s->heap_count++] = (struct pump_head){seq, sub->cursor, sub};
+    enum found found = head_find(&head, sub->cursor, step);
+    if (found == FOUND) s->heap[s->heap_count++] = head;
+    if (found != FOUND_TOO_FAR) continue;
+    sub->cursor = head.ordinal;
+    sub->keyed = topic_keyed_before(place->topic, head.ordinal);
+    count_conflated(port, head.skipped);
+    is_complete = false;
   }
-  heap_build(s);
+  return is_complete;
+}
+
+// Puts the first head's message into the step. False when the next one of its
+// log could not be found.
+static bool take_head(struct pump_scratch *s, const struct hub_reader *reader,
+                      struct pump_step *step) {
+  struct pump_head *head = &s->heap[0];
+  struct message *m = head->message;
+  bool is_offered = m->except != reader->id || m->except == 0;
+  uint32_t keyed = topic_keyed_after(head->sub->place->topic, m);
+  step->items[step->item_count++] =
+      (struct pump_item){head->sub, head->ordinal, keyed, head->skipped, is_offered};
+  head->skipped = 0;
+  if (is_offered) step->messages[step->message_count++] = message_ref(m);
+  if (is_offered) step->bytes += m->size;
+  enum found found = head_find(head, head->ordinal + 1, step);
+  if (found == FOUND_END) *head = s->heap[--s->heap_count];
+  if (found != FOUND_TOO_FAR) heap_sink(s, 0);
+  return found != FOUND_TOO_FAR;
 }
 
 static void gather(struct hub_port *port, struct hub_reader *reader, struct pump_step *step) {
-  step->item_count = step->message_count = step->bytes = 0;
+  step->item_count = step->message_count = step->bytes = step->skipped = 0;
   struct pump_scratch *s = &port->scratch;
   pthread_mutex_lock(&port->hub->lock);
-  gather_heads(port, reader);
-  while (s->heap_count > 0 && step->item_count < PUMP_MAX && step->bytes < PUMP_BYTES) {
-    const struct pump_head *head = &s->heap[0];
-    struct message *m = topic_at(head->sub->place->topic, head->ordinal);
-    bool is_offered = m->except != reader->id || m->except == 0;
-    step->items[step->item_count++] = (struct pump_item){head->sub, head->ordinal, is_offered};
-    if (is_offered) step->messages[step->message_count++] = message_ref(m);
-    if (is_offered) step->bytes += m->size;
-    heap_step(s);
-  }
-  step->is_last = s->heap_count == 0;
+  bool goes_on = gather_heads(port, reader, step);
+  step->is_last = goes_on;
+  heap_build(s);
+  while (goes_on && s->heap_count > 0 && step->item_count < PUMP_MAX && step->bytes < PUMP_BYTES)
+    goes_on = take_head(s, reader, step);
+  if (s->heap_count > 0) step->is_last = false;
   pthread_mutex_unlock(&port->hub->lock);
 }
 
@@ -126,7 +193,7 @@ static size_t deliver(struct hub_port *port, struct hub_reader *reader,
   struct hub_batch batch = {.messages = step->messages, .count = step->message_count};
   size_t taken = port->ops.deliver(reader, &batch);
   size_t empty = 0;
-  for (size_t i = 0; i < taken; i++) {
+  for (size_t i = 0; i < taken && reader->form != HUB_FORM_NONE; i++) {
     if (hub_form(port->hub, step->messages[i], reader->form).len == 0) empty++;
   }
   struct hub_counters *counters = &port->hub->counters;
@@ -137,12 +204,16 @@ static size_t deliver(struct hub_port *port, struct hub_reader *reader,
 
 // Moves the cursors past the first `taken` offered messages, and past those
 // around them that leave the reader out.
-static void advance(const struct pump_step *step, size_t taken) {
+static void advance(struct hub_port *port, const struct pump_step *step, size_t taken) {
+  uint64_t skipped = 0;
   for (size_t i = 0; i < step->item_count; i++) {
     const struct pump_item *item = &step->items[i];
-    if (item->is_offered && taken-- == 0) return;
+    if (item->is_offered && taken-- == 0) break;
+    skipped += item->skipped;
     item->sub->cursor = item->ordinal + 1;
+    item->sub->keyed = item->keyed;
   }
+  count_conflated(port, skipped);
 }
 
 static void clear_behind(struct hub_reader *reader) {
@@ -158,7 +229,7 @@ bool pump_reader(struct hub_port *port, struct hub_reader *reader) {
     gather(port, reader, &step);
     tell_gaps(port, reader);
     size_t taken = deliver(port, reader, &step);
-    advance(&step, taken);
+    advance(port, &step, taken);
     for (size_t i = 0; i < step.message_count; i++) message_unref(step.messages[i]);
     if (taken < step.message_count) return reader->is_blocked || reader->is_ended;
     if (step.is_last) clear_behind(reader);

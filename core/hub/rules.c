@@ -15,7 +15,8 @@ struct rules {
   struct entry entries[];  // the one that wins where several match comes first
 };
 
-static const struct hub_rule fallback = {.pattern = "**", .bytes = HUB_BYTES, .lag = HUB_LAG_SKIP};
+static const struct hub_rule fallback = {
+    .pattern = "**", .bytes = HUB_BYTES, .lag = HUB_LAG_SKIP, .grace_ms = HUB_GRACE_MS};
 
 static size_t count_literals(const char *pattern) {
   size_t count = 0;
@@ -38,6 +39,7 @@ struct rules *rules_new(const struct hub_rule *given, size_t count) {
     struct entry entry = {given[i], count_literals(given[i].pattern)};
     entry.rule.pattern = mem_strdup(given[i].pattern);
     if (entry.rule.bytes == 0) entry.rule.bytes = HUB_BYTES;
+    if (entry.rule.grace_ms == 0) entry.rule.grace_ms = HUB_GRACE_MS;
     if (entry.rule.lag == HUB_LAG_DEFAULT) entry.rule.lag = HUB_LAG_SKIP;
     insert(rules, &entry);
   }

@@ -21,7 +21,7 @@ bool topic_name_is_valid(struct slice name) {
 
 struct topic *topic_new(struct slice name, uint64_t lost_seq) {
   struct topic *t = mem_zalloc(sizeof *t + name.len);
-  list_init(&t->sweep_link);
+  list_init(&t->used_link);
   t->lost_seq = lost_seq;
   t->name_len = (uint8_t)name.len;
   memcpy(t->name, name.ptr, name.len);
@@ -30,7 +30,8 @@ struct topic *topic_new(struct slice name, uint64_t lost_seq) {
 
 void topic_free(struct topic *t) {
   for (uint64_t i = t->base; i < t->head; i++) message_unref(topic_at(t, i));
-  list_remove(&t->sweep_link);
+  list_remove(&t->used_link);
+  keys_free(t->keys);
   free(t->ring);
   free(t->ports);
   free(t);
@@ -46,13 +47,49 @@ static void ring_resize(struct topic *t, uint32_t cap) {
   t->cap = cap;
 }
 
-void topic_append(struct topic *t, struct message *m) {
+static void add_loss(struct topic_loss *loss, struct message *m) {
+  loss->count++;
+  loss->bytes += message_cost(m);
+  message_unref(m);
+}
+
+struct topic_loss topic_append(struct topic *t, struct message *m) {
+  struct topic_loss loss = {0};
   if (t->head - t->base == t->cap) ring_resize(t, t->cap == 0 ? RING_MIN : t->cap * 2);
   t->bytes += m->size;
+  if (!t->is_tap) {
+    m->ordinal = t->head;
+    m->keyed = t->keyed;
+  }
   t->ring[t->head++ & (t->cap - 1)] = m;
+  if (m->key_len == 0 || t->is_tap) return loss;
+  t->keyed++;
+  if (t->keys == NULL) t->keys = keys_new();
+  struct message *superseded = keys_note(t->keys, m);
+  if (superseded != NULL) add_loss(&loss, superseded);
+  return loss;
+}
+
+struct message *topic_next(const struct topic *t, uint64_t ordinal, uint64_t *found) {
+  if (ordinal < t->base && t->keys != NULL) {
+    struct message *m = keys_at_or_after(t->keys, ordinal);
+    if (m != NULL) {
+      *found = m->ordinal;
+      return m;
+    }
+  }
+  *found = ordinal > t->base ? ordinal : t->base;
+  return *found < t->head ? topic_at(t, *found) : NULL;
+}
+
+uint64_t topic_first(const struct topic *t) {
+  struct message *m = t->keys != NULL ? keys_oldest(t->keys) : NULL;
+  return m != NULL ? m->ordinal : t->base;
 }
 
 uint64_t topic_find_after(const struct topic *t, uint64_t seq) {
+  struct message *kept = t->keys != NULL ? keys_after_seq(t->keys, seq) : NULL;
+  if (kept != NULL) return kept->ordinal;
   uint64_t low = t->base, high = t->head;
   while (low < high) {
     uint64_t middle = low + (high - low) / 2;
@@ -65,12 +102,84 @@ uint64_t topic_find_after(const struct topic *t, uint64_t seq) {
   return low;
 }
 
-static bool is_beyond_retention(const struct topic *t, uint64_t now_ms) {
-  const struct hub_rule *rule = t->rule;
-  uint64_t window = t->sub_count > 0 ? HUB_WINDOW : 0;
-  if (t->head - t->base > (rule->history > 0 ? rule->history : window)) return true;
-  if (t->bytes > rule->bytes) return true;
-  return rule->ttl_ms > 0 && topic_at(t, t->base)->published_ms + rule->ttl_ms <= now_ms;
+size_t topic_kept_count(const struct topic *t) {
+  return (size_t)(t->head - t->base) + (t->keys != NULL ? t->keys->kept_count : 0);
+}
+
+uint32_t topic_keyed_before(const struct topic *t, uint64_t ordinal) {
+  uint64_t found;
+  if (t->is_tap) return 0;
+  const struct message *m = ordinal < t->head ? topic_next(t, ordinal, &found) : NULL;
+  return m != NULL ? m->keyed : t->keyed;
+}
+
+uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t keyed) {
+  if (ordinal >= t->base) return 0;
+  uint64_t gone = t->base - ordinal;
+  if (t->keys == NULL) return gone;
+  uint32_t with_key = topic_keyed_before(t, t->base) - keyed;
+  return gone - with_key + keys_count_dropped(t->keys, ordinal);
+}
+
+// ---- retention -----------------------------------------------------------
+
+static bool is_expired(const struct topic *t, const struct message *m, uint64_t now_ms) {
+  return t->rule->ttl_ms > 0 && m->published_ms + t->rule->ttl_ms <= now_ms;
+}
+
+// How many messages the ring holds, and as many more the newest of their keys.
+static uint64_t message_limit(const struct topic *t) {
+  if (t->rule->history > 0) return t->rule->history;
+  return t->sub_count > 0 ? HUB_WINDOW : 0;
+}
+
+// m is gone for good.
+static void lose(struct topic *t, struct message *m, struct topic_loss *loss) {
+  if (m->seq > t->lost_seq) t->lost_seq = m->seq;
+  if (m->key_len > 0 && !t->is_tap) keys_forget(t->keys, m);
+  add_loss(loss, m);
+}
+
+static struct message *ring_pop(struct topic *t) {
+  struct message *m = topic_at(t, t->base++);
+  t->bytes -= m->size;
+  return m;
+}
+
+static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct topic_loss *loss) {
+  uint64_t limit = message_limit(t);
+  while (t->base < stop) {
+    bool is_old = is_expired(t, topic_at(t, t->base), now_ms);
+    if (!is_old && t->head - t->base <= limit && t->bytes <= t->rule->bytes) return;
+    struct message *m = ring_pop(t);
+    bool has_key = m->key_len > 0 && !t->is_tap;
+    if (has_key && m->newer != 0) {
+      add_loss(loss, m);
+    } else if (has_key && !is_old && limit > 0) {
+      keys_keep(t->keys, m);
+    } else {
+      lose(t, m, loss);
+    }
+  }
+}
+
+static void trim_kept(struct topic *t, uint64_t stop, uint64_t now_ms, struct topic_loss *loss) {
+  struct message *m;
+  uint64_t limit = message_limit(t);
+  while (t->keys != NULL && (m = keys_oldest(t->keys)) != NULL && m->ordinal < stop) {
+    bool fits = t->keys->kept_count <= limit && t->keys->kept_bytes <= t->rule->bytes;
+    if (fits && !is_expired(t, m, now_ms)) return;
+    lose(t, keys_pop(t->keys), loss);
+  }
+}
+
+// A burst that is over must not leave its ring behind.
+static void ring_shrink(struct topic *t) {
+  uint64_t kept = t->head - t->base;
+  if (t->cap <= 64 || kept * 8 >= t->cap) return;
+  uint32_t cap = RING_MIN;
+  while (cap < kept * 2) cap *= 2;
+  ring_resize(t, cap);
 }
 
 // The ordinal from which on some port has not drained the log.
@@ -82,24 +191,25 @@ static uint64_t undrained(const struct topic *t) {
   return pos;
 }
 
-struct topic_loss topic_trim(struct topic *t, uint64_t now_ms, bool is_forced) {
+struct topic_loss topic_trim(struct topic *t, uint64_t now_ms) {
   struct topic_loss loss = {0};
-  uint64_t stop = is_forced ? t->head : undrained(t);
-  while (t->base < stop && is_beyond_retention(t, now_ms)) {
-    struct message *m = topic_at(t, t->base++);
-    t->lost_seq = m->seq;
-    t->bytes -= m->size;
-    loss.count++;
-    loss.bytes += m->size;
-    message_unref(m);
+  uint64_t stop = undrained(t), base = t->base;
+  trim_ring(t, stop, now_ms, &loss);
+  trim_kept(t, stop, now_ms, &loss);
+  if (t->base > base) ring_shrink(t);
+  return loss;
+}
+
+struct topic_loss topic_drop_oldest(struct topic *t) {
+  struct topic_loss loss = {0};
+  bool is_kept = t->keys != NULL && t->keys->kept_count > 0;
+  struct message *m = is_kept ? keys_pop(t->keys) : ring_pop(t);
+  if (m->key_len > 0 && !t->is_tap && m->newer != 0) {
+    add_loss(&loss, m);
+  } else {
+    lose(t, m, &loss);
   }
-  // A burst that is over must not leave its ring behind.
-  uint64_t kept = t->head - t->base;
-  if (loss.count > 0 && t->cap > 64 && kept * 8 < t->cap) {
-    uint32_t cap = RING_MIN;
-    while (cap < kept * 2) cap *= 2;
-    ring_resize(t, cap);
-  }
+  ring_shrink(t);
   return loss;
 }
 
@@ -116,7 +226,7 @@ struct topic_port *topic_port_add(struct topic *t, struct hub_port *port) {
   struct topic_port *place = mem_zalloc(sizeof *place);
   place->topic = t;
   place->port = port;
-  place->pos = place->end = t->head;
+  place->pos = place->start = place->end = t->head;
   list_init(&place->dirty_link);
   t->ports = mem_realloc(t->ports, (t->port_count + 1) * sizeof *t->ports);
   t->ports[t->port_count++] = place;

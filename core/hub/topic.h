@@ -1,7 +1,9 @@
 // A topic: its log (a ring of messages) and who reads it on which port. Every
 // message has an ordinal, counted per topic from 0 and never given twice while
-// the topic lives; `base` is the oldest kept, `head` the next to come. Cursors
-// are ordinals, so the number of messages a cursor missed is a subtraction.
+// the topic lives; `base` is the oldest in the ring, `head` the next to come.
+// Cursors are ordinals, so the number of messages a cursor missed is a
+// subtraction. Before the ring there may be messages that are the newest of
+// their key: see keys.h.
 //
 // Everything here is guarded by the hub's lock, except where it says that the
 // port's thread owns it.
@@ -10,7 +12,9 @@
 
 #include "base/list.h"
 #include "hub/hub.h"
+#include "hub/keys.h"
 
+struct presence;
 struct topic;
 
 // The subscribers of a topic on one port; exists while there are any.
@@ -19,6 +23,7 @@ struct topic_port {
   struct hub_port *port;
   struct list dirty_link;  // in the port's list of topics to drain
   uint64_t pos;            // messages from here on are not evicted by retention
+  uint64_t start;          // a cursor before it is behind: this turn's messages begin there
   uint64_t end;            // messages before it were shown to the port's readers
   // The port's thread owns the array; sub_count changes under the lock too.
   struct hub_sub **subs;
@@ -27,18 +32,24 @@ struct topic_port {
 };
 
 struct topic {
-  struct list sweep_link;
+  struct list used_link;  // in hub->used while it keeps messages
   struct message **ring;  // a power of two of places, or NULL
-  uint32_t cap;
-  uint32_t sub_count;  // on all ports
+  struct keys *keys;      // NULL until a message with a key comes
   uint64_t base;
   uint64_t head;
-  uint64_t bytes;               // payload kept
-  uint64_t lost_seq;            // no message of this topic with a greater seq is gone
-  const struct hub_rule *rule;  // valid while rules_version is the hub's
+  uint64_t bytes;     // payload in the ring
+  uint64_t lost_seq;  // no message of this topic with a greater seq is gone, but for one that was
+                      // superseded by its key
+  const struct hub_rule *rule;  // valid while rules_version is the hub's, as is tap_mask
   uint64_t rules_version;
+  uint64_t tap_mask;          // hub->taps that copy this topic's messages
   struct topic_port **ports;  // those with subscribers
+  struct presence *presence;  // NULL without members
+  uint32_t cap;
+  uint32_t sub_count;  // on all ports
   uint32_t port_count;
+  uint32_t keyed;  // messages with a key so far, modulo 2^32
+  bool is_tap;     // holds copies of other topics' messages; not among hub->topics
   uint8_t name_len;
   char name[];
 };
@@ -46,37 +57,67 @@ struct topic {
 // What a call dropped from a log.
 struct topic_loss {
   uint64_t count;
-  uint64_t bytes;  // payload
+  uint64_t bytes;  // message_cost
 };
 
 // 1 to HUB_TOPIC_MAX bytes of UTF-8 without control characters.
 bool topic_name_is_valid(struct slice name);
 
 struct topic *topic_new(struct slice name, uint64_t lost_seq);  // in no list
-void topic_free(struct topic *t);  // drops its messages; it has no ports left
+void topic_free(struct topic *t);  // drops its messages; it has no ports and no presence left
 
 static inline struct slice topic_name(const struct topic *t) {
   return slice_of(t->name, t->name_len);
 }
 
-// Takes over the reference.
-void topic_append(struct topic *t, struct message *m);
+// ---- the log -------------------------------------------------------------
+
+// Takes over the reference, and gives m its ordinal. Returns what that superseded
+// outside the ring.
+struct topic_loss topic_append(struct topic *t, struct message *m);
 
 // The message of an ordinal in [base, head): borrowed.
 static inline struct message *topic_at(const struct topic *t, uint64_t ordinal) {
   return t->ring[ordinal & (t->cap - 1)];
 }
 
-// The ordinal of the first kept message with a seq greater than `seq`, or head.
+// The first message that is kept with an ordinal of at least `ordinal`, and its
+// ordinal; NULL when there is none. Borrowed.
+struct message *topic_next(const struct topic *t, uint64_t ordinal, uint64_t *found);
+
+// The ordinal of the first kept message (with a seq greater than `seq`), or head.
+uint64_t topic_first(const struct topic *t);
 uint64_t topic_find_after(const struct topic *t, uint64_t seq);
 
+size_t topic_kept_count(const struct topic *t);
+
+// Messages with a key before the ordinal, which is head or that of a kept message.
+uint32_t topic_keyed_before(const struct topic *t, uint64_t ordinal);
+// The same, just after message m of this topic's log.
+static inline uint32_t topic_keyed_after(const struct topic *t, const struct message *m) {
+  return t->is_tap ? 0 : m->keyed + (m->key_len > 0);
+}
+
+// What a cursor at `ordinal` (with `keyed` messages that have a key before it)
+// can no longer get: messages that are gone and were not superseded.
+uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t keyed);
+
 // Drops the oldest messages that are beyond the retention of t->rule at the
-// time now_ms. What a port has not drained yet stays, unless `is_forced`.
-struct topic_loss topic_trim(struct topic *t, uint64_t now_ms, bool is_forced);
+// time now_ms. What a port has not drained yet stays.
+struct topic_loss topic_trim(struct topic *t, uint64_t now_ms);
+
+// Drops the oldest message it keeps (there is one), whoever needs it.
+struct topic_loss topic_drop_oldest(struct topic *t);
+
+static inline bool topic_is_empty(const struct topic *t) {
+  return t->base == t->head && (t->keys == NULL || t->keys->kept_count == 0);
+}
 
 static inline bool topic_is_idle(const struct topic *t) {
-  return t->sub_count == 0 && t->base == t->head;
+  return t->sub_count == 0 && t->presence == NULL && topic_is_empty(t);
 }
+
+// ---- ports ---------------------------------------------------------------
 
 struct topic_port *topic_port_find(const struct topic *t, const struct hub_port *port);  // or NULL
 struct topic_port *topic_port_add(struct topic *t, struct hub_port *port);

@@ -29,6 +29,10 @@ static char *open_address(struct server *server, struct listener **per_worker, s
 char *server_init(struct server *server, const struct config *config, const struct app *app) {
   *server = (struct server){.config = config};
   server->hub = hub_new(wire_encoders, WIRE_FORMS);
+  const struct hub_limits limits = {.max_bytes = config->hub_max_bytes,
+                                    .max_topics = (uint32_t)config->max_topics,
+                                    .max_subscriptions = config->max_subscriptions};
+  hub_limits_set(server->hub, &limits);
   server->workers = mem_zalloc(config->workers * sizeof *server->workers);
   struct listener **per_worker = mem_zalloc(config->workers * sizeof *per_worker);
   for (size_t w = 0; w < config->workers; w++) {

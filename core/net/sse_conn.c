@@ -1,6 +1,7 @@
 // Server-Sent Events sessions: see sse_conn.h.
 #include "net/sse_conn.h"
 
+#include "base/json.h"
 #include "net/conn.h"
 #include "net/wire.h"
 #include "net/worker.h"
@@ -90,14 +91,10 @@ enum session_status sse_close(struct conn *conn) {
 
 void sse_write_gap(struct conn *conn, struct slice topic, int64_t missed) {
   struct buf *out = conn_out(conn);
-  buf_append_str(out, "event: gap\ndata: {\"topic\":\"");
-  // Topic names hold no control characters, so two characters need escaping.
-  for (size_t i = 0; i < topic.len; i++) {
-    if (topic.ptr[i] == '"' || topic.ptr[i] == '\\') buf_append_char(out, '\\');
-    buf_append_char(out, topic.ptr[i]);
-  }
+  buf_append_str(out, "event: gap\ndata: {\"topic\":");
+  json_append_string(out, topic);
   if (missed == SSE_MISSED_UNKNOWN)
-    buf_append_str(out, "\",\"missed\":null}\n\n");
+    buf_append_str(out, ",\"missed\":null}\n\n");
   else
-    buf_printf(out, "\",\"missed\":%lld}\n\n", (long long)missed);
+    buf_printf(out, ",\"missed\":%lld}\n\n", (long long)missed);
 }

@@ -14,7 +14,6 @@
 
 enum {
   TURN_ROUNDS = 16,  // of closing, draining and flushing before the loop may poll again
-  SWEEP_MS = 1000,
 };
 
 void conn_array_push(struct conn_array *array, struct conn *conn) {
@@ -207,7 +206,7 @@ static void on_wake(uv_async_t *async) {
 static void on_sweep(struct wheel_timer *timer) {
   struct worker *worker = list_entry(timer, struct worker, sweep_timer);
   hub_sweep(worker->hub);
-  worker_set_timer(worker, timer, SWEEP_MS);
+  worker_set_timer(worker, timer, HUB_SWEEP_MS);
 }
 
 static void on_grace_over(struct wheel_timer *timer) {
@@ -246,7 +245,7 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
 
   wheel_timer_init(&worker->grace_timer, on_grace_over);
   wheel_timer_init(&worker->sweep_timer, on_sweep);
-  if (index == 0) worker_set_timer(worker, &worker->sweep_timer, SWEEP_MS);
+  if (index == 0) worker_set_timer(worker, &worker->sweep_timer, HUB_SWEEP_MS);
   worker->port = hub_port_new(hub, &port_ops, worker);
   worker->app_state = app->worker_start(worker, app->ctx);
   return worker->app_state != NULL;

@@ -75,8 +75,7 @@ static void test_wakes_are_coalesced(void **state) {
   join(&w->c, "t");
   for (int round = 1; round <= 3; round++) {
     for (int i = 0; i < 10; i++) {
-      struct message *m = message_of("x", 0, MESSAGE_TEXT);
-      hub_publish(w->hub, w->ports[0].hub, slice_str("t"), m, NULL);
+      hub_publish(w->hub, w->ports[0].hub, message_of("t", "x", 0, MESSAGE_TEXT), NULL);
     }
     assert_int_equal(w->ports[0].wake_count, 0);  // its own thread drains before it sleeps
     assert_int_equal(w->ports[1].wake_count, round);
@@ -188,18 +187,18 @@ static void test_other_form_skips(void **state) {
   struct world *w = *state;
   join(&w->a, "t");
   join(&w->b, "t");
-  hub_publish(w->hub, NULL, slice_str("t"), message_of("bin", 0, MESSAGE_BINARY), NULL);
+  hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
   drain(w);
   publish(w->hub, "t", "x");
-  hub_publish(w->hub, NULL, slice_str("t"), message_of("bin", 0, MESSAGE_BINARY), NULL);
-  hub_publish(w->hub, NULL, slice_str("t"), message_of("bin", 0, MESSAGE_BINARY), NULL);
+  hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
+  hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
   drain(w);
   assert_int_equal(hub_counters(w->hub)->delivered, 5);
   assert_int_equal(hub_counters(w->hub)->skipped, 3);
   // And through the pump, which is given messages one by one.
   w->b.budget = 0;
   w->b.hub.is_blocked = true;
-  hub_publish(w->hub, NULL, slice_str("t"), message_of("bin", 0, MESSAGE_BINARY), NULL);
+  hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
   drain(w);
   reader_resume(&w->b, SIZE_MAX);
   drain(w);
@@ -268,8 +267,7 @@ static void test_topics_in_order_of_joining(void **state) {
 static size_t publish_again(struct hub_reader *reader, const struct hub_batch *batch) {
   struct hub *hub = hub_port_hub(reader->port);
   if (batch->messages[0]->seq < 3) {
-    struct message *m = message_of("again", 0, MESSAGE_TEXT);
-    hub_publish(hub, reader->port, slice_str("t"), m, NULL);
+    hub_publish(hub, reader->port, message_of("t", "again", 0, MESSAGE_TEXT), NULL);
   }
   return batch->count;
 }
@@ -284,7 +282,7 @@ static void test_publishing_from_a_drain_wakes(void **state) {
   struct reader reader;
   reader_open(&reader, &port, 9, FORM_ALL);
   join(&reader, "t");
-  hub_publish(w->hub, port.hub, slice_str("t"), message_of("first", 0, MESSAGE_TEXT), NULL);
+  hub_publish(w->hub, port.hub, message_of("t", "first", 0, MESSAGE_TEXT), NULL);
   assert_int_equal(port.wake_count, 0);
   for (int i = 0; i < 5; i++) hub_drain(port.hub);
   assert_int_equal(port.wake_count, 2);

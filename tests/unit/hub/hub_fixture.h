@@ -136,7 +136,7 @@ static inline void reader_resume(struct reader *r, size_t budget) {
 static inline struct hub_join_result join_as(struct reader *r, const char *topic,
                                              enum hub_since since, const char *id,
                                              enum hub_lag lag) {
-  struct hub_join_options options = {since, slice_str(id), lag};
+  struct hub_join_options options = {.since = since, .id = slice_str(id), .lag = lag};
   struct hub_join_result result;
   assert_int_equal(hub_join(&r->hub, slice_str(topic), &options, &result), HUB_OK);
   return result;
@@ -153,16 +153,17 @@ static inline struct hub_join_result join_after(struct reader *r, const char *to
   return join_as(r, topic, HUB_SINCE_ID, id, HUB_LAG_DEFAULT);
 }
 
-static inline struct message *message_of(const char *text, uint64_t except,
+static inline struct message *message_of(const char *topic, const char *text, uint64_t except,
                                          enum message_kind kind) {
-  return message_new(&(struct message_fields){kind, slice_str(text), {0}, {0}, except});
+  return message_new(&(struct message_fields){
+      .kind = kind, .payload = slice_str(text), .topic = slice_str(topic), .except = except});
 }
 
 static inline uint64_t publish_except(struct hub *hub, const char *topic, const char *text,
                                       uint64_t except) {
   uint64_t seq = 0;
-  struct message *m = message_of(text, except, MESSAGE_TEXT);
-  assert_int_equal(hub_publish(hub, NULL, slice_str(topic), m, &seq), HUB_OK);
+  struct message *m = message_of(topic, text, except, MESSAGE_TEXT);
+  assert_int_equal(hub_publish(hub, NULL, m, &seq), HUB_OK);
   return seq;
 }
 

@@ -103,8 +103,8 @@ static void test_bad_names_change_nothing(void **state) {
   struct hub_join_options options = {0};
   struct hub_join_result result;
   assert_int_equal(hub_join(&reader.hub, bad, &options, &result), HUB_BAD_TOPIC);
-  struct message *m = message_of("x", 0, MESSAGE_TEXT);
-  assert_int_equal(hub_publish(hub, NULL, bad, m, NULL), HUB_BAD_TOPIC);
+  struct message *m = message_of("a\nb", "x", 0, MESSAGE_TEXT);
+  assert_int_equal(hub_publish(hub, NULL, m, NULL), HUB_BAD_TOPIC);
   assert_int_equal(hub_leave(&reader.hub, bad), HUB_NOT_JOINED);
   assert_int_equal(hub_topic_count(hub), 0);
   assert_int_equal(hub_counters(hub)->published, 0);

@@ -92,8 +92,8 @@ static void publish_next(struct thread *t, uint64_t number) {
   // Every source has a topic of its own, and all but one reader follow all of them.
   char topic[] = "t0";
   topic[1] = (char)('0' + t->source);
-  struct message *m = message_of(text, 0, MESSAGE_TEXT);
-  CHECK(hub_publish(t->hub, t->port, slice_str(topic), m, NULL) == HUB_OK);
+  struct message *m = message_of(topic, text, 0, MESSAGE_TEXT);
+  CHECK(hub_publish(t->hub, t->port, m, NULL) == HUB_OK);
 }
 
 static void *run_publisher(void *arg) {
@@ -130,7 +130,7 @@ static void *run_visitors(void *arg) {
     if (r->hub.port != NULL) hub_reader_close(&r->hub);
     *r = (struct counting_reader){0};
     hub_reader_init(&r->hub, t->port, 1, round % 2);
-    struct hub_join_options options = {sinces[round % 3], {0}, HUB_LAG_DEFAULT};
+    struct hub_join_options options = {.since = sinces[round % 3]};
     hub_join(&r->hub, slice_str("t0"), &options, NULL);
     hub_join(&r->hub, slice_str("t2"), &options, NULL);
     hub_count(t->hub, slice_str("t1"));

@@ -68,9 +68,9 @@ static void on_request_closed(struct http_conn *http) {
 }
 
 static void on_message(struct conn *conn, enum message_kind kind, struct slice data) {
-  struct message_fields fields = {.kind = kind, .payload = data};
+  struct message_fields fields = {.kind = kind, .payload = data, .topic = slice_str("t")};
   if (data.len > 0 && data.ptr[0] == '!') {
-    hub_publish(conn->worker->hub, conn->worker->port, slice_str("t"), message_new(&fields), NULL);
+    hub_publish(conn->worker->hub, conn->worker->port, message_new(&fields), NULL);
   } else {
     ws_send(conn, kind, data);
   }

@@ -1,0 +1,165 @@
+// Questions to the hub as a whole: what a topic keeps, and which topics there are.
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "hub/internal.h"
+
+// ---- history -------------------------------------------------------------
+
+// The ordinals [from, to) that the options ask for.
+struct range {
+  uint64_t from, to;
+};
+
+static struct range range_of(const struct hub *hub, const struct topic *t,
+                             const struct hub_history_options *options,
+                             struct hub_join_result *result) {
+  struct range all = {topic_first(t), t->head};
+  uint64_t seq;
+  switch (options->since) {
+    case HUB_SINCE_NOW:
+    case HUB_SINCE_FIRST:
+      return all;
+    case HUB_SINCE_LAST:
+      return (struct range){t->head > t->base ? t->head - 1 : all.from, t->head};
+    case HUB_SINCE_ID:
+      break;
+  }
+  if (!options->is_reverse)
+    return (struct range){hub_start_after_id(hub, t, options->id, result), t->head};
+  // Backwards from an id that was never given out: there is nothing before it.
+  if (!hub_id_parse(hub, options->id, &seq) || seq == 0 || seq > hub->seq)
+    return (struct range){all.from, all.from};
+  return (struct range){all.from, topic_find_after(t, seq - 1)};
+}
+
+// Narrows the range where that is plain arithmetic, so that the newest few of a
+// long log cost no walk over all of it.
+static struct range narrow(const struct topic *t, struct range range,
+                           const struct hub_history_options *options) {
+  uint64_t limit = options->limit;
+  if (!options->is_reverse || limit == 0 || range.to < t->base + limit) return range;
+  if (range.from < range.to - limit) range.from = range.to - limit;
+  return range;
+}
+
+static void collect(const struct topic *t, struct range range,
+                    const struct hub_history_options *options, struct hub_history *history) {
+  size_t cap = topic_kept_count(t);
+  if (!options->is_reverse && options->limit > 0 && options->limit < cap) cap = options->limit;
+  history->messages = mem_alloc((cap + 1) * sizeof *history->messages);
+  uint64_t at = range.from, found;
+  struct message *m;
+  while (history->count < cap && (m = topic_next(t, at, &found)) != NULL && found < range.to) {
+    history->messages[history->count++] = m;
+    at = found + 1;
+  }
+}
+
+static void reverse(struct message **messages, size_t count) {
+  for (size_t i = 0; i < count / 2; i++) {
+    struct message *swap = messages[i];
+    messages[i] = messages[count - 1 - i];
+    messages[count - 1 - i] = swap;
+  }
+}
+
+static void read_locked(struct hub *hub, struct topic *t, const struct hub_history_options *options,
+                        struct hub_history *history) {
+  struct hub_join_result result = {.missed_known = true};
+  hub_topic_trim(hub, t, clock_mono_ms());
+  hub_topic_used(hub, t);
+  struct range range = range_of(hub, t, options, &result);
+  collect(t, narrow(t, range, options), options, history);
+  history->recovered = result.recovered;
+  history->missed_known = result.missed_known;
+  history->missed = result.missed;
+  if (options->is_reverse) reverse(history->messages, history->count);
+  if (options->limit > 0 && history->count > options->limit) history->count = options->limit;
+  for (size_t i = 0; i < history->count; i++) message_ref(history->messages[i]);
+}
+
+struct hub_history hub_history_read(struct hub *hub, struct slice topic,
+                                    const struct hub_history_options *options) {
+  struct hub_history history = {.missed_known = true};
+  if (!topic_name_is_valid(topic)) return history;
+  pthread_mutex_lock(&hub->lock);
+  struct topic *t = hub_topic_find(hub, topic);
+  bool is_new = t == NULL;
+  // A topic that is not there knows all the same what it lost.
+  if (is_new) t = hub_topic_create(hub, topic);
+  read_locked(hub, t, options, &history);
+  if (is_new) hub_topic_settle(hub, t, clock_mono_ms());
+  pthread_mutex_unlock(&hub->lock);
+  return history;
+}
+
+void hub_history_free(struct hub_history *history) {
+  for (size_t i = 0; i < history->count; i++) message_unref(history->messages[i]);
+  free(history->messages);
+  *history = (struct hub_history){0};
+}
+
+// ---- topics --------------------------------------------------------------
+
+enum { SCAN_STEP = 1024, SCAN_TRIES = 4 };
+
+struct scan {
+  struct slice pattern;
+  size_t limit;
+  size_t at;  // slot of the map
+  struct hub_topic_info *found;
+  size_t count, cap;
+  bool has_more;
+};
+
+static void note_topic(struct scan *scan, const struct topic *t) {
+  if (scan->count == scan->limit) {
+    scan->has_more = true;
+    return;
+  }
+  if (scan->count == scan->cap) {
+    scan->cap = scan->cap == 0 ? 16 : scan->cap * 2;
+    scan->found = mem_realloc(scan->found, scan->cap * sizeof *scan->found);
+  }
+  struct hub_topic_info *info = &scan->found[scan->count++];
+  info->name_len = t->name_len;
+  memcpy(info->name, t->name, t->name_len);
+  info->subscribers = t->sub_count;
+  info->messages = topic_kept_count(t);
+}
+
+static void scan_slots(struct scan *scan, const struct map *topics, size_t slots) {
+  for (size_t end = scan->at + slots; scan->at < end && scan->at < topics->cap; scan->at++) {
+    const struct topic *t = topics->slots[scan->at].value;
+    if (t == NULL || scan->has_more) continue;
+    if (t->sub_count == 0 && topic_is_empty(t)) continue;  // members in their grace period
+    if (rules_pattern_matches(scan->pattern, topic_name(t))) note_topic(scan, t);
+  }
+}
+
+// A million topics must not stop all publishers, so the lock is held for a few
+// slots at a time. When topics went meanwhile the others may have moved in the
+// map: the scan starts again, and the last time it is done in one go.
+struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t limit,
+                                  size_t *count, bool *has_more) {
+  struct scan scan = {.pattern = pattern, .limit = limit};
+  uint64_t version = 0;
+  bool is_done = false;
+  for (int tries = 0; !is_done;) {
+    pthread_mutex_lock(&hub->lock);
+    if (scan.at == 0 || version != hub->topics_version) {
+      version = hub->topics_version;
+      scan.at = scan.count = 0;
+      scan.has_more = false;
+      tries++;
+    }
+    scan_slots(&scan, &hub->topics, tries < SCAN_TRIES ? SCAN_STEP : SIZE_MAX - scan.at);
+    is_done = scan.has_more || scan.at >= hub->topics.cap;
+    pthread_mutex_unlock(&hub->lock);
+  }
+  *count = scan.count;
+  *has_more = scan.has_more;
+  return scan.found;
+}
