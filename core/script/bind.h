@@ -8,6 +8,7 @@
 
 #include "base/message.h"
 #include "base/slice.h"
+#include "hub/hub.h"
 
 // Opens everything in a new state: the module "tidegate.core", the metatables
 // of request, response, WebSocket, stream and timer, and the changes to the
@@ -43,12 +44,23 @@ void bind_push_pairs(lua_State *L, struct slice text);
 // to keep it alive, in place of the argument). Raises for other types.
 struct slice bind_check_payload(lua_State *L, int arg);
 
+// The option `since` of the table at `index`: *id is set for HUB_SINCE_ID. The
+// value stays on the stack. Raises, naming `what`, when it is no string.
+enum hub_since bind_check_since(lua_State *L, int index, const char *what, struct slice *id);
+
+void bind_push_kind(lua_State *L, enum message_kind kind);
+
 // "text" (also nil) or "binary"; raises for anything else, naming `what`.
 enum message_kind bind_check_kind(lua_State *L, int index, const char *what);
 
 // Raises when the table at `index` has a key that is not among the
 // NULL-terminated names: "<what>: unknown option \"x\"".
 void bind_check_options(lua_State *L, int index, const char *const *names, const char *what);
+
+// Pushes `bytes` of zeroed memory and has `release` called on it once: by
+// bind_release, or when Lua lets go of it. For what C owns while Lua may raise.
+void *bind_push_owned(lua_State *L, size_t bytes, void (*release)(void *memory));
+void bind_release(lua_State *L, int index);
 
 // The metatable of sessions: methods of `methods` and of bind_session.c.
 void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods);

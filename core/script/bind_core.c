@@ -2,6 +2,7 @@
 // in the standard library that could stop the server. See bind.h.
 #include <lauxlib.h>
 #include <lua.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "script/bind.h"
@@ -33,12 +34,62 @@ struct slice bind_check_payload(lua_State *L, int arg) {
   return vm_check_slice(L, arg);
 }
 
+enum hub_since bind_check_since(lua_State *L, int index, const char *what, struct slice *id) {
+  int type = lua_getfield(L, index, "since");
+  if (type == LUA_TNIL) return HUB_SINCE_NOW;
+  if (type != LUA_TSTRING)
+    luaL_error(L, "%s: since must be a string, got %s", what, luaL_typename(L, -1));
+  *id = vm_check_slice(L, -1);
+  if (slice_equal(*id, slice_str("first"))) return HUB_SINCE_FIRST;
+  if (slice_equal(*id, slice_str("last"))) return HUB_SINCE_LAST;
+  return HUB_SINCE_ID;
+}
+
+void bind_push_kind(lua_State *L, enum message_kind kind) {
+  if (kind == MESSAGE_TEXT)
+    lua_pushliteral(L, "text");
+  else
+    lua_pushliteral(L, "binary");
+}
+
 enum message_kind bind_check_kind(lua_State *L, int index, const char *what) {
   if (lua_isnoneornil(L, index)) return MESSAGE_TEXT;
   const char *kind = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
   if (strcmp(kind, "text") == 0) return MESSAGE_TEXT;
   if (strcmp(kind, "binary") == 0) return MESSAGE_BINARY;
   return (enum message_kind)luaL_error(L, "%s: kind must be \"text\" or \"binary\"", what);
+}
+
+// ---- memory of C on the Lua stack ----------------------------------------
+
+static const char owned_type[] = "tidegate.owned";
+
+struct owned {
+  void (*release)(void *memory);
+  max_align_t memory[];
+};
+
+void bind_release(lua_State *L, int index) {
+  struct owned *owned = lua_touserdata(L, index);
+  if (owned->release != NULL) owned->release(owned->memory);
+  owned->release = NULL;
+}
+
+static int collect_owned(lua_State *L) {
+  bind_release(L, 1);
+  return 0;
+}
+
+void *bind_push_owned(lua_State *L, size_t bytes, void (*release)(void *memory)) {
+  struct owned *owned = lua_newuserdatauv(L, sizeof *owned + bytes, 0);
+  memset(owned, 0, sizeof *owned + bytes);
+  if (luaL_newmetatable(L, owned_type)) {
+    lua_pushcfunction(L, collect_owned);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  owned->release = release;
+  return owned->memory;
 }
 
 // ---- the standard library ------------------------------------------------

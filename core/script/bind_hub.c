@@ -1,7 +1,11 @@
-// core.publish, count, topic.
+// core.publish, count, topic, history, topics, presence, subscribe.
 #include <lauxlib.h>
 #include <lua.h>
+#include <math.h>
+#include <stdlib.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "net/conn.h"
 #include "net/worker.h"
@@ -9,6 +13,7 @@
 #include "script/bind.h"
 #include "script/generation.h"
 #include "script/session.h"
+#include "script/subscription.h"
 #include "script/vm.h"
 
 static struct message_fields check_publish_options(lua_State *L, int index) {
@@ -21,8 +26,10 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   fields.key = vm_opt_field_slice(L, index, "key", "publish");
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
-    bool is_session = luaL_testudata(L, -1, session_ws_type) != NULL || luaL_testudata(L, -1, session_stream_type) != NULL;
-    if (!is_session) luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
+    bool is_session = luaL_testudata(L, -1, session_ws_type) != NULL ||
+                      luaL_testudata(L, -1, session_stream_type) != NULL;
+    if (!is_session)
+      luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
     struct session_box *box = lua_touserdata(L, -1);
     if (box->session != NULL) fields.except = box->session->id;
   }
@@ -35,12 +42,18 @@ static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
 }
 
-// publish(topic, string | table [, {except, event, kind}]) -> id | nil, message, code
+static int fail_topic(lua_State *L) {
+  return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters", "topic");
+}
+
+// publish(topic, string | table [, {except, event, kind, key}]) -> id | nil, message, code
 static int hub_publish_function(lua_State *L) {
   struct slice topic = vm_check_slice(L, 1);
   lua_settop(L, 3);
   struct slice payload = bind_check_payload(L, 2);
   struct message_fields fields = check_publish_options(L, 3);
+  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  fields.topic = topic;
   fields.payload = payload;
   if (fields.kind == MESSAGE_TEXT && !utf8_is_valid(payload))
     return vm_fail(L, "text must be UTF-8", "utf8");
@@ -49,15 +62,8 @@ static int hub_publish_function(lua_State *L) {
   }
   struct worker *worker = vm_of(L)->worker;
   uint64_t seq = 0;
-  switch (hub_publish(worker->hub, worker->port, topic, message_new(&fields), &seq)) {
-    case HUB_OK:
-      break;
-    case HUB_TOO_LARGE:
-      return vm_fail(L, "too large", "too_large");
-    default:
-      return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters",
-                     "topic");
-  }
+  if (hub_publish(worker->hub, worker->port, message_new(&fields), &seq) == HUB_TOO_LARGE)
+    return vm_fail(L, "too large", "too_large");
   char id[HUB_ID_MAX];
   hub_id_format(worker->hub, seq, id);
   lua_pushstring(L, id);
@@ -70,6 +76,8 @@ static int hub_count_function(lua_State *L) {
   return 1;
 }
 
+// ---- rules ---------------------------------------------------------------
+
 static double number_option(lua_State *L, int index, const char *name, double max) {
   double value = 0;
   if (lua_getfield(L, index, name) != LUA_TNIL) {
@@ -81,12 +89,40 @@ static double number_option(lua_State *L, int index, const char *name, double ma
   return value;
 }
 
-// topic(pattern, {history, bytes, ttl, lag, limit}): a rule, while scripts load
+// presence = true | false | {grace = seconds}
+static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
+  static const char *const names[] = {"grace", NULL};
+  int type = lua_getfield(L, index, "presence");
+  if (type == LUA_TTABLE) {
+    int table = lua_gettop(L);
+    bind_check_options(L, table, names, "topic: presence");
+    bool has_grace = lua_getfield(L, table, "grace") != LUA_TNIL;
+    lua_pop(L, 1);
+    double grace = number_option(L, table, "grace", 1e6);
+    if (has_grace) rule->grace_ms = grace > 0 ? (uint32_t)ceil(grace * 1000) : HUB_GRACE_NONE;
+  } else if (type == LUA_TBOOLEAN) {
+    rule->presence_off = !lua_toboolean(L, -1);
+  } else if (type != LUA_TNIL) {
+    luaL_error(L, "topic: presence must be true, false or a table, got %s", luaL_typename(L, -1));
+  }
+  lua_pop(L, 1);
+}
+
+static enum hub_lag read_lag(lua_State *L, int index) {
+  static const char *const names[] = {"skip", "latest", "close"};
+  static const enum hub_lag values[] = {HUB_LAG_SKIP, HUB_LAG_LATEST, HUB_LAG_CLOSE};
+  struct slice lag = vm_opt_field_slice(L, index, "lag", "topic");
+  if (lag.ptr == NULL) return HUB_LAG_DEFAULT;
+  for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+    if (slice_equal(lag, slice_str(names[i]))) return values[i];
+  return (enum hub_lag)luaL_error(L, "topic: lag must be \"skip\", \"latest\" or \"close\"");
+}
+
+// topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
 static int hub_topic_function(lua_State *L) {
   struct vm *vm = vm_of(L);
   const char *pattern = luaL_checkstring(L, 1);
-  static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", NULL};
-  static const char *const lags[] = {"default", "skip", "latest", "close", NULL};  // as enum hub_lag
+  static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", "presence", NULL};
   luaL_argcheck(L, *pattern != '\0', 1, "must not be empty");
   luaL_checktype(L, 2, LUA_TTABLE);
   bind_check_options(L, 2, names, "topic");
@@ -94,19 +130,169 @@ static int hub_topic_function(lua_State *L) {
   struct hub_rule rule = {.pattern = pattern};
   rule.history = (uint32_t)number_option(L, 2, "history", 1e9);
   rule.bytes = (uint64_t)number_option(L, 2, "bytes", 1e12);
-  rule.ttl_ms = (uint64_t)(number_option(L, 2, "ttl", 1e10) * 1000);
+  rule.ttl_ms = (uint64_t)ceil(number_option(L, 2, "ttl", 1e10) * 1000);
   rule.limit = (uint32_t)number_option(L, 2, "limit", 4e9);
-  if (lua_getfield(L, 2, "lag") != LUA_TNIL)
-    rule.lag = (enum hub_lag)luaL_checkoption(L, -1, NULL, lags);
+  rule.lag = read_lag(L, 2);
+  read_presence(L, 2, &rule);
   generation_add_rule(vm->loading, &rule);
   return 0;
 }
 
+// ---- reading the hub -----------------------------------------------------
+
+static void set_slice(lua_State *L, const char *name, struct slice text) {
+  if (text.len == 0) return;
+  vm_push_slice(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static size_t check_limit(lua_State *L, int index, const char *what, size_t otherwise) {
+  size_t limit = otherwise;
+  if (lua_getfield(L, index, "limit") != LUA_TNIL) {
+    if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1)
+      luaL_error(L, "%s: limit must be a whole number, 1 or more", what);
+    limit = (size_t)lua_tointeger(L, -1);
+  }
+  lua_pop(L, 1);
+  return limit;
+}
+
+static struct hub_history_options check_history_options(lua_State *L, int index) {
+  static const char *const names[] = {"since", "limit", "reverse", NULL};
+  struct hub_history_options options = {.since = HUB_SINCE_NOW};
+  if (lua_isnoneornil(L, index)) return options;
+  luaL_checktype(L, index, LUA_TTABLE);
+  bind_check_options(L, index, names, "history");
+  options.limit = check_limit(L, index, "history", 0);
+  int type = lua_getfield(L, index, "reverse");
+  if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+    luaL_error(L, "history: reverse must be true or false, got %s", luaL_typename(L, -1));
+  options.is_reverse = lua_toboolean(L, -1);
+  options.since = bind_check_since(L, index, "history", &options.id);
+  return options;
+}
+
+static void push_message(lua_State *L, struct hub *hub, const struct message *m, double now_s,
+                         uint64_t now_ms) {
+  char id[HUB_ID_MAX];
+  hub_id_format(hub, m->seq, id);
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, id);
+  lua_setfield(L, -2, "id");
+  vm_push_slice(L, message_payload(m));
+  lua_setfield(L, -2, "data");
+  bind_push_kind(L, (enum message_kind)m->kind);
+  lua_setfield(L, -2, "kind");
+  set_slice(L, "event", message_event(m));
+  set_slice(L, "key", message_key(m));
+  lua_pushnumber(L, now_s - (double)(now_ms - m->published_ms) / 1000);
+  lua_setfield(L, -2, "time");
+}
+
+static void release_history(void *history) { hub_history_free(history); }
+
+// history(topic [, {since, limit, reverse}]) -> array of messages, {recovered, missed}
+static int hub_history_function(lua_State *L) {
+  struct slice topic = vm_check_slice(L, 1);
+  lua_settop(L, 2);
+  struct hub_history_options options = check_history_options(L, 2);
+  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  struct hub *hub = vm_of(L)->worker->hub;
+  struct hub_history *history = bind_push_owned(L, sizeof *history, release_history);
+  int owned = lua_gettop(L);
+  *history = hub_history_read(hub, topic, &options);
+  double now_s = clock_wall_s();
+  uint64_t now_ms = clock_mono_ms();
+  lua_createtable(L, (int)history->count, 0);
+  for (size_t i = 0; i < history->count; i++) {
+    push_message(L, hub, history->messages[i], now_s, now_ms);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_createtable(L, 0, 2);
+  lua_pushboolean(L, history->recovered);
+  lua_setfield(L, -2, "recovered");
+  if (history->missed_known) {
+    lua_pushinteger(L, (lua_Integer)history->missed);
+    lua_setfield(L, -2, "missed");
+  }
+  bind_release(L, owned);
+  return 2;
+}
+
+static int by_name(const void *a, const void *b) {
+  const struct hub_topic_info *x = a, *y = b;
+  size_t len = x->name_len < y->name_len ? x->name_len : y->name_len;
+  int order = memcmp(x->name, y->name, len);
+  return order != 0 ? order : (int)x->name_len - (int)y->name_len;
+}
+
+static void release_pointer(void *memory) { free(*(void **)memory); }
+
+// topics([pattern [, {limit}]]) -> array of {topic, count, messages}, whether there are more
+static int hub_topics_function(lua_State *L) {
+  static const char *const names[] = {"limit", NULL};
+  enum { LIMIT = 10000 };
+  struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : vm_check_slice(L, 1);
+  size_t limit = LIMIT, count = 0;
+  bool has_more = false;
+  if (!lua_isnoneornil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    bind_check_options(L, 2, names, "topics");
+    limit = check_limit(L, 2, "topics", LIMIT);
+  }
+  struct hub_topic_info **found = bind_push_owned(L, sizeof *found, release_pointer);
+  int owned = lua_gettop(L);
+  *found = hub_topics(vm_of(L)->worker->hub, pattern, limit, &count, &has_more);
+  if (count > 0) qsort(*found, count, sizeof **found, by_name);
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    const struct hub_topic_info *info = &(*found)[i];
+    lua_createtable(L, 0, 3);
+    set_slice(L, "topic", slice_of(info->name, info->name_len));
+    lua_pushinteger(L, info->subscribers);
+    lua_setfield(L, -2, "count");
+    lua_pushinteger(L, (lua_Integer)info->messages);
+    lua_setfield(L, -2, "messages");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  bind_release(L, owned);
+  lua_pushboolean(L, has_more);
+  return 2;
+}
+
+static void release_buf(void *buf) { buf_free(buf); }
+
+// presence(topic) -> array of {id, info, since}, in order of joining
+static int hub_presence_function(lua_State *L) {
+  struct slice topic = vm_check_slice(L, 1);
+  struct buf *text = bind_push_owned(L, sizeof *text, release_buf);
+  int owned = lua_gettop(L);
+  hub_presence(vm_of(L)->worker->hub, topic, text);
+  vm_push_slice(L, buf_slice(text));
+  bind_release(L, owned);
+  return bind_decode_json(L, lua_gettop(L));
+}
+
+// subscribe(pattern, fn): fn(topic, data, info) for each message, while scripts load
+static int hub_subscribe_function(lua_State *L) {
+  struct vm *vm = vm_of(L);
+  struct slice pattern = vm_check_slice(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  luaL_argcheck(L, hub_topic_is_valid(pattern), 1,
+                "must be 1 to 255 bytes of UTF-8 without control characters");
+  if (vm->loading == NULL)
+    return luaL_error(L, "gate.subscribe can only be called while scripts load");
+  lua_settop(L, 2);
+  if (!subscription_declare(vm->loading, pattern, vm_ref(L)))
+    return luaL_error(L, "there may be %d subscriptions of patterns", HUB_TAPS);
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
-    {"publish", hub_publish_function},
-    {"count", hub_count_function},
-    {"topic", hub_topic_function},
-    {NULL, NULL},
+    {"publish", hub_publish_function},     {"count", hub_count_function},
+    {"topic", hub_topic_function},         {"history", hub_history_function},
+    {"topics", hub_topics_function},       {"presence", hub_presence_function},
+    {"subscribe", hub_subscribe_function}, {NULL, NULL},
 };
 
 void bind_open_hub(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -79,6 +79,12 @@ static int fail_status(lua_State *L, enum hub_status status) {
       return vm_fail(L, "limit", "limit");
     case HUB_NOT_JOINED:
       return vm_fail(L, "not joined", "not_joined");
+    case HUB_NO_PRESENCE:
+      return vm_fail(L, "the topic's rule turns presence off", "presence");
+    case HUB_BAD_MEMBER:
+      return vm_fail(L, "as must be 1 to 255 bytes of UTF-8 without control characters", "as");
+    case HUB_INFO_TOO_LARGE:
+      return vm_fail(L, "info has more than 16384 bytes as JSON", "too_large");
     default:
       return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters",
                      "topic");
@@ -94,19 +100,29 @@ static enum hub_lag check_lag(lua_State *L, int index) {
   return (enum hub_lag)luaL_error(L, "join: lag must be \"skip\", \"latest\" or \"close\"");
 }
 
+// Who joins: `as` and `info`. The values stay on the stack.
+static void check_member(lua_State *L, int index, struct hub_join_options *options) {
+  int type = lua_getfield(L, index, "as");
+  if (type == LUA_TSTRING || lua_isinteger(L, -1)) {
+    options->as = vm_check_slice(L, -1);
+  } else if (type != LUA_TNIL) {
+    luaL_error(L, "join: as must be a string or a whole number, got %s", luaL_typename(L, -1));
+  }
+  if (lua_getfield(L, index, "info") == LUA_TNIL) return;
+  if (type == LUA_TNIL) luaL_error(L, "join: info is about a member: it needs as");
+  bind_push_json(L, lua_gettop(L));
+  options->info = vm_check_slice(L, -1);
+}
+
 static struct hub_join_options check_join_options(lua_State *L, int index) {
   struct hub_join_options options = {.since = HUB_SINCE_NOW};
   if (lua_isnoneornil(L, index)) return options;
-  static const char *const names[] = {"since", "lag", NULL};
+  static const char *const names[] = {"since", "lag", "as", "info", NULL};
   luaL_checktype(L, index, LUA_TTABLE);
   bind_check_options(L, index, names, "join");
   options.lag = check_lag(L, index);
-  struct slice since = vm_opt_field_slice(L, index, "since", "join");
-  if (since.ptr == NULL) return options;
-  options.since = HUB_SINCE_ID;
-  options.id = since;
-  if (slice_equal(since, slice_str("first"))) options.since = HUB_SINCE_FIRST;
-  if (slice_equal(since, slice_str("last"))) options.since = HUB_SINCE_LAST;
+  check_member(L, index, &options);
+  options.since = bind_check_since(L, index, "join", &options.id);
   return options;
 }
 

@@ -99,8 +99,12 @@ static int stats(lua_State *L) {
   set_count(L, "published", atomic_load(&hub->published));
   set_count(L, "delivered", atomic_load(&hub->delivered));
   set_count(L, "evicted", atomic_load(&hub->evicted));
+  set_count(L, "evicted_memory", atomic_load(&hub->evicted_memory));
   set_count(L, "lagged", atomic_load(&hub->lagged));
+  set_count(L, "conflated", atomic_load(&hub->conflated));
   set_count(L, "skipped", atomic_load(&hub->skipped));
+  set_count(L, "joins_refused", atomic_load(&hub->joins_refused));
+  set_count(L, "encoded", atomic_load(&hub->encoded));
   set_count(L, "topics", hub_topic_count(worker->hub));
   set_count(L, "workers", worker->config->workers);
   set_count(L, "worker", worker->index);

@@ -12,6 +12,7 @@
 #include "net/worker.h"
 #include "script/bundle.h"
 #include "script/session.h"
+#include "script/subscription.h"
 #include "script/task.h"
 #include "script/timer.h"
 
@@ -112,10 +113,13 @@ int generation_require(lua_State *L) {
   struct vm *vm = vm_of(L);
   bool is_loading = vm->loading == generation;
   // The number too: a later generation may lie at the same address.
-  bool is_live = vm->live == generation && generation->number == lua_tointeger(L, lua_upvalueindex(3));
+  bool is_live =
+      vm->live == generation && generation->number == lua_tointeger(L, lua_upvalueindex(3));
   if (!is_loading && !is_live) {
-    return luaL_error(L, "module \"%s\": the scripts were reloaded while this handler waited; "
-                         "require it while scripts load", name);
+    return luaL_error(L,
+                      "module \"%s\": the scripts were reloaded while this handler waited; "
+                      "require it while scripts load",
+                      name);
   }
   const struct chunk *chunk = bundle_find(generation->bundle, name);
   if (chunk != NULL) {
@@ -250,8 +254,10 @@ static int run_step(lua_State *L) {
     generation->env_ref = vm_ref(L);
   }
   const struct chunk *chunk = next_chunk(generation);
-  if (chunk != NULL) push_module(L, generation, chunk);
-  else take_result(L, generation);
+  if (chunk != NULL)
+    push_module(L, generation, chunk);
+  else
+    take_result(L, generation);
   return 0;
 }
 
@@ -305,9 +311,13 @@ struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigne
   struct generation *generation = generation_begin(vm, bundle, number);
   for (;;) {
     switch (generation_step(generation, error)) {
-      case GENERATION_MORE: continue;
-      case GENERATION_READY: return generation;
-      case GENERATION_FAILED: generation_free(generation); return NULL;
+      case GENERATION_MORE:
+        continue;
+      case GENERATION_READY:
+        return generation;
+      case GENERATION_FAILED:
+        generation_free(generation);
+        return NULL;
     }
   }
 }
@@ -334,6 +344,7 @@ void generation_free(struct generation *generation) {
   free(generation->routes);
   for (size_t i = 0; i < generation->rule_count; i++) free((char *)generation->rules[i].pattern);
   free(generation->rules);
+  subscription_forget(generation);
   vm_unref(vm, generation->dispatch_ref);
   vm_unref(vm, generation->env_ref);
   vm_unref(vm, generation->loaded_ref);
@@ -361,7 +372,8 @@ static void move_sessions(struct vm *vm, struct generation *old, struct generati
     struct session *session = list_entry(node, struct session, link);
     node = node->next;
     // Not so a session that is being closed since its route vanished earlier.
-    bool has_route = session->route >= old->routes && session->route < old->routes + old->route_count;
+    bool has_route =
+        session->route >= old->routes && session->route < old->routes + old->route_count;
     if (has_route) session_set_route(session, targets[session->route - old->routes]);
   }
   free(targets);
@@ -377,5 +389,6 @@ void generation_switch(struct vm *vm, struct generation *generation) {
     move_sessions(vm, old, generation);
     generation_free(old);
   }
+  subscription_switch(vm, generation);
   timer_start_all(&generation->timers);
 }

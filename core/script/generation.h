@@ -35,8 +35,10 @@ struct generation {
   size_t http_route_count;
   struct hub_rule *rules;  // of gate.topic
   size_t rule_count;
+  struct subscriber *subscribers;  // of gate.subscribe
+  size_t subscriber_count;
   struct list timers;  // made while loading
-  size_t next_step;             // of loading
+  size_t next_step;    // of loading
   bool is_loaded;
   struct buf listing;  // one line per route, for --check
 };
@@ -51,7 +53,8 @@ struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsign
 enum generation_progress generation_step(struct generation *generation, char **error);
 
 // All steps at once; NULL on failure.
-struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number, char **error);
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
+                                   char **error);
 
 // Drops a generation that will not become live.
 void generation_free(struct generation *generation);

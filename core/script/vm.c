@@ -10,6 +10,7 @@
 #include "script/bind.h"
 #include "script/generation.h"
 #include "script/session.h"
+#include "script/subscription.h"
 #include "script/task.h"
 #include "script/timer.h"
 
@@ -70,6 +71,7 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
 void vm_free(struct vm *vm) {
   task_kill_all(vm);
   session_free_all(vm);
+  subscription_free_all(vm);
   timer_cancel_all(&vm->timers);
   generation_free(vm->live);
   lua_close(vm->L);

@@ -34,7 +34,8 @@ struct vm {
   size_t idle_task_count;
   struct list tasks;  // all tasks that have started and not ended
   struct list sessions;
-  struct list timers;  // those that handlers started
+  struct list timers;                   // those that handlers started
+  struct subscriptions *subscriptions;  // of gate.subscribe; the first worker's VM only
   unsigned long request_count;
   // Odd while Lua runs, changes with each entry: what the watchdog looks at,
   // and the entry it found to run for too long.

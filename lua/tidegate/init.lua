@@ -4,12 +4,18 @@
 local app = require "tidegate.app"
 local core = require "tidegate.core"
 local jwt = require "tidegate.jwt"
+local presence = require "tidegate.presence"
 
 ---@class tidegate.Gate: tidegate.Scope
 local gate = {
   publish = core.publish,
   topic = core.topic,
   count = core.count,
+  history = core.history,
+  topics = core.topics,
+  presence = core.presence,
+  on_presence = presence.on_presence,
+  subscribe = core.subscribe,
   sleep = core.sleep,
   every = core.every,
   after = core.after,

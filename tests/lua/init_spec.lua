@@ -7,7 +7,8 @@ describe("gate", function()
 
   it("gives the server's own functions without a wrapper", function()
     for _, name in ipairs { "publish", "topic", "count", "sleep", "every", "after", "spawn", "env", "log",
-      "json", "now", "id", "keep", "stats", "dir", "version" } do
+      "json", "now", "id", "keep", "stats", "dir", "version", "history", "topics", "presence",
+      "subscribe" } do
       assert.is_not_nil(generation.core[name], name)
       assert.equal(generation.core[name], generation.gate[name], name)
     end
@@ -20,11 +21,12 @@ describe("gate", function()
     end
     assert.is_function(generation.gate.jwt.sign)
     assert.is_function(generation.gate.jwt.verify)
+    assert.is_function(generation.gate.on_presence)
   end)
 
   it("holds nothing else", function()
     local count = 0
     for _ in pairs(generation.gate) do count = count + 1 end
-    assert.equal(16 + 11 + 1, count)
+    assert.equal(20 + 11 + 2, count)
   end)
 end)

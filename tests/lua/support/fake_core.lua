@@ -69,7 +69,7 @@ local function new_core(log)
     version = "0.0",
   }
   for _, name in ipairs { "publish", "topic", "count", "sleep", "every", "after", "spawn", "id", "keep",
-    "stats" } do
+    "stats", "history", "topics", "presence", "subscribe" } do
     core[name] = function() return name end
   end
   function core.respond(_, res, ...)

@@ -1,0 +1,32 @@
+-- Presence for scripts: joins and leaves as the hub tells them, on the topic
+-- that accompanies each topic with members.
+
+local check = require "tidegate.check"
+local core = require "tidegate.core"
+
+local presence = {}
+
+check.hide_file()
+
+---@class tidegate.member
+---@field id string
+---@field info any what the join said about it
+---@field since number seconds since 1970
+
+---@class tidegate.presence_diff
+---@field joins tidegate.member[] those that came, and those with new info
+---@field leaves tidegate.member[]
+
+---Calls fn for every change of who is in the topics that match, on one worker.
+---@param pattern string topic pattern
+---@param fn fun(topic: string, diff: tidegate.presence_diff)
+function presence.on_presence(pattern, fn)
+  check.type("gate.on_presence", "pattern", pattern, "string")
+  check.type("gate.on_presence", "handler", fn, "function")
+  core.subscribe("presence:" .. pattern, function(_, text)
+    local diff = core.json.decode(text)
+    fn(diff.topic, { joins = diff.joins, leaves = diff.leaves })
+  end)
+end
+
+return presence
