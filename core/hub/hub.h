@@ -207,7 +207,7 @@ struct hub_port_ops {
   // which a part was written counts as taken: the reader must keep what it
   // needs of it (a reference and an offset). A reader that cannot take more
   // sets is_blocked and calls hub_reader_resume later. Must not call hub_join,
-  // hub_leave or hub_reader_close.
+  // hub_leave or hub_reader_close for a reader of the same port.
   size_t (*deliver)(struct hub_reader *reader, const struct hub_batch *batch);
   // The reader missed `missed` messages of the topic (those published with
   // `except` for it are counted too); `policy` says how it goes on, and is

@@ -41,18 +41,25 @@ static char *apply_key(struct config *config, lua_State *L, const char *path,
   return error;
 }
 
-static char *apply_table(struct config *config, lua_State *L, const char *path) {
+// The table on top. `hub = { max_bytes = 1 }` is `hub_max_bytes = 1`.
+static char *apply_table(struct config *config, lua_State *L, const char *path,
+                         const char *prefix) {
   char *error = NULL;
+  int table = lua_gettop(L);
+  luaL_checkstack(L, 4, NULL);
   lua_pushnil(L);
-  while (error == NULL && lua_next(L, 1) != 0) {
-    size_t len = 0;
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &len) : "?";
-    const struct config_key *key = config_key_find(name, len);
-    if (key == NULL)
-      error = mem_format("%s: unknown key \"%s\"", path, name);
-    else
+  while (error == NULL && lua_next(L, table) != 0) {
+    const char *given = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    char *name = mem_format("%s%s%s", prefix, *prefix != '\0' ? "_" : "", given);
+    const struct config_key *key = config_key_find(name, strlen(name));
+    if (key != NULL)
       error = apply_key(config, L, path, key);
-    lua_settop(L, 2);
+    else if (lua_istable(L, -1) && *prefix == '\0' && *given != '?')
+      error = apply_table(config, L, path, name);
+    else
+      error = mem_format("%s: unknown key \"%s\"", path, name);
+    free(name);
+    lua_settop(L, table + 1);
   }
   return error;
 }
@@ -69,7 +76,7 @@ char *config_file_apply(struct config *config, const char *dir) {
     } else if (!lua_istable(L, 1)) {
       error = mem_format("%s: must return a table", path);
     } else {
-      error = apply_table(config, L, path);
+      error = apply_table(config, L, path, "");
     }
     lua_close(L);
   }

@@ -68,6 +68,8 @@ function Response:finish() end
 ---@class tidegate.join_options
 ---@field since? string an id, "first" or "last"
 ---@field lag? tidegate.lag
+---@field as? string|integer the user, who becomes a member
+---@field info? any about the member
 
 ---@class tidegate.join_result
 ---@field recovered boolean
@@ -165,7 +167,7 @@ local core = {}
 
 ---@param topic string
 ---@param value string|table
----@param options? { except?: tidegate.Connection, kind?: tidegate.kind, event?: string }
+---@param options? { except?: tidegate.Connection, kind?: tidegate.kind, event?: string, key?: string }
 ---@return string|nil id, string|nil message, string|nil code
 function core.publish(topic, value, options) end
 
@@ -174,8 +176,34 @@ function core.publish(topic, value, options) end
 function core.count(topic) end
 
 ---@param pattern string
----@param rules { history?: integer, bytes?: integer, ttl?: number, lag?: tidegate.lag, limit?: integer }
+---@param rules { history?: integer, bytes?: integer, ttl?: number, lag?: tidegate.lag, limit?: integer, presence?: boolean|{ grace: number } }
 function core.topic(pattern, rules) end
+
+---@class tidegate.message
+---@field id string
+---@field data string
+---@field kind tidegate.kind
+---@field event string|nil
+---@field key string|nil
+---@field time number seconds since 1970
+
+---@param topic string
+---@param options? { since?: string, limit?: integer, reverse?: boolean }
+---@return tidegate.message[]|nil, { recovered: boolean, missed: integer|nil }|string, string|nil code
+function core.history(topic, options) end
+
+---@param pattern? string
+---@param options? { limit?: integer }
+---@return { topic: string, count: integer, messages: integer }[], boolean has_more
+function core.topics(pattern, options) end
+
+---@param topic string
+---@return tidegate.member[]
+function core.presence(topic) end
+
+---@param pattern string
+---@param fn fun(topic: string, data: string, info: { id: string, kind: tidegate.kind, event: string|nil, key: string|nil, missed: integer|nil })
+function core.subscribe(pattern, fn) end
 
 ---@param seconds number
 function core.sleep(seconds) end

@@ -148,6 +148,12 @@ describe("settings", function()
     assert.matches("^http://127%.0%.0%.1:", server.address)
   end)
 
+  it("may be grouped in config.lua", function()
+    local server <close> = tidegate.start { scripts = { ["app.lua"] = HELLO,
+      ["config.lua"] = "return { url = { bytes = 300 } }" } }
+    assert.equal(300, longest_url(server))
+  end)
+
   it("come from the environment before config.lua", function()
     local server <close> = tidegate.start { scripts = { ["app.lua"] = HELLO, ["config.lua"] = CONFIG },
                                             env = { TIDEGATE_URL_BYTES = "300" } }
@@ -171,6 +177,8 @@ describe("settings", function()
   -- What is wrong with a config.lua -> what the line names.
   for name, case in pairs {
     ["an unknown key"] = { "return { no_such_key = 1 }", "no_such_key" },
+    ["an unknown key of a group"] = { "return { hub = { max_tides = 1 } }", "hub_max_tides" },
+    ["a group in a group"] = { "return { hub = { max = { bytes = 1 } } }", "hub_max" },
     ["a value that is none"] = { "return { workers = 'many' }", "workers" },
     ["a value out of range"] = { "return { header_bytes = 1 }", "header_bytes" },
     ["a value of a wrong type"] = { "return { workers = {} }", "workers" },
