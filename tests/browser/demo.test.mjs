@@ -1,8 +1,9 @@
 // The demo page in a real browser: what a person does with it.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { openWire, runCurl } from '../clients/client.mjs';
+import { runCurl } from '../clients/client.mjs';
 import { startServer, waitFor } from '../clients/server.mjs';
+import { openWire } from '../clients/wire.mjs';
 import { launchBrowser, openTab, say, seeMessage, texts } from './browser.mjs';
 
 let server, browser;

@@ -1,8 +1,9 @@
 // The demo's chat, as a page talks to it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openSocket, openWire, refusal } from './client.mjs';
+import { openSocket, refusal } from './client.mjs';
 import { startServer, waitFor } from './server.mjs';
+import { openWire } from './wire.mjs';
 
 let server;
 before(async () => { server = await startServer(); });

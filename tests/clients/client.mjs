@@ -1,7 +1,6 @@
-// What the tests hold in their hands: a WebSocket and an EventSource that remember what came, a
-// curl process, and a wire that can be cut.
+// What the tests hold in their hands: a WebSocket and an EventSource that remember what came, and
+// a curl process.
 import { spawn } from 'node:child_process';
-import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import WebSocket from 'ws';
 import { EventSource } from 'eventsource';
@@ -51,8 +50,8 @@ export function refusal(url, options) {
 }
 
 // An open EventSource with `inbox` (of { type, id, data }) of the named events.
-export async function openEvents(url, types) {
-  const source = new EventSource(url);
+export async function openEvents(url, types, options) {
+  const source = new EventSource(url, options);
   source.inbox = new Inbox();
   source.opens = 0;
   source.addEventListener('open', () => { source.opens += 1; });
@@ -73,24 +72,4 @@ export function runCurl(...args) {
   curl.done = once(child, 'close').then(([status]) => status);
   curl.stop = () => { child.kill(); return curl.done; };
   return curl;
-}
-
-// A port that passes everything on to another; cut() breaks all its connections.
-export async function openWire(port) {
-  const sockets = new Set();
-  const server = createServer(near => {
-    const far = connect(port, '127.0.0.1');
-    for (const [from, to] of [[near, far], [far, near]]) {
-      sockets.add(from);
-      from.on('error', () => {}).on('close', () => { sockets.delete(from); to.destroy(); });
-      from.pipe(to);
-    }
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const cut = () => { for (const socket of sockets) socket.destroy(); };
-  return {
-    port: server.address().port,
-    cut,
-    close() { cut(); server.close(); },
-  };
 }

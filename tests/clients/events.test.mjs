@@ -1,8 +1,9 @@
 // The npm client `eventsource`, and curl, against the demo's streams.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openEvents, openSocket, openWire, runCurl } from './client.mjs';
+import { openEvents, openSocket, runCurl } from './client.mjs';
 import { startServer, waitFor } from './server.mjs';
+import { openWire } from './wire.mjs';
 
 let server;
 before(async () => { server = await startServer(); });
