@@ -63,13 +63,15 @@ export function assertSame(seen, expected) {
   assert.equal(seen.length, expected.length, 'and nothing more');
 }
 
-// For wire.breakAt: breaks so many connections, every fourth in the head of the answer, the others further on.
-export function breakMany(wire, count, random, maxBytes = 2000) {
+// Breaks so many connections: every fourth in the head of the answer, the others further on. resetHead: those in
+// the head never as if all were said.
+export function breakMany(wire, count, random, { maxBytes = 2000, resetHead = false } = {}) {
   let n = 0;
   wire.breakAt = () => {
     if (wire.broken.length >= count) return null;
     n += 1;
-    return { bytes: n % 4 === 0 ? 1 + random(100) : 300 + random(maxBytes), reset: random(2) === 0 };
+    const reset = random(2) === 0;
+    return n % 4 === 0 ? { bytes: 1 + random(100), reset: reset || resetHead } : { bytes: 300 + random(maxBytes), reset };
   };
 }
 

@@ -63,7 +63,7 @@ test('a long replay that breaks again and again', async t => {
   const topics = ['long/replay-a', 'long/replay-b', 'long/replay-c'];
   const source = await goDown(setting, topics);
   await publisher.burst(topics, random, 5000);
-  breakMany(wire, CUTS, random, 40_000);
+  breakMany(wire, CUTS, random, { maxBytes: 40_000 });
   await comeUp(setting, source);
   await publisher.publish(topics[0], 'the last');
   await waitFor('the last message', () => source.inbox.items.at(-1)?.data === 'the last');
