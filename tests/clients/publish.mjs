@@ -42,8 +42,8 @@ export async function openPublisher(server, { path = '/resume/publish', single =
     async publish(topic, ...texts) {
       for (const data of texts) { tell({ topic, data }); await settle(); }
     },
-    // So many messages, on every connection at once.
-    async burst(topics, random, count = 2 * sockets.length) {
+    // So many messages at once: enough by default that a loop turn has several of each topic to merge.
+    async burst(topics, random, count = 8 * sockets.length) {
       for (let i = 0; i < count; i++) {
         tell({ topic: topics[random(topics.length)], data: randomText(random), event: random(2) ? 'note' : undefined });
       }
@@ -65,13 +65,14 @@ export function assertSame(seen, expected) {
 
 // Breaks so many connections: every fourth in the head of the answer, the others further on. resetHead: those in
 // the head never as if all were said.
-export function breakMany(wire, count, random, { maxBytes = 2000, resetHead = false } = {}) {
+export function breakMany(wire, count, random, { maxBytes = 6000, resetHead = false } = {}) {
   let n = 0;
   wire.breakAt = () => {
     if (wire.broken.length >= count) return null;
     n += 1;
-    const reset = random(2) === 0;
-    return n % 4 === 0 ? { bytes: 1 + random(100), reset: reset || resetHead } : { bytes: 300 + random(maxBytes), reset };
+    const isInHead = n % 4 === 0;
+    const bytes = isInHead ? 1 + random(100) : 300 + random(maxBytes);
+    return { bytes, reset: random(2) === 0 || (isInHead && resetHead) };
   };
 }
 

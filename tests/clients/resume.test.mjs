@@ -137,14 +137,20 @@ test('away for exactly as long as is kept: no gap', async t => {
   assert.deepEqual(messages(source), [...numbers(1, 5), 'live']);
 });
 
+async function startHere(test) {
+  const one = await startServer({ scripts: ['scripts'] });
+  test.after(() => one.stop());
+  return one;
+}
+
 test('a server that was started anew: a gap for each topic, then what it keeps', async t => {
-  const first = await startServer({ scripts: ['scripts'] });
+  const first = await startHere(t);
   const setting = await setUp(t, { port: first.port, from: first }), { wire } = setting;
   const topics = ['long/life-a', 'long/life-b'];
   const source = await goDown(setting, topics);
   await first.stop();
 
-  const second = await startServer({ scripts: ['scripts'] });
+  const second = await startHere(t);
   const publisher = await openPublisher(second);
   // More messages than the old life had, so that its last seq is one of the new life too.
   await publisher.publish(topics[0], ...numbers(1, 20));
@@ -160,20 +166,16 @@ test('a server that was started anew: a gap for each topic, then what it keeps',
   await waitFor('it', () => messages(source).includes('resumed in the new life'));
   assert.equal(gaps(source).length, 2);
   publisher.close();
-  source.close();
-  await second.stop();
 });
 
 test('a server that was started anew and keeps nothing is not taken for one where nothing happened', async t => {
-  const first = await startServer({ scripts: ['scripts'] });
+  const first = await startHere(t);
   const setting = await setUp(t, { port: first.port, from: first }), { wire } = setting;
   const source = await goDown(setting, ['long/empty']);
   await first.stop();
-  const second = await startServer({ scripts: ['scripts'] });
+  const second = await startHere(t);
   wire.target = second.port;
   await comeUp(setting, source);
   await waitFor('the gap', () => gaps(source).length > 0);
   assert.deepEqual(gaps(source), [{ topic: 'long/empty', missed: null }]);
-  source.close();
-  await second.stop();
 });
