@@ -41,7 +41,8 @@ struct app {
   void (*message)(struct conn *conn, enum message_kind kind, struct slice data);
   // The session missed `missed` messages of a topic (policy skip or latest).
   void (*gap)(struct conn *conn, struct slice topic, uint64_t missed);
-  // What was queued for sending has gone down to the socket.
+  // All direct output has gone down to the socket: called once after each time
+  // that some was queued, unless the session ends before.
   void (*drained)(struct conn *conn);
   // The session is over. code: the WebSocket close code (1006 when the
   // connection broke), 0 for SSE. The handle is not to be used any more.

@@ -228,9 +228,15 @@ static size_t consume_own(struct conn *conn, size_t put) {
   return put - step;
 }
 
-static void on_all_written(struct conn *conn) {
-  bool had_output = conn->owes_drained;
+// Direct output may be gone while a topic message behind it still waits: who
+// waits for the one need not wait for the other.
+static void tell_drained(struct conn *conn) {
+  if (!conn->owes_drained || conn_out_bytes(conn) > 0 || !conn_is_open(conn)) return;
   conn->owes_drained = false;
+  conn->ops->drained(conn);
+}
+
+static void on_all_written(struct conn *conn) {
   want_write(conn, false);
   conn->awaits_reader = false;
   if (conn->is_finishing) {
@@ -238,17 +244,21 @@ static void on_all_written(struct conn *conn) {
     return;
   }
   if (conn->reader.is_blocked) hub_reader_resume(&conn->reader);
-  if (had_output) conn->ops->drained(conn);
+  tell_drained(conn);
 }
 
 void conn_flush(struct conn *conn) {
   struct iovec parts[2];
   size_t bytes;
-  if (conn->is_closing || conn->wants_write) return;
+  if (conn->is_closing) return;
+  if (conn->wants_write) {
+    tell_drained(conn);  // a delivery of this turn may have taken it along
+    return;
+  }
   int count = gather_own(conn, parts, &bytes);
   ssize_t put = 0;
+  if (conn_out_bytes(conn) > 0) conn->owes_drained = true;
   if (count > 0) {
-    conn->owes_drained = true;
     put = sock_writev(&conn->sock, parts, count);
     if (put == SOCK_AGAIN) put = 0;
     if (put < 0) {
@@ -266,6 +276,7 @@ void conn_flush(struct conn *conn) {
       await_reader(conn);
     }
     want_write(conn, true);
+    tell_drained(conn);
   }
 }
 
@@ -321,6 +332,7 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   size_t bytes = 0;
   for (int i = 0; i < count; i++) bytes += parts[i].iov_len;
   if (bytes == 0) return messages;
+  if (conn_out_bytes(conn) > 0) conn->owes_drained = true;
 
   ssize_t put = sock_writev(&conn->sock, parts, count);
   if (put == SOCK_AGAIN) put = 0;
@@ -330,7 +342,6 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
     return 0;
   }
   if (put > 0) conn->was_read = true;
-  if (own > 0) conn->owes_drained = true;
   size_t of_batch = consume_own(conn, (size_t)put);
   if ((size_t)put == bytes) return messages;
   want_write(conn, true);

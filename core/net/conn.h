@@ -29,7 +29,7 @@ struct conn_ops {
   void (*eof)(struct conn *conn);                           // the peer sends no more
   void (*timeout)(struct conn *conn);                       // conn_set_timeout ran out
   void (*go_on)(struct conn *conn);                         // asked for with conn_go_on
-  void (*drained)(struct conn *conn);                       // all output has gone to the socket
+  void (*drained)(struct conn *conn);                       // direct output has gone to the socket
   void (*stop)(struct conn *conn);                          // the server is stopping: finish
   void (*lagged)(
       struct conn *conn);  // the hub's policy `close`: end the session, without telling the app yet
@@ -70,8 +70,8 @@ struct conn {
   bool was_alive : 1;       // bytes arrived since the heartbeat last looked
   bool awaits_reader : 1;   // the timer is the write timeout
   bool was_read : 1;        // the peer took bytes since the write timeout last looked
-  bool owes_drained : 1;     // ops->drained is due when all output is written
-  bool saw_hangup : 1;       // the peer has ended its side; it is not read yet
+  bool owes_drained : 1;    // ops->drained is due when the direct output is written
+  bool saw_hangup : 1;      // the peer has ended its side; it is not read yet
   bool peer_ended : 1;      // read end of file
 };
 
