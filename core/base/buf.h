@@ -37,6 +37,9 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 // Drops `bytes` (at most buf_len) from the front.
 void buf_consume(struct buf *b, size_t bytes);
 
+// Drops `bytes` (at most buf_len) from the end.
+static inline void buf_chop(struct buf *b, size_t bytes) { b->end -= bytes; }
+
 // Empties b and keeps its memory.
 static inline void buf_clear(struct buf *b) { b->start = b->end = 0; }
 

@@ -59,6 +59,7 @@ void conn_go_on(struct conn *conn) {
 
 struct buf *conn_out(struct conn *conn) {
   mark_dirty(conn);
+  conn->tail_pong = 0;
   return &conn->out;
 }
 

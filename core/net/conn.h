@@ -56,6 +56,7 @@ struct conn {
   uint32_t interval_ms;      // heartbeat or keep-alive of the session
   uint16_t close_code;       // WebSocket: what the app will be told
   uint8_t missed;            // heartbeats without a sign of life
+  uint8_t tail_pong;         // WebSocket: bytes of the pong that `out` ends with, 0: none
   bool is_session : 1;       // reader is in use and the app holds a session
   bool is_unix : 1;
   bool is_reading : 1;
@@ -68,6 +69,7 @@ struct conn {
   bool close_sent : 1;      // WebSocket: our close frame is out
   bool close_received : 1;  // WebSocket: the peer's is in
   bool was_alive : 1;       // bytes arrived since the heartbeat last looked
+  bool ping_waits : 1;      // WebSocket: a ping of the app went into a full queue
   bool awaits_reader : 1;   // the timer is the write timeout
   bool was_read : 1;        // the peer took bytes since the write timeout last looked
   bool owes_drained : 1;    // ops->drained is due when the direct output is written
@@ -85,7 +87,7 @@ static inline void *conn_app(const struct conn *conn) { return conn->app; }
 static inline void conn_set_app(struct conn *conn, void *app) { conn->app = app; }
 
 // Direct output, sent at the end of the turn. conn_out gives the buffer to
-// append to; it must not be kept.
+// append to; it must not be kept. What it held last is a tail_pong no more.
 struct buf *conn_out(struct conn *conn);
 static inline size_t conn_out_bytes(const struct conn *conn) { return buf_len(&conn->out); }
 

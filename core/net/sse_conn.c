@@ -74,7 +74,9 @@ enum http_send_status sse_accept(struct http_conn *http, const struct sse_option
 enum session_status sse_send(struct conn *conn, const struct sse_event *event, const char **wrong) {
   if (!conn_is_open(conn)) return SESSION_CLOSED;
   size_t waiting = conn_out_bytes(conn);
-  if (waiting > 0 && waiting + event->data.len > conn->worker->config->send_queue_bytes) {
+  size_t bytes = event->data.len + event->comment.len + event->event.len + event->id.len;
+  // One event always fits an empty queue; the bound is for what piles up.
+  if (waiting > 0 && waiting + bytes > conn->worker->config->send_queue_bytes) {
     stats_add(&conn->worker->stats->sends_full, 1);
     return SESSION_FULL;
   }

@@ -36,6 +36,28 @@ static void send_close(struct conn *conn, int code, struct slice reason) {
   ws_close_write(conn_out(conn), code, reason);
 }
 
+// ---- the bound of the output ---------------------------------------------
+
+// One message always fits an empty queue; the bound is for what piles up.
+static bool has_room(const struct conn *conn, size_t bytes) {
+  size_t waiting = conn_out_bytes(conn);
+  return waiting == 0 || waiting + bytes <= conn->worker->config->send_queue_bytes;
+}
+
+// Every ping is answered while there is room. Beyond, the newest one is: its
+// pong takes the place of the one that is last in the queue (RFC 6455 5.5.3
+// allows that), so that a peer which pings and does not read is answered
+// rightly, and costs one pong. That one has not begun to go out: in front of it
+// is what fills the queue.
+static void send_pong(struct conn *conn, struct slice data) {
+  size_t replaced = has_room(conn, data.len) ? 0 : conn->tail_pong;
+  struct buf *out = conn_out(conn);
+  buf_chop(out, replaced);
+  size_t before = buf_len(out);
+  ws_frame_write(out, WS_PONG, data);
+  conn->tail_pong = (uint8_t)(buf_len(out) - before);
+}
+
 // ---- events of the session -----------------------------------------------
 
 // The peer's close frame: answer it, or, when it is the answer, be done.
@@ -65,9 +87,7 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
       conn->worker->app->message(conn, result->kind, result->data);
       break;
     case WS_EVENT_PING:
-      if (!conn->close_sent && conn_out_bytes(conn) <= conn->worker->config->send_queue_bytes) {
-        ws_frame_write(conn_out(conn), WS_PONG, result->data);
-      }
+      if (!conn->close_sent) send_pong(conn, result->data);
       break;
     case WS_EVENT_PONG:
       break;  // any input counts as a sign of life
@@ -127,11 +147,14 @@ static void on_timeout(struct conn *conn) {
     return;
   }
   conn->was_alive = false;
+  // Not behind a full socket: a ping there would ask only once the peer reads
+  // again, which by itself is the answer (`takes`).
   if (!conn->wants_write) ws_frame_write(conn_out(conn), WS_PING, (struct slice){0});
   conn_set_timeout(conn, conn->interval_ms);
 }
 
 static void on_drained(struct conn *conn) {
+  conn->ping_waits = false;
   if (conn->is_session) conn->worker->app->drained(conn);
 }
 
@@ -188,9 +211,7 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
 enum session_status ws_send(struct conn *conn, enum message_kind kind, struct slice data) {
   if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
   if (kind == MESSAGE_TEXT && !utf8_is_valid(data)) return SESSION_NOT_UTF8;
-  size_t waiting = conn_out_bytes(conn);
-  // One message always fits an empty queue; the bound is for what piles up.
-  if (waiting > 0 && waiting + data.len > conn->worker->config->send_queue_bytes) {
+  if (!has_room(conn, data.len)) {
     stats_add(&conn->worker->stats->sends_full, 1);
     return SESSION_FULL;
   }
@@ -201,7 +222,10 @@ enum session_status ws_send(struct conn *conn, enum message_kind kind, struct sl
 enum session_status ws_ping(struct conn *conn, struct slice data) {
   if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
   if (data.len > WS_CONTROL_MAX) return SESSION_INVALID;
-  if (conn_out_bytes(conn) > conn->worker->config->send_queue_bytes) return SESSION_FULL;
+  if (!has_room(conn, data.len)) {
+    if (conn->ping_waits) return SESSION_FULL;
+    conn->ping_waits = true;
+  }
   ws_frame_write(conn_out(conn), WS_PING, data);
   return SESSION_OK;
 }

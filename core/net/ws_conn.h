@@ -29,10 +29,12 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
 
 // Queues a message. SESSION_OK, _CLOSED, _FULL or _NOT_UTF8.
 enum session_status ws_send(struct conn *conn, enum message_kind kind, struct slice data);
-enum session_status ws_ping(struct conn *conn, struct slice data);  // _INVALID: over 125 bytes
+// Queues a ping. One goes into a full queue, too; further ones are _FULL until the
+// queue has drained. _INVALID: over 125 bytes.
+enum session_status ws_ping(struct conn *conn, struct slice data);
 
-// Starts the close handshake; app->closed is called when it is done or after
-// a few seconds. code 0: none given. _INVALID: a code that must not be sent.
+// Starts the close handshake, whatever waits in the queue; app->closed is called when it is done
+// or after a few seconds. code 0: none given. _INVALID: a code that must not be sent.
 enum session_status ws_close(struct conn *conn, int code, struct slice reason);
 
 #endif

@@ -82,6 +82,22 @@ static void test_reserve_gives_what_it_says(void **state) {
   buf_free(&b);
 }
 
+static void test_chop_drops_the_end(void **state) {
+  (void)state;
+  struct buf b = {0};
+  buf_append_str(&b, "front, end");
+  buf_consume(&b, 5);
+  buf_chop(&b, 3);
+  buf_append_str(&b, "other");
+  assert_true(slice_equal(buf_slice(&b), slice_str(", other")));
+  buf_chop(&b, buf_len(&b));
+  assert_int_equal(buf_len(&b), 0);
+  buf_chop(&b, 0);
+  buf_append_str(&b, "new");
+  assert_true(slice_equal(buf_slice(&b), slice_str("new")));
+  buf_free(&b);
+}
+
 // A queue that is fed and drained for ever must not grow for ever.
 static void test_steady_queue_stays_small(void **state) {
   (void)state;
@@ -131,6 +147,7 @@ int main(void) {
       cmocka_unit_test(test_printf_longer_than_its_room),
       cmocka_unit_test(test_consuming_all_starts_over),
       cmocka_unit_test(test_reserve_gives_what_it_says),
+      cmocka_unit_test(test_chop_drops_the_end),
       cmocka_unit_test(test_steady_queue_stays_small),
       cmocka_unit_test(test_random_against_model),
   };
