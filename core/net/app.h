@@ -44,8 +44,9 @@ struct app {
   // All direct output has gone down to the socket: called once after each time
   // that some was queued, unless the session ends before.
   void (*drained)(struct conn *conn);
-  // The session is over. code: the WebSocket close code (1006 when the
-  // connection broke), 0 for SSE. The handle is not to be used any more.
+  // The session is over. code: the WebSocket close code (of the peer's close
+  // frame; ours when the peer did not answer it; 1006 when the connection broke
+  // without one), 0 for SSE. The handle is not to be used any more.
   void (*closed)(struct conn *conn, int code, struct slice reason);
 };
 

@@ -164,9 +164,14 @@ static void on_stop(struct conn *conn) {
 
 static void on_lagged(struct conn *conn) { ws_close(conn, CODE_TRY_AGAIN, slice_str("too slow")); }
 
+// A peer that does not answer our close frame does not change why the session
+// ended: the app is told the code that we closed with. (For RFC 6455 7.1.5 this
+// is 1006 as well, which would tell the app less than it knows.)
 static void on_close(struct conn *conn) {
   ws_session_free(&conn->proto.ws);
-  tell_closed(conn, CODE_ABNORMAL, (struct slice){0});
+  int code = CODE_ABNORMAL;
+  if (conn->close_sent) code = conn->close_code != 0 ? conn->close_code : CODE_NO_STATUS;
+  tell_closed(conn, code, (struct slice){0});
 }
 
 static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_go_on,

@@ -129,6 +129,17 @@ describe("the end of a WebSocket session", function()
       client:send "close 4000 x"
       loop.wait(function() return client.socket.is_ended end, "end")
       assert.equal(4000, client.close_code)
+      wait_told(client, 4000, "")
+    end)
+
+    it("is told as its own code when the client leaves without an answer", function()
+      for _, leave in ipairs { "close", "reset" } do
+        local client = connect { auto_close = false }
+        client:send "close 4003 x"
+        loop.wait(function() return client.close_code end, "close frame")
+        client.socket[leave](client.socket)
+        wait_told(client, 4003, "")
+      end
     end)
 
     it("lets control frames pass until the client answers", function()
