@@ -1,4 +1,4 @@
-// What ws and stream share: fields, join, leave, topics, buffered.
+// What ws and stream share: fields, join, leave, topics, buffered, drain.
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "net/worker.h"
 #include "script/bind.h"
 #include "script/session.h"
+#include "script/session_wait.h"
 #include "script/vm.h"
 
 // ---- fields --------------------------------------------------------------
@@ -200,12 +201,16 @@ static int session_buffered(lua_State *L) {
   return 1;
 }
 
+// conn:drain([seconds]) -> true | nil, "closed" | "timeout", code: waits until
+// no direct sends wait for the socket
+static int session_drain(lua_State *L) {
+  struct session_box *box = session_check(L, 1);
+  return session_wait_drained(L, box->session, session_opt_seconds(L, 2));
+}
+
 static const luaL_Reg shared_methods[] = {
-    {"join", session_join},
-    {"leave", session_leave},
-    {"topics", session_topics},
-    {"buffered", session_buffered},
-    {NULL, NULL},
+    {"join", session_join},         {"leave", session_leave}, {"topics", session_topics},
+    {"buffered", session_buffered}, {"drain", session_drain}, {NULL, NULL},
 };
 
 void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods) {

@@ -6,7 +6,7 @@
 #include "net/ws_conn.h"
 #include "script/bind.h"
 #include "script/session.h"
-#include "script/task.h"
+#include "script/session_wait.h"
 
 static int push_status(lua_State *L, enum session_status status) {
   switch (status) {
@@ -39,48 +39,13 @@ static int ws_send_method(lua_State *L) {
   return push_status(L, status);
 }
 
-static void detach_receiver(struct task *task) {
-  struct session *session = task->waits_for;
-  if (session->receiver == task) session->receiver = NULL;
-}
-
-static int resume_timed_out(lua_State *L) {
-  struct task *task = lua_touserdata(L, 1);
-  int count = vm_fail(L, "timeout", "timeout");
-  lua_xmove(L, task->co, count);
-  task_resume(task, count);
-  return 0;
-}
-
-static void on_recv_timeout(struct task *task) {
-  detach_receiver(task);
-  task_wake(task, resume_timed_out, task);
-}
-
-static int receive(lua_State *L, double seconds) {
-  struct session *session = check_ws(L)->session;
-  if (session != NULL && session_take_message(L, session)) return 2;
-  if (session == NULL || session->conn == NULL || session->is_closed)
-    return vm_fail(L, "closed", "closed");
-  struct task *task = task_current(L);
-  if (session->receiver != NULL) return luaL_error(L, "another task waits in recv already");
-  session->receiver = task;
-  task_set_wait(task, session, detach_receiver);
-  if (seconds >= 0) task_set_timeout(task, seconds, on_recv_timeout);
-  return task_wait(L, NULL);
-}
-
 // ws:recv([seconds]) -> data, kind | nil, "closed" | "timeout", code
 static int ws_recv(lua_State *L) {
-  double seconds = -1;
-  if (!lua_isnoneornil(L, 2)) {
-    seconds = luaL_checknumber(L, 2);
-    luaL_argcheck(L, seconds >= 0, 2, "must not be negative");
-  }
-  return receive(L, seconds);
+  struct session_box *box = check_ws(L);
+  return session_wait_message(L, box->session, session_opt_seconds(L, 2));
 }
 
-static int next_message(lua_State *L) { return receive(L, -1); }
+static int next_message(lua_State *L) { return session_wait_message(L, check_ws(L)->session, -1); }
 
 // for data, kind in ws:messages() do ... end: until the connection closes
 static int ws_messages(lua_State *L) {

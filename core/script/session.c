@@ -12,6 +12,7 @@
 #include "net/ws_conn.h"
 #include "script/bind.h"
 #include "script/exchange.h"
+#include "script/session_wait.h"
 #include "script/task.h"
 
 const char session_ws_type[] = "tidegate.ws";
@@ -162,6 +163,7 @@ void session_start(lua_State *L, struct conn *conn, const struct route *route, i
   session->is_ws = route->is_ws;
   session->box_ref = box_ref;
   session->last = &session->first;
+  list_init(&session->drainers);
   list_append(&vm->sessions, &session->link);
   box->session = session;
   conn_set_app(conn, session);
@@ -297,41 +299,11 @@ static void deliver(struct session *session, const struct event *event) {
 
 // ---- events from the server ----------------------------------------------
 
-struct wake {
-  struct task *task;
-  const struct event *event;  // NULL: nil, message
-  const char *message;
-};
-
-static int resume_waiting(lua_State *L) {
-  struct wake *wake = lua_touserdata(L, 1);
-  lua_State *co = wake->task->co;
-  int count = 2;
-  if (wake->event != NULL) {
-    push_arguments(L, wake->event);
-    lua_xmove(L, co, 2);
-  } else {
-    lua_pushnil(L);
-    lua_pushstring(L, wake->message);
-    lua_pushvalue(L, -1);
-    lua_xmove(L, co, 3);
-    count = 3;
-  }
-  task_resume(wake->task, count);
-  return 0;
-}
-
 void session_on_message(struct conn *conn, enum message_kind kind, struct slice data) {
   struct session *session = conn_app(conn);
   if (session == NULL || session->is_ending) return;
   struct event event = {EVENT_MESSAGE, kind, 0, data};
-  if (session->receiver == NULL) {
-    deliver(session, &event);
-    return;
-  }
-  struct wake wake = {session->receiver, &event, NULL};
-  session->receiver = NULL;
-  task_wake(wake.task, resume_waiting, &wake);
+  if (!session_wake_receiver(session, kind, data)) deliver(session, &event);
 }
 
 void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
@@ -343,11 +315,16 @@ void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
 
 void session_on_drained(struct conn *conn) {
   struct session *session = conn_app(conn);
-  if (session == NULL || !session->was_full) return;
+  if (session == NULL) return;
+  // Aside first: the drain callback may be the end of the session.
+  struct list waiting;
+  list_init(&waiting);
+  list_splice(&waiting, &session->drainers);
+  bool was_full = session->was_full;
   session->was_full = false;
-  if (session->route->drain_ref == LUA_NOREF) return;
   struct event event = {.type = EVENT_DRAIN};
-  deliver(session, &event);
+  if (was_full && session->route->drain_ref != LUA_NOREF) deliver(session, &event);
+  session_wake_drained(&waiting);
 }
 
 void session_on_closed(struct conn *conn, int code, struct slice reason) {
@@ -355,14 +332,10 @@ void session_on_closed(struct conn *conn, int code, struct slice reason) {
   if (session == NULL) return;
   conn_set_app(conn, NULL);
   session->conn = NULL;
-  // Hold the session while the receiver runs: its end must not free it yet.
+  // Hold the session while the woken tasks run: their end must not free it yet.
   bool was_pumping = session->is_pumping;
   session->is_pumping = true;
-  if (session->receiver != NULL) {
-    struct wake wake = {session->receiver, NULL, "closed"};
-    session->receiver = NULL;
-    task_wake(wake.task, resume_waiting, &wake);
-  }
+  session_wake_closed(session);
   session->is_pumping = was_pumping;
   session->is_closed = true;
   struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};

@@ -26,6 +26,7 @@ struct session {
   const struct route *route;
   struct task *task;      // the handler that runs or waits now
   struct task *receiver;  // the task that waits in recv
+  struct list drainers;   // tasks that wait in drain, by their wait_link
   struct queued_event *first, **last;
   size_t queued_bytes;
   uint64_t id;     // the connection's
@@ -33,9 +34,9 @@ struct session {
   bool is_closed;  // the close event is in the queue or done
   bool is_pumping;
   bool is_ws;
-  bool is_ending;            // we are closing it: messages are dropped
-  bool runs_task;            // `task` is the route's task function, not a callback
-  bool was_full;  // a send was refused: the drain event is due
+  bool is_ending;  // we are closing it: messages are dropped
+  bool runs_task;  // `task` is the route's task function, not a callback
+  bool was_full;   // a send was refused: the drain event is due
 };
 
 // What the Lua object holds. session is NULL once the session is over.

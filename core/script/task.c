@@ -31,6 +31,7 @@ struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) 
     task->co = co;
     task->co_ref = ref;
     wheel_timer_init(&task->timer, on_timer);
+    list_init(&task->wait_link);
   }
   task->owner_ops = ops;
   task->owner = owner;
@@ -160,8 +161,9 @@ struct task *task_current(lua_State *L) {
     luaL_error(L, "cannot wait inside a coroutine of the script's own; use gate.spawn");
   }
   if (!lua_isyieldable(L)) {
-    luaL_error(L, "cannot wait here: in a function that was called by one that cannot be "
-                  "interrupted (gsub, sort, gate.keep, require, a metamethod)");
+    luaL_error(L,
+               "cannot wait here: in a function that was called by one that cannot be "
+               "interrupted (gsub, sort, gate.keep, require, a metamethod)");
   }
   return vm->running;
 }

@@ -35,6 +35,7 @@ struct task {
   void (*on_timeout)(struct task *task);  // what the timer does
   void (*detach)(struct task *task);  // unhooks it from what it waits for, when killed; may be NULL
   void *waits_for;                    // for on_timeout and detach
+  struct list wait_link;              // among those that wait for the same
   bool is_waiting;                    // in task_wait
   bool is_background;                 // begun by what loading started: ends with its generation
 };

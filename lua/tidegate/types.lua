@@ -100,6 +100,10 @@ function Connection:topics() end
 ---@return integer bytes
 function Connection:buffered() end
 
+---@param seconds? number
+---@return true|nil, string|nil message, "closed"|"timeout"|nil code
+function Connection:drain(seconds) end
+
 ---@class tidegate.WebSocket: tidegate.Connection
 ---@field protocol string|nil
 local WebSocket = {}

@@ -1,0 +1,118 @@
+// Tasks that wait for a session: see session_wait.h.
+#include "script/session_wait.h"
+
+#include <lauxlib.h>
+
+#include "net/conn.h"
+#include "script/session.h"
+#include "script/task.h"
+#include "script/vm.h"
+
+double session_opt_seconds(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) return -1;
+  double seconds = luaL_checknumber(L, arg);
+  luaL_argcheck(L, seconds >= 0, arg, "must be a number of seconds, not negative");
+  return seconds;
+}
+
+// ---- waking --------------------------------------------------------------
+
+struct wake {
+  struct task *task;
+  const char *failure;  // NULL: a message when kind is set, else true
+  const char *kind;
+  struct slice data;
+};
+
+static int push_outcome(lua_State *L, const struct wake *wake) {
+  if (wake->failure != NULL) return vm_fail(L, wake->failure, wake->failure);
+  if (wake->kind == NULL) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  vm_push_slice(L, wake->data);
+  lua_pushstring(L, wake->kind);
+  return 2;
+}
+
+static int resume_waiting(lua_State *L) {
+  struct wake *wake = lua_touserdata(L, 1);
+  int count = push_outcome(L, wake);
+  lua_xmove(L, wake->task->co, count);
+  task_resume(wake->task, count);
+  return 0;
+}
+
+static void wake_task(struct task *task, const char *failure) {
+  struct wake wake = {.task = task, .failure = failure};
+  task_wake(task, resume_waiting, &wake);
+}
+
+bool session_wake_receiver(struct session *session, enum message_kind kind, struct slice data) {
+  struct task *task = session->receiver;
+  if (task == NULL) return false;
+  session->receiver = NULL;
+  struct wake wake = {task, NULL, kind == MESSAGE_TEXT ? "text" : "binary", data};
+  task_wake(task, resume_waiting, &wake);
+  return true;
+}
+
+static void wake_list(struct list *waiting, const char *failure) {
+  struct list *node;
+  while ((node = list_pop(waiting)) != NULL) {
+    wake_task(list_entry(node, struct task, wait_link), failure);
+  }
+}
+
+void session_wake_drained(struct list *waiting) { wake_list(waiting, NULL); }
+
+void session_wake_closed(struct session *session) {
+  struct task *receiver = session->receiver;
+  session->receiver = NULL;
+  if (receiver != NULL) wake_task(receiver, "closed");
+  wake_list(&session->drainers, "closed");
+}
+
+// ---- waiting -------------------------------------------------------------
+
+static void detach_receiver(struct task *task) {
+  struct session *session = task->waits_for;
+  if (session->receiver == task) session->receiver = NULL;
+}
+
+static void detach_drainer(struct task *task) { list_remove(&task->wait_link); }
+
+static void on_timeout(struct task *task) {
+  task->detach(task);
+  wake_task(task, "timeout");
+}
+
+static int wait_for(lua_State *L, struct session *session, double seconds,
+                    void (*detach)(struct task *task)) {
+  struct task *task = task_current(L);
+  task_set_wait(task, session, detach);
+  if (seconds >= 0) task_set_timeout(task, seconds, on_timeout);
+  return task_wait(L, NULL);
+}
+
+int session_wait_message(lua_State *L, struct session *session, double seconds) {
+  if (session != NULL && session_take_message(L, session)) return 2;
+  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  struct task *task = task_current(L);
+  if (session->receiver != NULL) return luaL_error(L, "another task waits in recv already");
+  session->receiver = task;
+  return wait_for(L, session, seconds, detach_receiver);
+}
+
+int session_wait_drained(lua_State *L, struct session *session, double seconds) {
+  struct task *task =
+      task_current(L);  // also when there is nothing to wait for: misuse shows early
+  struct conn *conn = session != NULL ? session->conn : NULL;
+  if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  if (conn_out_bytes(conn) == 0) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  list_append(&session->drainers, &task->wait_link);
+  return wait_for(L, session, seconds, detach_drainer);
+}
