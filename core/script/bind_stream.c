@@ -47,7 +47,7 @@ static int stream_send(lua_State *L) {
       lua_pushboolean(L, 1);
       return 1;
     case SESSION_FULL:
-      session->was_full = true;
+      session_on_full(session);
       return vm_fail(L, "full", "full");
     case SESSION_INVALID:
       return vm_fail(L, wrong, "invalid");

@@ -35,7 +35,7 @@ static int ws_send_method(lua_State *L) {
   struct session *session = box->session;
   if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
   enum session_status status = ws_send(session->conn, kind, data);
-  if (status == SESSION_FULL) session->was_full = true;
+  if (status == SESSION_FULL) session_on_full(session);
   return push_status(L, status);
 }
 

@@ -161,6 +161,12 @@ static uint64_t number_field(lua_State *L, int index, const char *name, double s
   return value;
 }
 
+static bool text_field_is(lua_State *L, int index, const char *name, const char *text) {
+  bool is = lua_getfield(L, index, name) == LUA_TSTRING && strcmp(lua_tostring(L, -1), text) == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
 static void read_route(lua_State *L, struct generation *generation, struct route *route) {
   const struct config *config = generation->vm->worker->config;
   int index = lua_gettop(L);
@@ -176,6 +182,7 @@ static void read_route(lua_State *L, struct generation *generation, struct route
   route->drain_ref = ref_field(L, index, "drain");
   route->heartbeat_ms = number_field(L, index, "heartbeat", 1000, config->heartbeat_ms);
   route->keepalive_ms = number_field(L, index, "keepalive", 1000, config->keepalive_ms);
+  route->closes_when_full = text_field_is(L, index, "on_full", "close");
   route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
 }
 

@@ -22,6 +22,7 @@ struct route {
   int task_ref;  // function(conn): one task per session; LUA_NOREF for a table of callbacks
   int message_ref, close_ref, gap_ref, drain_ref;
   uint64_t heartbeat_ms, keepalive_ms, max_message_bytes;
+  bool closes_when_full;  // a send at the bound of the queue ends the session
 };
 
 struct generation {

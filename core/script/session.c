@@ -24,6 +24,7 @@ enum {
   CODE_NORMAL = 1000,
   CODE_RESTART = 1012,
   CODE_ERROR = 1011,
+  CODE_TRY_AGAIN = 1013,
 };
 
 enum event_type { EVENT_MESSAGE, EVENT_GAP, EVENT_DRAIN, EVENT_CLOSE };
@@ -325,6 +326,18 @@ void session_on_drained(struct conn *conn) {
   struct event event = {.type = EVENT_DRAIN};
   if (was_full && session->route->drain_ref != LUA_NOREF) deliver(session, &event);
   session_wake_drained(&waiting);
+}
+
+void session_on_full(struct session *session) {
+  if (!session->route->closes_when_full) {
+    session->was_full = true;
+    return;
+  }
+  session->is_ending = true;
+  if (session->is_ws)
+    ws_close(session->conn, CODE_TRY_AGAIN, slice_str("too slow"));
+  else
+    sse_close(session->conn);  // tells at once; the peer may take long to be rid of
 }
 
 void session_on_closed(struct conn *conn, int code, struct slice reason) {

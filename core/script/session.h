@@ -63,6 +63,10 @@ void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
 void session_on_drained(struct conn *conn);
 void session_on_closed(struct conn *conn, int code, struct slice reason);
 
+// The queue of direct output refused a send: the drain event is due, or, by
+// `on_full` of the route, the end. The session may be gone then.
+void session_on_full(struct session *session);
+
 // Reload: the route's new incarnation, or NULL: the session is closed.
 void session_set_route(struct session *session, const struct route *route);
 

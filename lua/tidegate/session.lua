@@ -26,6 +26,11 @@ local function refuse_protocols(value)
   end
 end
 
+-- What a send at the bound of the queue does, beyond being refused.
+local function refuse_on_full(value)
+  if value ~= "refuse" and value ~= "close" then return '"refuse" or "close"' end
+end
+
 local kinds = {
   ws = {
     options = {
@@ -38,6 +43,7 @@ local kinds = {
       heartbeat = check.is_seconds,
       max_message = check.is_bytes,
       protocols = refuse_protocols,
+      on_full = refuse_on_full,
     },
     callbacks = { "open", "message", "close", "gap", "drain" },
   },
@@ -49,6 +55,7 @@ local kinds = {
       gap = check.is_function,
       drain = check.is_function,
       keepalive = check.is_seconds,
+      on_full = refuse_on_full,
     },
     callbacks = { "open", "close", "gap", "drain" },
   },

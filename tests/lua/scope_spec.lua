@@ -61,6 +61,8 @@ describe("scope", function()
     { "gate.ws('/x', { open = f, protocols = {} })", "option \"protocols\" must be a list" },
     { "gate.ws('/x', { open = f, protocols = { 'a b' } })", "option \"protocols\" must be a list" },
     { "gate.ws('/x', { open = f, protocols = { 'a', x = 1 } })", "option \"protocols\" must be a list" },
+    { "gate.ws('/x', { open = f, on_full = 'drop' })", "option \"on_full\" must be \"refuse\" or \"close\" (got a string)" },
+    { "gate.sse('/x', { open = f, on_full = true })", "option \"on_full\" must be \"refuse\" or \"close\" (got true)" },
     { "gate.sse('/x', { message = f })", "gate.sse: unknown option \"message\"" },
     { "gate.sse('/x', { open = f, keepalive = 'x' })", "gate.sse: option \"keepalive\" must be a number" },
     { "gate.use()", "gate.use: prefix must be a string (got nil)" },
