@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdint.h>
 
 #include "base/message.h"
 #include "base/slice.h"
@@ -30,8 +31,9 @@ void bind_open_crypto(lua_State *L);
 
 // ---- shared by bindings --------------------------------------------------
 
-// Pushes the JSON text of the value at `index`; raises when it has none.
-void bind_push_json(lua_State *L, int index);
+// Pushes the JSON text of the value at `index`; raises when it has none, naming
+// `what`: "<what> has no JSON form: ...".
+void bind_push_json(lua_State *L, int index, const char *what);
 
 // Decodes the JSON text at `index`: pushes the value, or nil, message, "json".
 // Returns how many values were pushed.
@@ -41,8 +43,15 @@ int bind_decode_json(lua_State *L, int index);
 void bind_push_pairs(lua_State *L, struct slice text);
 
 // A payload argument: a string as it is, a table as JSON (pushed on the stack
-// to keep it alive, in place of the argument). Raises for other types.
-struct slice bind_check_payload(lua_State *L, int arg);
+// to keep it alive, in place of the argument). Raises for other types and for
+// tables that have no JSON form, naming `what`: "send: data".
+struct slice bind_check_payload(lua_State *L, int arg, const char *what);
+
+// The number field `name` of the table at `index`, rounded up to a whole one:
+// from 0 to max, `otherwise` when it is nil. Raises for anything else, naming
+// `what`: "<what>: retry must be a number from 0 to 5 (got -1)".
+int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
+                              double max, int64_t otherwise);
 
 // The option `since` of the table at `index`: *id is set for HUB_SINCE_ID. The
 // value stays on the stack. Raises, naming `what`, when it is no string.

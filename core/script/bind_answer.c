@@ -50,7 +50,7 @@ static void set_default_type(struct exchange *exchange, const char *type) {
 static struct slice take_body(lua_State *L, struct exchange *exchange, int index) {
   if (lua_isnil(L, index)) return (struct slice){0};
   if (lua_istable(L, index)) {
-    bind_push_json(L, index);
+    bind_push_json(L, index, "the table that a handler returned as its response body");
     lua_replace(L, index);
     set_default_type(exchange, "application/json");
   } else if (lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER) {

@@ -2,6 +2,7 @@
 // in the standard library that could stop the server. See bind.h.
 #include <lauxlib.h>
 #include <lua.h>
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -24,12 +25,12 @@ void bind_check_options(lua_State *L, int index, const char *const *names, const
   }
 }
 
-struct slice bind_check_payload(lua_State *L, int arg) {
+struct slice bind_check_payload(lua_State *L, int arg, const char *what) {
   if (lua_istable(L, arg)) {
-    bind_push_json(L, arg);
+    bind_push_json(L, arg, what);
     lua_replace(L, arg);
   } else if (lua_type(L, arg) != LUA_TSTRING && lua_type(L, arg) != LUA_TNUMBER) {
-    luaL_typeerror(L, arg, "string or table");
+    luaL_error(L, "%s must be a string or a table (got %s)", what, luaL_typename(L, arg));
   }
   return vm_check_slice(L, arg);
 }
@@ -50,6 +51,23 @@ void bind_push_kind(lua_State *L, enum message_kind kind) {
     lua_pushliteral(L, "text");
   else
     lua_pushliteral(L, "binary");
+}
+
+int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
+                              double max, int64_t otherwise) {
+  int64_t value = otherwise;
+  if (lua_getfield(L, index, name) != LUA_TNIL) {
+    bool is_number = lua_type(L, -1) == LUA_TNUMBER;
+    double number = is_number ? lua_tonumber(L, -1) : -1;
+    if (!(number >= 0 && number <= max)) {
+      const char *got = is_number ? luaL_tolstring(L, -1, NULL) : luaL_typename(L, -1);
+      luaL_error(L, "%s: %s must be a number from 0 to %I (got %s)", what, name, (LUAI_UACINT)max,
+                 got);
+    }
+    value = (int64_t)ceil(number);
+  }
+  lua_pop(L, 1);
+  return value;
 }
 
 enum message_kind bind_check_kind(lua_State *L, int index, const char *what) {

@@ -8,11 +8,20 @@
 
 static char encode_key, decode_key;  // registry keys of cjson's functions
 
-void bind_push_json(lua_State *L, int index) {
+// Pushes the JSON text, or the reason why there is none. cjson's errors carry no
+// position, so each caller raises its own.
+static bool try_push_json(lua_State *L, int index) {
   index = lua_absindex(L, index);
+  luaL_checkstack(L, 2, NULL);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
   lua_pushvalue(L, index);
-  lua_call(L, 1, 1);
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == LUA_ERRMEM) lua_error(L);
+  return status == LUA_OK;
+}
+
+void bind_push_json(lua_State *L, int index, const char *what) {
+  if (!try_push_json(L, index)) luaL_error(L, "%s has no JSON form: %s", what, lua_tostring(L, -1));
 }
 
 // cjson reads every number as a float; in Lua 5.4 a whole one should print
@@ -54,10 +63,7 @@ int bind_decode_json(lua_State *L, int index) {
 // json.encode(value) -> text | nil, message, "json"
 static int json_encode(lua_State *L) {
   luaL_checkany(L, 1);
-  lua_settop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
-  lua_insert(L, 1);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  if (try_push_json(L, 1)) return 1;
   return vm_fail(L, lua_tostring(L, -1), "json");
 }
 

@@ -8,6 +8,8 @@
 #include "script/exchange.h"
 #include "script/task.h"
 
+enum { MAX_AGE_S = INT32_MAX };  // 68 years; browsers keep a cookie for 400 days at most
+
 static struct exchange *check_res(lua_State *L) { return exchange_check(L, 1, exchange_res_type); }
 
 // res:status(n) -> res
@@ -56,9 +58,7 @@ static int res_cookie(lua_State *L) {
     options.same_site = vm_opt_field_slice(L, 4, "same_site", "cookie");
     options.secure = flag_field(L, 4, "secure", false);
     options.http_only = flag_field(L, 4, "http_only", true);
-    if (lua_getfield(L, 4, "max_age") != LUA_TNIL)
-      options.max_age_s = (int64_t)luaL_checknumber(L, -1);
-    lua_pop(L, 1);
+    options.max_age_s = bind_opt_number_field(L, 4, "max_age", "cookie", MAX_AGE_S, -1);
   }
   struct buf out = {0};
   const char *wrong = cookie_write(&out, name, value, &options);

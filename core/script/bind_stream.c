@@ -18,16 +18,15 @@ static struct session *check_stream(lua_State *L) {
 static struct sse_event check_event(lua_State *L, int index) {
   static const char *const names[] = {"event", "data", "id", "retry", "comment", NULL};
   bind_check_options(L, index, names, "send");
-  struct sse_event event = {.retry_ms = -1};
+  struct sse_event event = {0};
   event.event = vm_opt_field_slice(L, index, "event", "send");
   event.id = vm_opt_field_slice(L, index, "id", "send");
   event.comment = vm_opt_field_slice(L, index, "comment", "send");
-  if (lua_getfield(L, index, "retry") != LUA_TNIL) {
-    event.retry_ms = (int64_t)luaL_checknumber(L, -1);
-    if (event.retry_ms < 0) luaL_error(L, "send: retry must not be negative");
-  }
+  // Clients wait with timers, which in JavaScript hold no more: they would not wait at all.
+  event.retry_ms = bind_opt_number_field(L, index, "retry", "send", INT32_MAX, -1);
   // Stays on the stack: the JSON text must live until it is written.
-  if (lua_getfield(L, index, "data") != LUA_TNIL) event.data = bind_check_payload(L, lua_gettop(L));
+  if (lua_getfield(L, index, "data") != LUA_TNIL)
+    event.data = bind_check_payload(L, lua_gettop(L), "send: data");
   return event;
 }
 
@@ -39,7 +38,7 @@ static int stream_send(lua_State *L) {
   if (lua_istable(L, 2))
     event = check_event(L, 2);
   else
-    event.data = vm_check_slice(L, 2);
+    event.data = bind_check_payload(L, 2, "send: event");
   if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
   const char *wrong = NULL;
   switch (sse_send(session->conn, &event, &wrong)) {

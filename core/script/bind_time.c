@@ -1,6 +1,7 @@
 // core.sleep, every, after, spawn, now.
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,6 +9,8 @@
 #include "script/task.h"
 #include "script/timer.h"
 #include "script/vm.h"
+
+enum { LONGEST_S = 1000000000 };
 
 static int resume_sleeper(lua_State *L) {
   task_resume(lua_touserdata(L, 1), 0);
@@ -37,8 +40,12 @@ static bool check_on_all(lua_State *L, int arg, const char *what) {
 
 static double check_seconds(lua_State *L, double min) {
   double seconds = luaL_checknumber(L, 1);
-  luaL_argcheck(L, seconds >= min && seconds <= 1e9, 1,
-                "must be a number of seconds, not negative or huge");
+  if (!(seconds >= min && seconds <= LONGEST_S)) {
+    char expected[80];
+    snprintf(expected, sizeof expected, "must be a number of seconds from %g to %d", min,
+             LONGEST_S);
+    luaL_argerror(L, 1, expected);
+  }
   return seconds;
 }
 

@@ -30,7 +30,7 @@ static struct session_box *check_ws(lua_State *L) { return luaL_checkudata(L, 1,
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {
   struct session_box *box = check_ws(L);
-  struct slice data = bind_check_payload(L, 2);
+  struct slice data = bind_check_payload(L, 2, "send: data");
   enum message_kind kind = bind_check_kind(L, 3, "send");
   struct session *session = box->session;
   if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");

@@ -114,13 +114,21 @@ static void reset_coroutine(struct task *task) {
   lua_settop(task->co, 0);
 }
 
+// The error on top of the coroutine's stack, for who reads no log.
+static void copy_error(lua_State *co, char *out, size_t size) {
+  const char *message = lua_tostring(co, -1);
+  if (message != NULL)
+    snprintf(out, size, "%s", message);
+  else
+    snprintf(out, size, "(error object is a %s value)", luaL_typename(co, -1));
+}
+
 static void end_task(struct task *task, int status) {
   bool ok = status == LUA_OK;
   char error[ERROR_BYTES] = "";
   if (!ok) {
     if (!task->owner_ops->is_quiet) log_failure(task);
-    const char *message = lua_tostring(task->co, -1);
-    snprintf(error, sizeof error, "%s", message != NULL ? message : "error");
+    copy_error(task->co, error, sizeof error);
     reset_coroutine(task);
   }
   lua_settop(task->co, 0);
