@@ -111,7 +111,7 @@ static void check_member(lua_State *L, int index, struct hub_join_options *optio
   }
   if (lua_getfield(L, index, "info") == LUA_TNIL) return;
   if (type == LUA_TNIL) luaL_error(L, "join: info is about a member: it needs as");
-  bind_push_json(L, lua_gettop(L));
+  bind_push_json(L, lua_gettop(L), "join: info");
   options->info = vm_check_slice(L, -1);
 }
 

@@ -202,19 +202,12 @@ static int handler_ref(const struct route *route, enum event_type type) {
   return LUA_NOREF;
 }
 
-static void push_kind(lua_State *L, enum message_kind kind) {
-  if (kind == MESSAGE_TEXT)
-    lua_pushliteral(L, "text");
-  else
-    lua_pushliteral(L, "binary");
-}
-
 // Pushes what the handler gets after the connection; returns how many.
 static int push_arguments(lua_State *L, const struct event *event) {
   switch (event->type) {
     case EVENT_MESSAGE:
       lua_pushlstring(L, event->text.ptr, event->text.len);
-      push_kind(L, event->kind);
+      bind_push_kind(L, event->kind);
       return 2;
     case EVENT_GAP:
       lua_pushlstring(L, event->text.ptr, event->text.len);
@@ -371,7 +364,7 @@ bool session_take_message(lua_State *L, struct session *session) {
   struct queued_event *queued = unlink_event(session, place);
   if (queued == NULL) return false;
   lua_pushlstring(L, queued->event.text.ptr, queued->event.text.len);
-  push_kind(L, queued->event.kind);
+  bind_push_kind(L, queued->event.kind);
   free(queued);
   return true;
 }
