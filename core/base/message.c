@@ -16,6 +16,7 @@ struct message *message_new(const struct message_fields *f) {
   memset(m, 0, sizeof *m);
   atomic_init(&m->refs, 1);
   m->kind = (uint8_t)f->kind;
+  m->is_json = f->is_json;
   m->size = (uint32_t)f->payload.len;
   m->event_len = (uint8_t)f->event.len;
   m->key_len = (uint16_t)f->key.len;

@@ -5,6 +5,7 @@
 #define TIDEGATE_BASE_MESSAGE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -28,6 +29,7 @@ struct message {
   uint8_t kind;       // enum message_kind
   uint8_t event_len;  // SSE event name, 0 for none
   uint8_t topic_len;
+  bool is_json;      // the payload is known to be JSON
   uint16_t key_len;  // conflation key, 0 for none
   uint32_t size;     // payload bytes
   uint64_t except;   // id of the connection that is left out, 0 for none
@@ -43,6 +45,7 @@ struct message {
 
 struct message_fields {
   enum message_kind kind;
+  bool is_json;
   struct slice payload;  // at most UINT32_MAX bytes
   struct slice event;    // at most 255 bytes, no CR, LF or NUL
   struct slice key;      // at most 65535 bytes

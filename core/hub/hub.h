@@ -271,7 +271,9 @@ struct hub_join_result {
   bool recovered;     // SINCE_ID: every message after id is still kept and will come; else false
   bool missed_known;  // whether missed is exact; false when SINCE_ID is not recovered
   uint64_t missed;    // messages after id that are gone; 0 when not known
-  uint64_t seq;       // the newest seq published in the hub as of the join
+  // Where the reader stands: whatever is yet to come to it has a greater seq. So
+  // joining since this one gets the same. When recovered, the seq of `id`.
+  uint64_t seq;
 };
 
 // Subscribes; replay and live follow without hole or duplicate. Joining a

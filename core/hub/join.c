@@ -130,6 +130,23 @@ static bool is_full(const struct hub *hub, const struct topic *t, const struct h
          reader->port->sub_count >= hub->limits.max_subscriptions;
 }
 
+static uint64_t seq_of_id(const struct hub *hub, struct slice id) {
+  uint64_t seq = 0;
+  hub_id_parse(hub, id, &seq);
+  return seq;
+}
+
+// The newest seq before everything that is yet to come to the reader.
+static uint64_t seq_before_all(const struct hub *hub, const struct hub_reader *reader) {
+  uint64_t seq = hub->seq, found;
+  const struct hub_sub *sub = reader->subs;
+  for (uint32_t i = 0; i < reader->sub_count; i++, sub = sub->next) {
+    const struct message *next = topic_next(sub->place->topic, sub->cursor, &found);
+    if (next != NULL && next->seq <= seq) seq = next->seq - 1;
+  }
+  return seq;
+}
+
 static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
                                    const struct hub_join_options *options,
                                    struct hub_join_result *result) {
@@ -144,11 +161,11 @@ static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
     sub = hub_sub_add(reader, t);
   }
   sub->lag = options->lag;
-  result->seq = hub->seq;
   uint64_t cursor = start_of(hub, t, options, result);
   if (is_new || options->since != HUB_SINCE_NOW) set_cursor(sub, cursor);
   if (options->as.ptr != NULL) presence_join(hub, sub, options->as, options->info);
   hub_topic_used(hub, t);
+  result->seq = result->recovered ? seq_of_id(hub, options->id) : seq_before_all(hub, reader);
   return HUB_OK;
 }
 

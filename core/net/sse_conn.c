@@ -91,6 +91,10 @@ enum session_status sse_close(struct conn *conn) {
   return SESSION_OK;
 }
 
+void sse_write_start(struct conn *conn, const char *id) {
+  buf_printf(conn_out(conn), "id: %s\n\n", id);
+}
+
 void sse_write_gap(struct conn *conn, struct slice topic, int64_t missed) {
   struct buf *out = conn_out(conn);
   buf_append_str(out, "event: gap\ndata: {\"topic\":");

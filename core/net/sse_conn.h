@@ -24,6 +24,10 @@ enum session_status sse_send(struct conn *conn, const struct sse_event *event, c
 // Ends the stream once what is queued has been sent.
 enum session_status sse_close(struct conn *conn);
 
+// Writes a block that only sets the client's last event id: where the stream
+// begins, so that a client that is cut off before its first message can resume.
+void sse_write_start(struct conn *conn, const char *id);
+
 // Writes the `event: gap` notice of a subscription that missed messages:
 // data {"topic": "...", "missed": n}, null when nobody can tell how many.
 enum { SSE_MISSED_UNKNOWN = -1 };

@@ -6,5 +6,6 @@
 
 message_encode_fn *const wire_encoders[WIRE_FORMS] = {
     [WIRE_WS] = ws_encode_message,
+    [WIRE_WS_ENVELOPE] = ws_encode_envelope,
     [WIRE_SSE] = sse_encode_message,
 };

@@ -5,7 +5,7 @@
 
 #include "base/message.h"
 
-enum wire_form { WIRE_WS, WIRE_SSE, WIRE_FORMS };
+enum wire_form { WIRE_WS, WIRE_WS_ENVELOPE, WIRE_SSE, WIRE_FORMS };
 
 extern message_encode_fn *const wire_encoders[WIRE_FORMS];
 

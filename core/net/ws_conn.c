@@ -197,7 +197,7 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
   conn->is_session = true;
   conn->ops = &ws_ops;
   ws_session_init(&conn->proto.ws, options->max_message);
-  conn->reader.form = WIRE_WS;
+  conn->reader.form = options->has_envelope ? WIRE_WS_ENVELOPE : WIRE_WS;
   conn->interval_ms = (uint32_t)options->heartbeat_ms;
   conn->was_alive = true;
   conn_set_timeout(conn, conn->interval_ms);

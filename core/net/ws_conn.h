@@ -17,6 +17,7 @@ struct ws_options {
   uint64_t heartbeat_ms;  // 0: none
   uint32_t max_message;   // bytes
   struct slice protocol;  // chosen subprotocol, empty for none
+  bool has_envelope;      // topic messages come as ws_encode_envelope writes them
 };
 
 // Accepts the upgrade of a request that ws_handshake_check approved: sends 101

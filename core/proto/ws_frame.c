@@ -1,6 +1,8 @@
 // WebSocket frames: see ws_frame.h.
 #include "proto/ws_frame.h"
 
+#include "base/json.h"
+
 #include <string.h>
 
 enum { FIN = 0x80, RSV1 = 0x40, RSV2 = 0x20, RSV3 = 0x10, OPCODE = 0x0F, MASKED = 0x80 };
@@ -106,4 +108,27 @@ bool ws_close_code_is_valid(int code) {
 void ws_encode_message(const struct message *m, const char *epoch, struct buf *out) {
   (void)epoch;  // a WebSocket frame has no place for an id
   ws_frame_write(out, m->kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY, message_payload(m));
+}
+
+static void append_field(struct buf *out, const char *name, struct slice value) {
+  if (value.len == 0) return;
+  buf_printf(out, ",\"%s\":", name);
+  json_append_string(out, value);
+}
+
+void ws_encode_envelope(const struct message *m, const char *epoch, struct buf *out) {
+  if (m->kind != MESSAGE_TEXT) return;
+  struct buf text = {0};
+  buf_printf(&text, "{\"id\":\"%s-%llu\"", epoch, (unsigned long long)m->seq);
+  append_field(&text, "topic", message_topic(m));
+  append_field(&text, "event", message_event(m));
+  append_field(&text, "key", message_key(m));
+  buf_append_str(&text, ",\"data\":");
+  if (m->is_json)
+    buf_append_slice(&text, message_payload(m));
+  else
+    json_append_string(&text, message_payload(m));
+  buf_append_char(&text, '}');
+  ws_frame_write(out, WS_TEXT, buf_slice(&text));
+  buf_free(&text);
 }

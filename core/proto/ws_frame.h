@@ -52,4 +52,10 @@ bool ws_close_code_is_valid(int code);
 // The wire form of a message for WebSocket subscribers: one text or binary frame.
 void ws_encode_message(const struct message *m, const char *epoch, struct buf *out);
 
+// The wire form for subscribers that want to know more than the payload: a text
+// frame with {"id", "topic", "event", "key", "data"}, where event and key stand
+// only when the message has them, and data is the JSON that was published, or
+// the text as a string. Nothing for binary messages.
+void ws_encode_envelope(const struct message *m, const char *epoch, struct buf *out);
+
 #endif

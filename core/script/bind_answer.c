@@ -130,6 +130,27 @@ static int ws_check(lua_State *L) {
   return 3;
 }
 
+// Pushes the id that the client saw last, if it tells one. Polyfills that cannot
+// send the header put it into the query.
+static bool push_last_event_id(lua_State *L, const struct http_request *request) {
+  static const char *const names[] = {"last_event_id", "lastEventId"};
+  struct slice id = http_request_header(request, "last-event-id");
+  vm_push_slice(L, id);
+  if (id.len > 0) return true;
+  lua_pop(L, 1);
+  if (request->query.len == 0) return false;
+  bind_push_pairs(L, request->query);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (lua_getfield(L, -1, names[i]) == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
+      lua_remove(L, -2);
+      return true;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return false;
+}
+
 // Pushes what the session's object keeps of the request at index 1.
 static void push_context(lua_State *L, struct exchange *exchange, int data, int protocol) {
   lua_createtable(L, 0, 4);
@@ -142,11 +163,7 @@ static void push_context(lua_State *L, struct exchange *exchange, int data, int 
     vm_push_slice(L, query);
     lua_setfield(L, -2, "raw_query");
   }
-  struct slice last_id = http_request_header(http_request(exchange->http), "last-event-id");
-  if (last_id.ptr != NULL) {
-    vm_push_slice(L, last_id);
-    lua_setfield(L, -2, "last_event_id");
-  }
+  if (push_last_event_id(L, http_request(exchange->http))) lua_setfield(L, -2, "last_event_id");
   if (protocol != 0 && !lua_isnil(L, protocol)) {
     lua_pushvalue(L, protocol);
     lua_setfield(L, -2, "protocol");
@@ -189,7 +206,8 @@ static int accept_ws(lua_State *L) {
   struct ws_handshake handshake = ws_handshake_check(http_request(a.exchange->http));
   if (handshake.status != 101) return vm_fail(L, handshake.reason, "handshake");
   struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
-                               .max_message = (uint32_t)a.route->max_message_bytes};
+                               .max_message = (uint32_t)a.route->max_message_bytes,
+                               .has_envelope = a.route->has_envelope};
   if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
   push_context(L, a.exchange, 3, 4);
   int box_ref = session_push_box(L, a.route, 6);

@@ -50,11 +50,13 @@ static int fail_topic(lua_State *L) {
 static int hub_publish_function(lua_State *L) {
   struct slice topic = vm_check_slice(L, 1);
   lua_settop(L, 3);
+  bool is_json = lua_istable(L, 2);
   struct slice payload = bind_check_payload(L, 2, "publish: value");
   struct message_fields fields = check_publish_options(L, 3);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   fields.topic = topic;
   fields.payload = payload;
+  fields.is_json = is_json;
   if (fields.kind == MESSAGE_TEXT && !utf8_is_valid(payload))
     return vm_fail(L, "text must be UTF-8", "utf8");
   if (!event_is_valid(fields.event)) {

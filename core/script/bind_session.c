@@ -127,20 +127,42 @@ static struct hub_join_options check_join_options(lua_State *L, int index) {
   return options;
 }
 
-// A stream resumes by itself: the browser's Last-Event-ID counts unless the
-// script gave `since`. Leaves the text on the stack.
+static bool is_stream(lua_State *L) { return luaL_testudata(L, 1, session_stream_type) != NULL; }
+
+// A stream resumes by itself: what the client saw last counts, unless the script
+// gave an id. Leaves the text on the stack.
 static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
-  if (options->since != HUB_SINCE_NOW || luaL_testudata(L, 1, session_stream_type) == NULL) return;
+  if (options->since == HUB_SINCE_ID || !is_stream(L)) return;
   lua_getiuservalue(L, 1, 1);
-  if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) {
-    lua_getfield(L, 1, "query");
-    if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
+  if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
+  struct slice id = vm_check_slice(L, -1);
+  // Once a topic: after leaving it, joining again must not replay it again.
+  if (lua_getfield(L, -2, "resumed") != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -5, "resumed");
   }
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, -2) != LUA_TNIL) return;
+  lua_pushvalue(L, 2);
+  lua_pushboolean(L, 1);
+  lua_rawset(L, -4);
   options->since = HUB_SINCE_ID;
-  options->id = vm_check_slice(L, -1);
+  options->id = id;
 }
 
-// conn:join(topic [, {since, lag}]) -> {recovered, missed, id} | nil, message, code
+// What a client of a stream is told of a join beside the messages.
+static void tell_stream(struct conn *conn, struct slice topic,
+                        const struct hub_join_options *options,
+                        const struct hub_join_result *result, const char *id) {
+  if (options->since == HUB_SINCE_ID && !result->recovered) {
+    sse_write_gap(conn, topic, result->missed_known ? (int64_t)result->missed : SSE_MISSED_UNKNOWN);
+  } else if (options->since == HUB_SINCE_NOW && conn->reader.sub_count == 1) {
+    sse_write_start(conn, id);
+  }
+}
+
+// conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int session_join(lua_State *L) {
   struct conn *conn = session_check_conn(L, 1);
   struct slice topic = vm_check_slice(L, 2);
@@ -150,10 +172,9 @@ static int session_join(lua_State *L) {
   struct hub_join_result result;
   enum hub_status status = hub_join(&conn->reader, topic, &options, &result);
   if (status != HUB_OK) return fail_status(L, status);
-  if (options.since == HUB_SINCE_ID && !result.recovered &&
-      luaL_testudata(L, 1, session_stream_type) != NULL) {
-    sse_write_gap(conn, topic, result.missed_known ? (int64_t)result.missed : SSE_MISSED_UNKNOWN);
-  }
+  char id[HUB_ID_MAX];
+  hub_id_format(vm_of(L)->worker->hub, result.seq, id);
+  if (is_stream(L)) tell_stream(conn, topic, &options, &result, id);
   lua_createtable(L, 0, 3);
   lua_pushboolean(L, result.recovered);
   lua_setfield(L, -2, "recovered");
@@ -161,8 +182,6 @@ static int session_join(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)result.missed);
     lua_setfield(L, -2, "missed");
   }
-  char id[HUB_ID_MAX];
-  hub_id_format(vm_of(L)->worker->hub, result.seq, id);
   lua_pushstring(L, id);
   lua_setfield(L, -2, "id");
   return 1;

@@ -182,6 +182,9 @@ static void read_route(lua_State *L, struct generation *generation, struct route
   route->drain_ref = ref_field(L, index, "drain");
   route->heartbeat_ms = number_field(L, index, "heartbeat", 1000, config->heartbeat_ms);
   route->keepalive_ms = number_field(L, index, "keepalive", 1000, config->keepalive_ms);
+  lua_getfield(L, index, "envelope");
+  route->has_envelope = lua_toboolean(L, -1);
+  lua_pop(L, 1);
   route->closes_when_full = text_field_is(L, index, "on_full", "close");
   route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
 }

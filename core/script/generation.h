@@ -19,6 +19,7 @@ struct bundle;
 struct route {
   char *key;  // "ws /chat/{room}": the same in every generation
   bool is_ws;
+  bool has_envelope;
   int task_ref;  // function(conn): one task per session; LUA_NOREF for a table of callbacks
   int message_ref, close_ref, gap_ref, drain_ref;
   uint64_t heartbeat_ms, keepalive_ms, max_message_bytes;

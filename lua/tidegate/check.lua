@@ -100,6 +100,10 @@ function check.is_string(value)
   if type(value) ~= "string" or value == "" then return "a non-empty string" end
 end
 
+function check.is_boolean(value)
+  if type(value) ~= "boolean" then return "true or false" end
+end
+
 local function is_finite(value)
   return type(value) == "number" and value == value and value < math.huge and value > -math.huge
 end

@@ -42,6 +42,7 @@ local kinds = {
       drain = check.is_function,
       heartbeat = check.is_seconds,
       max_message = check.is_bytes,
+      envelope = check.is_boolean,
       protocols = refuse_protocols,
       on_full = refuse_on_full,
     },

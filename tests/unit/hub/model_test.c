@@ -166,7 +166,7 @@ static void do_join(struct model *m, struct model_reader *r) {
   hub_id_format(m->hub, seq, id);
   struct hub_join_result result =
       join_as(&r->reader, topic_names[topic], since, id, HUB_LAG_DEFAULT);
-  assert_true(result.seq == newest);
+  assert_true(result.seq <= newest);
   if (since == HUB_SINCE_NOW && sub->is_joined) return;
   *sub = (struct model_sub){.is_joined = true};
   sub->low = sub->high = m->log_count[topic];

@@ -43,7 +43,7 @@ static void test_since_first_last_now(void **state) {
   assert_string_equal(replayed(w, "t"), "");
   publish_numbers(w->hub, "t", 1, 7);
   result = join_as(r, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
-  assert_int_equal(result.seq, 7);
+  assert_int_equal(result.seq, 2);  // a join since it gets the same
   assert_string_equal(replayed(w, "t"), "3 4 5 6 7");
   join_as(r, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
   assert_string_equal(replayed(w, "t"), "7");
