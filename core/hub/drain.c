@@ -116,7 +116,7 @@ static bool follows(const struct hub_port *port, const struct chunk *chunk,
 
 static uint64_t count_lost(struct hub_port *port, const struct hub_sub *sub) {
   pthread_mutex_lock(&port->hub->lock);
-  uint64_t lost = topic_lost_since(sub->place->topic, sub->cursor, sub->keyed);
+  uint64_t lost = topic_lost_since(sub->place->topic, sub->cursor, sub->unkeyed);
   pthread_mutex_unlock(&port->hub->lock);
   return lost;
 }
@@ -158,8 +158,10 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
     size_t empty = batch_count_empty(form, taken);
     delivered += taken - empty;
     skipped += empty;
-    sub->cursor += taken;
-    if (taken > 0) sub->keyed = topic_keyed_after(place->topic, chunk->messages[taken - 1]);
+    if (taken > 0) {
+      const struct message *last = chunk->messages[taken - 1];
+      hub_sub_advance(sub, sub->cursor + taken, topic_unkeyed_after(place->topic, last));
+    }
     if (taken < chunk->count) port_sub_defer(sub);
   }
   atomic_fetch_add_explicit(&counters->delivered, delivered, memory_order_relaxed);

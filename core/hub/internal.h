@@ -53,8 +53,10 @@ struct hub_sub {
   struct hub_sub *behind_next;  // in reader->behind
   struct hub_reader *reader;
   struct topic_port *place;
-  uint64_t cursor;         // ordinal of the next message it gets
-  uint32_t keyed;          // topic_keyed_before(cursor): which of the missed were superseded
+  uint64_t cursor;  // ordinal of the next message it gets
+  // Messages without a key that it got, was told to have missed, or that were
+  // there before it, modulo 2^32: so a loss among kept messages is told once.
+  uint32_t unkeyed;
   uint32_t index : 27;     // in place->subs
   uint32_t lag : 2;        // enum hub_lag
   uint32_t is_behind : 1;  // in reader->behind
@@ -161,6 +163,21 @@ uint64_t hub_start_after_id(const struct hub *hub, const struct topic *t, struct
                             struct hub_join_result *result);
 // Puts a new cursor of the reader at the topic's head.
 struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t);
+
+// ---- cursors -------------------------------------------------------------
+
+// Moves the cursor on, past messages that were delivered or superseded. `unkeyed`:
+// messages without a key before it.
+static inline void hub_sub_advance(struct hub_sub *sub, uint64_t cursor, uint32_t unkeyed) {
+  sub->cursor = cursor;
+  if ((int32_t)(unkeyed - sub->unkeyed) > 0) sub->unkeyed = unkeyed;
+}
+// Sets it anywhere; what is lost by now does not count as missed any more.
+static inline void hub_sub_set(struct hub_sub *sub, uint64_t cursor) {
+  const struct topic *t = sub->place->topic;
+  sub->cursor = cursor;
+  sub->unkeyed = topic_unkeyed_before(t, cursor > t->base ? cursor : t->base);
+}
 
 // ---- between the files of a port -----------------------------------------
 

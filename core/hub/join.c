@@ -60,8 +60,7 @@ struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t) {
   struct hub_sub *sub = mem_zalloc(sizeof *sub);
   sub->reader = reader;
   sub->place = place;
-  sub->cursor = t->head;
-  sub->keyed = t->keyed;
+  hub_sub_set(sub, t->head);
   sub->index = place->sub_count;
   place->subs[place->sub_count++] = sub;
   t->sub_count++;
@@ -113,8 +112,7 @@ static uint64_t start_of(const struct hub *hub, const struct topic *t,
 
 static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
   struct topic_port *place = sub->place;
-  sub->cursor = cursor;
-  sub->keyed = topic_keyed_before(place->topic, cursor);
+  hub_sub_set(sub, cursor);
   if (cursor >= place->topic->head) return;
   // What was promised to come must not be evicted before the next drain.
   if (cursor < place->pos) place->pos = cursor;

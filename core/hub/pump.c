@@ -23,7 +23,7 @@ enum {
 struct pump_item {
   struct hub_sub *sub;
   uint64_t ordinal;
-  uint32_t keyed;    // topic_keyed_after
+  uint32_t unkeyed;  // topic_unkeyed_after
   uint32_t skipped;  // superseded messages before it
   bool is_offered;   // false: a message that leaves this reader out
 };
@@ -91,7 +91,7 @@ static void scratch_reserve(struct pump_scratch *s, size_t count) {
 // The keyed and unkeyed messages that a jump of the cursor to `to` leaves out.
 static uint64_t count_jumped(const struct hub_sub *sub, uint64_t to) {
   const struct topic *t = sub->place->topic;
-  uint64_t count = topic_lost_since(t, sub->cursor, sub->keyed), at = sub->cursor;
+  uint64_t count = topic_lost_since(t, sub->cursor, sub->unkeyed), at = sub->cursor;
   const struct message *m;
   for (uint64_t found; (m = topic_next(t, at, &found)) != NULL && found < to; at = found + 1) {
     if (t->is_tap || m->newer == 0 || m->newer > to) count++;
@@ -103,7 +103,7 @@ static uint64_t count_jumped(const struct hub_sub *sub, uint64_t to) {
 // superseded is not missed.
 static void note_gap(struct hub_port *port, struct hub_sub *sub) {
   struct topic *t = sub->place->topic;
-  uint64_t missed = topic_lost_since(t, sub->cursor, sub->keyed), end = sub->place->end;
+  uint64_t missed = topic_lost_since(t, sub->cursor, sub->unkeyed), end = sub->place->end;
   if (missed == 0) return;
   enum hub_lag policy = (enum hub_lag)sub->lag;
   if (policy == HUB_LAG_DEFAULT) policy = hub_topic_rule(port->hub, t)->lag;
@@ -114,8 +114,7 @@ static void note_gap(struct hub_port *port, struct hub_sub *sub) {
     missed = count_jumped(sub, to);
   }
   port->scratch.gaps[port->scratch.gap_count++] = (struct pump_gap){sub, missed, policy};
-  sub->cursor = to;
-  sub->keyed = topic_keyed_before(t, to);
+  hub_sub_set(sub, to);
 }
 
 static void count_conflated(struct hub_port *port, uint64_t count) {
@@ -136,12 +135,13 @@ static bool gather_heads(struct hub_port *port, struct hub_reader *reader, struc
     head.is_behind = sub->cursor < place->start && !place->topic->is_tap;
     if (sub->cursor < place->topic->base) note_gap(port, sub);
     enum found found = head_find(&head, sub->cursor, step);
-    if (found == FOUND) s->heap[s->heap_count++] = head;
-    if (found != FOUND_TOO_FAR) continue;
-    sub->cursor = head.ordinal;
-    sub->keyed = topic_keyed_before(place->topic, head.ordinal);
+    if (found == FOUND_TOO_FAR) is_complete = false;
+    if (found == FOUND_END) continue;
+    // What was passed over stays so: many topics get on, a step at a time.
+    hub_sub_advance(sub, head.ordinal, topic_unkeyed_before(place->topic, head.ordinal));
     count_conflated(port, head.skipped);
-    is_complete = false;
+    head.skipped = 0;
+    if (found == FOUND) s->heap[s->heap_count++] = head;
   }
   return is_complete;
 }
@@ -153,9 +153,9 @@ static bool take_head(struct pump_scratch *s, const struct hub_reader *reader,
   struct pump_head *head = &s->heap[0];
   struct message *m = head->message;
   bool is_offered = m->except != reader->id || m->except == 0;
-  uint32_t keyed = topic_keyed_after(head->sub->place->topic, m);
+  uint32_t unkeyed = topic_unkeyed_after(head->sub->place->topic, m);
   step->items[step->item_count++] =
-      (struct pump_item){head->sub, head->ordinal, keyed, head->skipped, is_offered};
+      (struct pump_item){head->sub, head->ordinal, unkeyed, head->skipped, is_offered};
   head->skipped = 0;
   if (is_offered) step->messages[step->message_count++] = message_ref(m);
   if (is_offered) step->bytes += m->size;
@@ -210,16 +210,17 @@ static void advance(struct hub_port *port, const struct pump_step *step, size_t 
     const struct pump_item *item = &step->items[i];
     if (item->is_offered && taken-- == 0) break;
     skipped += item->skipped;
-    item->sub->cursor = item->ordinal + 1;
-    item->sub->keyed = item->keyed;
+    hub_sub_advance(item->sub, item->ordinal + 1, item->unkeyed);
   }
   count_conflated(port, skipped);
 }
 
+// The reader has all there is. A log that ended in messages that are gone left
+// its cursor short of the end, where it would be taken for one that is behind.
 static void clear_behind(struct hub_reader *reader) {
-  while (reader->behind != NULL) {
-    reader->behind->is_behind = false;
-    reader->behind = reader->behind->behind_next;
+  for (struct hub_sub *sub; (sub = reader->behind) != NULL; reader->behind = sub->behind_next) {
+    if (sub->cursor < sub->place->end) sub->cursor = sub->place->end;
+    sub->is_behind = false;
   }
 }
 

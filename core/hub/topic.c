@@ -106,19 +106,18 @@ size_t topic_kept_count(const struct topic *t) {
   return (size_t)(t->head - t->base) + (t->keys != NULL ? t->keys->kept_count : 0);
 }
 
-uint32_t topic_keyed_before(const struct topic *t, uint64_t ordinal) {
+uint32_t topic_unkeyed_before(const struct topic *t, uint64_t ordinal) {
   uint64_t found;
   if (t->is_tap) return 0;
   const struct message *m = ordinal < t->head ? topic_next(t, ordinal, &found) : NULL;
-  return m != NULL ? m->keyed : t->keyed;
+  return m != NULL ? (uint32_t)m->ordinal - m->keyed : (uint32_t)t->head - t->keyed;
 }
 
-uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t keyed) {
+uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t unkeyed) {
   if (ordinal >= t->base) return 0;
-  uint64_t gone = t->base - ordinal;
-  if (t->keys == NULL) return gone;
-  uint32_t with_key = topic_keyed_before(t, t->base) - keyed;
-  return gone - with_key + keys_count_dropped(t->keys, ordinal);
+  if (t->keys == NULL) return t->base - ordinal;
+  uint32_t without_key = topic_unkeyed_before(t, t->base) - unkeyed;
+  return without_key + keys_count_dropped(t->keys, ordinal);
 }
 
 // ---- retention -----------------------------------------------------------

@@ -91,16 +91,17 @@ uint64_t topic_find_after(const struct topic *t, uint64_t seq);
 
 size_t topic_kept_count(const struct topic *t);
 
-// Messages with a key before the ordinal, which is head or that of a kept message.
-uint32_t topic_keyed_before(const struct topic *t, uint64_t ordinal);
+// Messages without a key before the ordinal, which is base, head or that of a
+// kept message; modulo 2^32.
+uint32_t topic_unkeyed_before(const struct topic *t, uint64_t ordinal);
 // The same, just after message m of this topic's log.
-static inline uint32_t topic_keyed_after(const struct topic *t, const struct message *m) {
-  return t->is_tap ? 0 : m->keyed + (m->key_len > 0);
+static inline uint32_t topic_unkeyed_after(const struct topic *t, const struct message *m) {
+  return t->is_tap ? 0 : (uint32_t)m->ordinal - m->keyed + (m->key_len == 0);
 }
 
-// What a cursor at `ordinal` (with `keyed` messages that have a key before it)
-// can no longer get: messages that are gone and were not superseded.
-uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t keyed);
+// What a cursor at `ordinal` that knows of `unkeyed` messages without a key can
+// no longer get: messages that are gone and were not superseded.
+uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t unkeyed);
 
 // Drops the oldest messages that are beyond the retention of t->rule at the
 // time now_ms. What a port has not drained yet stays.
