@@ -133,6 +133,11 @@ static inline void reader_resume(struct reader *r, size_t budget) {
   hub_reader_resume(&r->hub);
 }
 
+static inline void reader_block(struct reader *r) {
+  r->budget = 0;
+  r->hub.is_blocked = true;
+}
+
 static inline struct hub_join_result join_as(struct reader *r, const char *topic,
                                              enum hub_since since, const char *id,
                                              enum hub_lag lag) {
@@ -169,6 +174,15 @@ static inline uint64_t publish_except(struct hub *hub, const char *topic, const 
 
 static inline uint64_t publish(struct hub *hub, const char *topic, const char *text) {
   return publish_except(hub, topic, text, 0);
+}
+
+static inline uint64_t publish_key(struct hub *hub, const char *topic, const char *text,
+                                   const char *key) {
+  uint64_t seq = 0;
+  struct message *m = message_new(&(struct message_fields){
+      .payload = slice_str(text), .topic = slice_str(topic), .key = slice_str(key)});
+  assert_int_equal(hub_publish(hub, NULL, m, &seq), HUB_OK);
+  return seq;
 }
 
 // Publishes "1", "2", ... "count".

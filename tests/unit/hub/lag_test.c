@@ -28,11 +28,6 @@ static int teardown(void **state) {
   return 0;
 }
 
-static void block(struct reader *r) {
-  r->budget = 0;
-  r->hub.is_blocked = true;
-}
-
 // One message a turn, so that retention takes hold while the reader is blocked.
 static void publish_slowly(struct world *w, const char *topic, unsigned first, unsigned last) {
   for (unsigned i = first; i <= last; i++) {
@@ -85,7 +80,7 @@ static void test_skip_goes_on_at_the_oldest(void **state) {
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4});
   join(&w->slow, "t");
   publish_slowly(w, "t", 1, 2);
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "t", 3, 20);
   reader_resume(&w->slow, SIZE_MAX);
   hub_drain(w->port.hub);
@@ -99,12 +94,12 @@ static void test_latest_goes_on_at_the_newest(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_LATEST});
   join(&w->slow, "t");
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "t", 1, 4);
   reader_resume(&w->slow, SIZE_MAX);
   hub_drain(w->port.hub);
   assert_string_equal(told(&w->slow), "1 2 3 4");  // still kept: no lag
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "t", 5, 20);
   reader_resume(&w->slow, SIZE_MAX);
   hub_drain(w->port.hub);
@@ -117,7 +112,7 @@ static void test_close_ends_the_reader(void **state) {
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_LATEST});
   join_as(&w->slow, "t", HUB_SINCE_NOW, NULL, HUB_LAG_CLOSE);  // wins over the rule
   join(&w->slow, "u");
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "t", 1, 4);
   assert_false(w->slow.hub.is_ended);
   publish_slowly(w, "t", 5, 5);
@@ -134,7 +129,7 @@ static void test_close_by_the_pump(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_CLOSE});
   join(&w->slow, "t");
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_numbers(w->hub, "t", 1, 9);
   hub_drain(w->port.hub);  // evicts after it looked
   assert_false(w->slow.hub.is_ended);
@@ -150,7 +145,7 @@ static void test_gaps_of_several_topics(void **state) {
   join(&w->slow, "a");
   join_as(&w->slow, "b", HUB_SINCE_NOW, NULL, HUB_LAG_LATEST);
   join(&w->slow, "c");
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "a", 1, 5);
   publish_slowly(w, "b", 11, 16);
   publish_slowly(w, "c", 21, 22);
@@ -228,14 +223,14 @@ static void test_leave_and_close_while_blocked(void **state) {
   join(&w->slow, "t");
   join(&w->slow, "u");
   join(&w->quick, "t");
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "t", 1, 3);
   publish_slowly(w, "u", 1, 3);
   hub_leave(&w->slow.hub, slice_str("t"));
   reader_resume(&w->slow, SIZE_MAX);
   hub_drain(w->port.hub);
   assert_string_equal(told(&w->slow), "1 2 3");
-  block(&w->slow);
+  reader_block(&w->slow);
   publish_slowly(w, "u", 4, 4);
   reader_resume(&w->slow, SIZE_MAX);
   hub_reader_close(&w->slow.hub);  // while it waits to be pumped
