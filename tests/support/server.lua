@@ -26,6 +26,8 @@ local SANITIZER_ENV = {
 local function child_env(extra)
   local env = {}
   for name, value in pairs(SANITIZER_ENV) do env[name] = os.getenv(name) or value end
+  -- Code under a sanitizer is slow enough to be taken for an endless loop.
+  if loop.preset == "asan" or loop.preset == "tsan" then env.TIDEGATE_HANDLER_TIME = "20" end
   for name, value in pairs(extra or {}) do env[name] = value end
   return env
 end
