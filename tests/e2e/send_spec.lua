@@ -159,7 +159,7 @@ gate.post("/do/{name}/{action}", function(req)
 end)
 ]]
 
-local QUEUE, FILL = 65536, 16 << 20
+local QUEUE, FILL = 65536, 8 << 20
 
 local function script(generation, on_full)
   local names = { GENERATION = generation, ON_FULL = on_full or "", QUEUE_BYTES = tostring(QUEUE), FILL_BYTES = tostring(FILL) }
