@@ -1,6 +1,7 @@
 // Checked allocation: see mem.h.
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,4 +43,10 @@ char *mem_format(const char *format, ...) {
   int length = vasprintf(&text, format, args);
   va_end(args);
   return checked(length < 0 ? NULL : text, 1);
+}
+
+void mem_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }

@@ -14,4 +14,8 @@ char *mem_strdup(const char *text);                // a copy
 char *mem_strndup(const char *ptr, size_t bytes);  // a NUL-terminated copy
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// Gives freed memory back to the system, where the allocator does not by itself.
+// Takes about a millisecond for each megabyte.
+void mem_trim(void);
+
 #endif

@@ -122,17 +122,28 @@ static void account(struct hub *hub, const struct topic *t, const struct topic_l
   atomic_fetch_add_explicit(&hub->counters.evicted, loss->count, memory_order_relaxed);
 }
 
+// What a topic that keeps messages costs beside them, about: its struct, name
+// and ring, and its share of the map.
+#define TOPIC_COST (sizeof(struct topic) + 160)
+
 void hub_topic_used(struct hub *hub, struct topic *t) {
   if (t->is_tap || topic_is_empty(t) || hub->used.prev == &t->used_link) return;
+  if (list_is_empty(&t->used_link)) hub->kept_bytes += TOPIC_COST;
   list_remove(&t->used_link);
   list_append(&hub->used, &t->used_link);
+}
+
+static void note_empty(struct hub *hub, struct topic *t) {
+  if (list_is_empty(&t->used_link) || !topic_is_empty(t)) return;
+  list_remove(&t->used_link);
+  hub->kept_bytes -= TOPIC_COST;
 }
 
 void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {
   hub_topic_rule(hub, t);
   struct topic_loss loss = topic_trim(t, now_ms);
   account(hub, t, &loss);
-  if (loss.count > 0 && topic_is_empty(t)) list_remove(&t->used_link);
+  if (loss.count > 0) note_empty(hub, t);
 }
 
 bool hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
@@ -157,7 +168,7 @@ static void evict_for_memory(struct hub *hub) {
     struct topic_loss loss = topic_drop_oldest(t);
     account(hub, t, &loss);
     atomic_fetch_add_explicit(&hub->counters.evicted_memory, loss.count, memory_order_relaxed);
-    if (topic_is_empty(t)) list_remove(&t->used_link);
+    note_empty(hub, t);
     if (topic_is_idle(t)) remove_topic(hub, t);
   }
 }
@@ -282,21 +293,36 @@ size_t hub_topic_count(struct hub *hub) {
 static void sweep_step(struct hub *hub, uint64_t now_ms) {
   struct map *topics = &hub->topics;
   for (size_t i = 0; i < HUB_SWEEP_STEP && topics->cap > 0; i++) {
-    if (hub->sweep_at >= topics->cap) hub->sweep_at = 0;
+    // When the map has shrunk, what was not looked at yet begins here.
+    hub->sweep_at &= topics->cap - 1;
     struct topic *t = topics->slots[hub->sweep_at].value;
     if (t == NULL || !hub_topic_settle(hub, t, now_ms)) hub->sweep_at++;
   }
 }
 
+// Freed memory lies between what is still used until it is asked back. Asking
+// stops the threads that allocate for as long as it takes, so it is done only
+// when most of much has gone.
+static void give_memory_back(struct hub *hub, uint64_t held) {
+  if (held > hub->held_peak) hub->held_peak = held;
+  if (hub->held_peak < HUB_TRIM_BYTES || held > hub->held_peak / 2) return;
+  mem_trim();
+  hub->held_peak = held;
+}
+
 void hub_sweep(struct hub *hub) {
   uint64_t now_ms = clock_mono_ms();
-  size_t slots = 0, wanted = 1;
-  while (slots < wanted) {
+  size_t slots = 0, wanted = HUB_SWEEP_MIN;
+  uint64_t held = 0;
+  for (; slots < wanted; slots += HUB_SWEEP_STEP) {
     pthread_mutex_lock(&hub->lock);
-    wanted = hub->topics.cap / HUB_SWEEP_CALLS + 1;
+    size_t cap = hub->topics.cap;
+    if (cap / HUB_SWEEP_CALLS > wanted) wanted = cap / HUB_SWEEP_CALLS;
     sweep_step(hub, now_ms);
+    held = held_bytes(hub);
     pthread_mutex_unlock(&hub->lock);
-    slots += HUB_SWEEP_STEP;
+    if (slots >= cap) break;
   }
   presence_sweep(hub, now_ms);
+  give_memory_back(hub, held);
 }

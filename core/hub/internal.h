@@ -15,7 +15,9 @@ enum {
   HUB_EPOCH_LEN = 10,     // with '-' and 20 digits an id fits HUB_ID_MAX
   HUB_VANISHED = 4096,    // power of two
   HUB_SWEEP_CALLS = 128,  // in so many every topic is looked at ...
-  HUB_SWEEP_STEP = 256,   // ... so many in one hold of the lock, at least one step a call
+  HUB_SWEEP_STEP = 256,   // ... so many slots of the map in one hold of the lock ...
+  HUB_SWEEP_MIN = 2048,   // ... and so many in a call at least
+  HUB_TRIM_BYTES = 16 * 1024 * 1024,
 };
 
 struct hub {
@@ -32,6 +34,7 @@ struct hub {
   uint64_t seq;         // the newest given to a message
   uint64_t kept_bytes;  // of all messages in topics' logs, without their forms
   struct hub_limits limits;
+  uint64_t held_peak;     // since memory was last given back; the sweeping thread's own
   struct list presences;  // with something to tell: see presence.h
   struct list leaving;    // members in their grace period
   uint32_t port_count;
