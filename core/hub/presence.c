@@ -180,7 +180,8 @@ void presence_leave(struct hub *hub, struct hub_sub *sub) {
 
 // ---- telling -------------------------------------------------------------
 
-static void append_member(struct buf *out, const struct member *member) {
+static void append_member(struct buf *out, struct member *member) {
+  member->is_told = true;
   buf_append_str(out, "{\"id\":");
   json_append_string(out, member_id(member));
   if (member->info != NULL) {
@@ -214,7 +215,6 @@ static void append_joins(struct buf *out, struct presence *p) {
     list_remove(&member->changed_link);
     buf_append_str(out, comma);
     append_member(out, member);
-    member->is_told = true;
     comma = ",";
   }
 }
@@ -273,11 +273,13 @@ static void settle(struct hub *hub, struct presence *p, uint64_t now_ms) {
 }
 
 // Each step holds the lock; true when there is more to do.
+// What comes up meanwhile is for the next sweep: each ends, whatever others do.
 
-static bool end_grace(struct hub *hub, uint64_t now_ms, size_t *left) {
-  for (size_t i = 0; i<SWEEP_STEP && * left> 0; i++, --*left) {
+// `round` is in the list of who is leaving, behind those to look at.
+static bool end_grace(struct hub *hub, uint64_t now_ms, const struct list *round) {
+  for (size_t i = 0; i < SWEEP_STEP; i++) {
     struct list *node = list_pop(&hub->leaving);
-    if (node == NULL) return false;
+    if (node == round) return false;
     struct member *member = list_entry(node, struct member, leaving_link);
     if (member->leave_ms <= now_ms) {
       member_end(hub, member);
@@ -285,12 +287,14 @@ static bool end_grace(struct hub *hub, uint64_t now_ms, size_t *left) {
       list_append(&hub->leaving, node);
     }
   }
-  return *left > 0;
+  return true;
 }
 
-static bool tell_one(struct hub *hub, uint64_t now_ms, struct hub_wakes *wakes) {
-  if (list_is_empty(&hub->presences)) return false;
-  struct presence *p = list_entry(hub->presences.next, struct presence, change_link);
+// `round`: those of hub->presences that are to be told.
+static bool tell_one(struct hub *hub, uint64_t now_ms, const struct list *round,
+                     struct hub_wakes *wakes) {
+  if (list_is_empty(round)) return false;
+  struct presence *p = list_entry(round->next, struct presence, change_link);
   if (!list_is_empty(&p->changed) || !list_is_empty(&p->gone)) tell(hub, p, now_ms, wakes);
   if (list_is_empty(&p->changed) && list_is_empty(&p->gone)) {
     list_remove(&p->change_link);
@@ -299,23 +303,18 @@ static bool tell_one(struct hub *hub, uint64_t now_ms, struct hub_wakes *wakes) 
   return true;
 }
 
-static size_t count_leaving(const struct hub *hub) {
-  size_t count = 0;
-  for (const struct list *node = hub->leaving.next; node != &hub->leaving; node = node->next)
-    count++;
-  return count;
-}
-
 void presence_sweep(struct hub *hub, uint64_t now_ms) {
   struct hub_wakes wakes;
+  struct list round;
   wakes.count = 0;
   pthread_mutex_lock(&hub->lock);
-  size_t left = count_leaving(hub);
-  while (end_grace(hub, now_ms, &left)) {
+  list_append(&hub->leaving, &round);
+  while (end_grace(hub, now_ms, &round)) {
     pthread_mutex_unlock(&hub->lock);
     pthread_mutex_lock(&hub->lock);
   }
-  while (tell_one(hub, now_ms, &wakes)) {
+  list_splice(&round, &hub->presences);  // end_grace took it out
+  while (tell_one(hub, now_ms, &round, &wakes)) {
     pthread_mutex_unlock(&hub->lock);
     hub_wake_ports(&wakes);
     pthread_mutex_lock(&hub->lock);
