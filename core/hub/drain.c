@@ -32,8 +32,8 @@ static void take_topic(struct hub_port *port, struct topic_port *place) {
   size_t count = (size_t)(t->head - start);
   reserve(turn, count);
   enum hub_lag lag = hub_topic_rule(port->hub, t)->lag;
-  turn->topics[turn->topic_count++] =
-      (struct turn_topic){place, turn->message_count, count, start, t->base, lag};
+  turn->topics[turn->topic_count++] = (struct turn_topic){
+      place, turn->message_count, count, start, t->base, start > place->end, lag};
   for (uint64_t i = start; i < t->head; i++) {
     turn->messages[turn->message_count++] = message_ref(topic_at(t, i));
   }
@@ -168,7 +168,17 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
   atomic_fetch_add_explicit(&counters->skipped, skipped, memory_order_relaxed);
 }
 
+// All that was to come is gone: its readers are told now, not with the next message.
+static void fan_out_nothing(struct hub_port *port, const struct turn_topic *topic) {
+  const struct topic_port *place = topic->place;
+  for (uint32_t i = 0; i < place->sub_count; i++) {
+    struct hub_sub *sub = place->subs[i];
+    if (!sub->reader->is_ended && sub->cursor < topic->start) defer(port, sub, topic);
+  }
+}
+
 static void fan_out(struct hub_port *port, const struct turn_topic *topic) {
+  if (topic->count == 0 && topic->has_hole) fan_out_nothing(port, topic);
   for (size_t done = 0; done < topic->count;) {
     struct chunk chunk = cut_chunk(&port->turn, topic, done);
     fan_out_chunk(port, &chunk);

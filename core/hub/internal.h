@@ -73,6 +73,7 @@ struct turn_topic {
   size_t count;
   uint64_t start;  // ordinal of the first
   uint64_t base;   // oldest in the ring then
+  bool has_hole;   // what was to come before `start` is gone
   enum hub_lag lag;
 };
 
