@@ -9,6 +9,8 @@
 #include "hub/internal.h"
 #include "hub/presence.h"
 
+enum { EVICT_STEP = 256 };  // messages driven out in one hold of the lock
+
 // ---- life ----------------------------------------------------------------
 
 static void draw_epoch(char epoch[HUB_EPOCH_LEN + 1]) {
@@ -161,9 +163,12 @@ static uint64_t held_bytes(const struct hub *hub) {
   return hub->kept_bytes + atomic_load_explicit(&hub->counters.form_bytes, memory_order_relaxed);
 }
 
-// Makes room when all logs together hold more than they may, needed or not.
-static void evict_for_memory(struct hub *hub) {
-  while (held_bytes(hub) > hub->limits.max_bytes && !list_is_empty(&hub->used)) {
+// Makes room when all logs together hold more than they may, needed or not: a
+// step of it, since a replay that encodes may have added much at once. False
+// when there is more to do.
+static bool evict_for_memory(struct hub *hub) {
+  for (int i = 0; held_bytes(hub) > hub->limits.max_bytes && !list_is_empty(&hub->used); i++) {
+    if (i == EVICT_STEP) return false;
     struct topic *t = list_entry(hub->used.next, struct topic, used_link);
     struct topic_loss loss = topic_drop_oldest(t);
     account(hub, t, &loss);
@@ -171,6 +176,7 @@ static void evict_for_memory(struct hub *hub) {
     note_empty(hub, t);
     if (topic_is_idle(t)) remove_topic(hub, t);
   }
+  return true;
 }
 
 // ---- publish -------------------------------------------------------------
@@ -314,14 +320,15 @@ void hub_sweep(struct hub *hub) {
   uint64_t now_ms = clock_mono_ms();
   size_t slots = 0, wanted = HUB_SWEEP_MIN;
   uint64_t held = 0;
-  for (; slots < wanted; slots += HUB_SWEEP_STEP) {
+  for (bool has_room = true; slots < wanted || !has_room; slots += HUB_SWEEP_STEP) {
     pthread_mutex_lock(&hub->lock);
     size_t cap = hub->topics.cap;
     if (cap / HUB_SWEEP_CALLS > wanted) wanted = cap / HUB_SWEEP_CALLS;
-    sweep_step(hub, now_ms);
+    if (slots < wanted) sweep_step(hub, now_ms);
+    has_room = evict_for_memory(hub);
     held = held_bytes(hub);
     pthread_mutex_unlock(&hub->lock);
-    if (slots >= cap) break;
+    if (slots >= cap && has_room) break;
   }
   presence_sweep(hub, now_ms);
   give_memory_back(hub, held);
