@@ -36,6 +36,12 @@ static size_t find(const struct keys *keys, uint64_t ordinal) {
   return low;
 }
 
+// The message in the first place from `place` on that is not empty.
+static struct message *first_from(const struct keys *keys, size_t place) {
+  while (place < keys->end && keys->kept[place].message == NULL) place++;
+  return place < keys->end ? keys->kept[place].message : NULL;
+}
+
 // Closes the gaps once most places are empty, or none is left at the end.
 static void make_room(struct keys *keys) {
   if (keys->end < keys->cap) return;
@@ -52,6 +58,7 @@ static void make_room(struct keys *keys) {
 
 static void skip_empty(struct keys *keys) {
   while (keys->start < keys->end && keys->kept[keys->start].message == NULL) keys->start++;
+  while (keys->end > keys->start && keys->kept[keys->end - 1].message == NULL) keys->end--;
   if (keys->kept_count > 0) return;
   free(keys->kept);
   keys->kept = NULL;
@@ -69,7 +76,7 @@ static struct message *take(struct keys *keys, size_t place) {
 
 void keys_keep(struct keys *keys, struct message *m) {
   make_room(keys);
-  keys->kept[keys->end++] = (struct kept_message){m->ordinal, m};
+  keys->kept[keys->end++] = (struct kept_message){m->ordinal, m->seq, m};
   keys->kept_count++;
   keys->kept_bytes += m->size;
 }
@@ -78,22 +85,29 @@ struct message *keys_oldest(const struct keys *keys) {
   return keys->kept_count > 0 ? keys->kept[keys->start].message : NULL;
 }
 
+struct message *keys_last(const struct keys *keys) {
+  return keys->kept_count > 0 ? keys->kept[keys->end - 1].message : NULL;
+}
+
 struct message *keys_pop(struct keys *keys) {
   return take(keys, keys->start);
 }
 
 struct message *keys_at_or_after(const struct keys *keys, uint64_t ordinal) {
-  size_t i = find(keys, ordinal);
-  while (i < keys->end && keys->kept[i].message == NULL) i++;
-  return i < keys->end ? keys->kept[i].message : NULL;
+  return first_from(keys, find(keys, ordinal));
 }
 
 struct message *keys_after_seq(const struct keys *keys, uint64_t seq) {
-  for (size_t i = keys->start; i < keys->end; i++) {
-    struct message *m = keys->kept[i].message;
-    if (m != NULL && m->seq > seq) return m;
+  size_t low = keys->start, high = keys->end;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (keys->kept[middle].seq <= seq) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
   }
-  return NULL;
+  return first_from(keys, low);
 }
 
 // ---- the newest of each key ----------------------------------------------
@@ -110,7 +124,10 @@ struct message *keys_note(struct keys *keys, struct message *m) {
 
 void keys_forget(struct keys *keys, const struct message *m) {
   map_remove(&keys->newest, message_key(m));
-  if (keys->dropped == NULL) keys->dropped = mem_alloc(HUB_DROPPED * sizeof *keys->dropped);
+  if (keys->dropped_count == keys->dropped_cap && keys->dropped_cap < HUB_DROPPED) {
+    keys->dropped_cap = keys->dropped_cap == 0 ? 16 : keys->dropped_cap * 2;
+    keys->dropped = mem_realloc(keys->dropped, keys->dropped_cap * sizeof *keys->dropped);
+  }
   keys->dropped[keys->dropped_count++ & (HUB_DROPPED - 1)] = m->ordinal;
 }
 

@@ -11,7 +11,7 @@
 #include "base/message.h"
 
 struct kept_message {
-  uint64_t ordinal;
+  uint64_t ordinal, seq;
   struct message *message;  // NULL: a newer one of its key came
 };
 
@@ -25,6 +25,7 @@ struct keys {
   // Ordinals of newest messages that are gone, the last HUB_DROPPED of them:
   // what a reader missed beside the messages without a key.
   uint64_t *dropped;
+  size_t dropped_cap;
   uint64_t dropped_count;  // ever
 };
 
@@ -43,8 +44,9 @@ void keys_keep(struct keys *keys, struct message *m);
 // m, the newest of its key, is gone: it was missed by whoever did not get it.
 void keys_forget(struct keys *keys, const struct message *m);
 
-// The oldest message kept outside the ring, or NULL; borrowed.
+// The oldest and the newest message kept outside the ring, or NULL; borrowed.
 struct message *keys_oldest(const struct keys *keys);
+struct message *keys_last(const struct keys *keys);
 // Takes it out; the caller owns the reference. Does not forget it.
 struct message *keys_pop(struct keys *keys);
 
