@@ -22,7 +22,7 @@ static struct range range_of(const struct hub *hub, const struct topic *t,
     case HUB_SINCE_FIRST:
       return all;
     case HUB_SINCE_LAST:
-      return (struct range){t->head > t->base ? t->head - 1 : all.from, t->head};
+      return (struct range){topic_last(t), t->head};
     case HUB_SINCE_ID:
       break;
   }
@@ -39,7 +39,8 @@ static struct range range_of(const struct hub *hub, const struct topic *t,
 static struct range narrow(const struct topic *t, struct range range,
                            const struct hub_history_options *options) {
   uint64_t limit = options->limit;
-  if (!options->is_reverse || limit == 0 || range.to < t->base + limit) return range;
+  if (!options->is_reverse || limit == 0 || range.to < t->base || range.to - t->base < limit)
+    return range;
   if (range.from < range.to - limit) range.from = range.to - limit;
   return range;
 }
@@ -158,6 +159,10 @@ struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t 
     scan_slots(&scan, &hub->topics, tries < SCAN_TRIES ? SCAN_STEP : SIZE_MAX - scan.at);
     is_done = scan.has_more || scan.at >= hub->topics.cap;
     pthread_mutex_unlock(&hub->lock);
+  }
+  if (scan.count == 0) {
+    free(scan.found);
+    scan.found = NULL;
   }
   *count = scan.count;
   *has_more = scan.has_more;

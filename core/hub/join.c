@@ -101,7 +101,7 @@ static uint64_t start_of(const struct hub *hub, const struct topic *t,
     case HUB_SINCE_FIRST:
       return topic_first(t);
     case HUB_SINCE_LAST:
-      return t->head > t->base ? t->head - 1 : t->head;
+      return topic_last(t);
     case HUB_SINCE_ID:
       return hub_start_after_id(hub, t, options->id, result);
     case HUB_SINCE_NOW:

@@ -87,6 +87,12 @@ uint64_t topic_first(const struct topic *t) {
   return m != NULL ? m->ordinal : t->base;
 }
 
+uint64_t topic_last(const struct topic *t) {
+  if (t->head > t->base) return t->head - 1;
+  struct message *m = t->keys != NULL ? keys_last(t->keys) : NULL;
+  return m != NULL ? m->ordinal : t->head;
+}
+
 uint64_t topic_find_after(const struct topic *t, uint64_t seq) {
   struct message *kept = t->keys != NULL ? keys_after_seq(t->keys, seq) : NULL;
   if (kept != NULL) return kept->ordinal;
@@ -154,7 +160,7 @@ static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct to
     bool has_key = m->key_len > 0 && !t->is_tap;
     if (has_key && m->newer != 0) {
       add_loss(loss, m);
-    } else if (has_key && !is_old && limit > 0) {
+    } else if (has_key && limit > 0) {  // also an old one: trim_kept goes by age, in order
       keys_keep(t->keys, m);
     } else {
       lose(t, m, loss);
@@ -192,7 +198,8 @@ static uint64_t undrained(const struct topic *t) {
 
 struct topic_loss topic_trim(struct topic *t, uint64_t now_ms) {
   struct topic_loss loss = {0};
-  uint64_t stop = undrained(t), base = t->base;
+  // The hub's memory cap does not see what a tap refers to, so its window bounds it always.
+  uint64_t stop = t->is_tap ? t->head : undrained(t), base = t->base;
   trim_ring(t, stop, now_ms, &loss);
   trim_kept(t, stop, now_ms, &loss);
   if (t->base > base) ring_shrink(t);

@@ -85,8 +85,10 @@ static inline struct message *topic_at(const struct topic *t, uint64_t ordinal) 
 // ordinal; NULL when there is none. Borrowed.
 struct message *topic_next(const struct topic *t, uint64_t ordinal, uint64_t *found);
 
-// The ordinal of the first kept message (with a seq greater than `seq`), or head.
+// The ordinal of the first kept message (with a seq greater than `seq`), or
+// that of the last one; head when there is none.
 uint64_t topic_first(const struct topic *t);
+uint64_t topic_last(const struct topic *t);
 uint64_t topic_find_after(const struct topic *t, uint64_t seq);
 
 size_t topic_kept_count(const struct topic *t);
@@ -104,7 +106,7 @@ static inline uint32_t topic_unkeyed_after(const struct topic *t, const struct m
 uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t unkeyed);
 
 // Drops the oldest messages that are beyond the retention of t->rule at the
-// time now_ms. What a port has not drained yet stays.
+// time now_ms. What a port has not drained yet stays, except in a tap.
 struct topic_loss topic_trim(struct topic *t, uint64_t now_ms);
 
 // Drops the oldest message it keeps (there is one), whoever needs it.
