@@ -124,13 +124,9 @@ static void account(struct hub *hub, const struct topic *t, const struct topic_l
   atomic_fetch_add_explicit(&hub->counters.evicted, loss->count, memory_order_relaxed);
 }
 
-// What a topic that keeps messages costs beside them, about: its struct, name
-// and ring, and its share of the map.
-#define TOPIC_COST (sizeof(struct topic) + 160)
-
 void hub_topic_used(struct hub *hub, struct topic *t) {
   if (t->is_tap || topic_is_empty(t) || hub->used.prev == &t->used_link) return;
-  if (list_is_empty(&t->used_link)) hub->kept_bytes += TOPIC_COST;
+  if (list_is_empty(&t->used_link)) hub->kept_bytes += HUB_TOPIC_COST;
   list_remove(&t->used_link);
   list_append(&hub->used, &t->used_link);
 }
@@ -138,7 +134,7 @@ void hub_topic_used(struct hub *hub, struct topic *t) {
 static void note_empty(struct hub *hub, struct topic *t) {
   if (list_is_empty(&t->used_link) || !topic_is_empty(t)) return;
   list_remove(&t->used_link);
-  hub->kept_bytes -= TOPIC_COST;
+  hub->kept_bytes -= HUB_TOPIC_COST;
 }
 
 void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {

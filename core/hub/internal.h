@@ -20,6 +20,10 @@ enum {
   HUB_TRIM_BYTES = 16 * 1024 * 1024,
 };
 
+// What a topic that keeps messages costs beside them, about: its struct, name
+// and ring, and its share of the map.
+#define HUB_TOPIC_COST (sizeof(struct topic) + 160)
+
 struct hub {
   pthread_mutex_t lock;
   // Guarded by the lock:
@@ -32,7 +36,7 @@ struct hub {
   struct rules *rules;
   uint64_t rules_version;
   uint64_t seq;         // the newest given to a message
-  uint64_t kept_bytes;  // of all messages in topics' logs, without their forms
+  uint64_t kept_bytes;  // of all messages in topics and these topics, without the forms
   struct hub_limits limits;
   uint64_t held_peak;     // since memory was last given back; the sweeping thread's own
   struct list presences;  // with something to tell: see presence.h

@@ -117,7 +117,7 @@ static void test_the_least_recently_used_topic_pays(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 100});
   uint64_t one = sizeof(struct message) + 2;  // "a" in "x"
-  hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = 6 * one});
+  hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = 6 * one + 3 * HUB_TOPIC_COST});
   const char *const texts[] = {"1", "2", "3"};
   for (int i = 0; i < 3; i++) publish(w->hub, "a", texts[i]);
   for (int i = 0; i < 3; i++) publish(w->hub, "b", texts[i]);
@@ -127,7 +127,7 @@ static void test_the_least_recently_used_topic_pays(void **state) {
   publish(w->hub, "c", "1");
   publish(w->hub, "c", "2");
   assert_int_equal(hub_counters(w->hub)->evicted_memory, 2);
-  hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = 100 * one});
+  hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = 100 * one + 3 * HUB_TOPIC_COST});
   assert_string_equal(kept(w, "a"), "1 2 3");
   assert_string_equal(kept(w, "b"), "3");
   assert_string_equal(kept(w, "c"), "1 2");
@@ -137,7 +137,7 @@ static void test_the_least_recently_used_topic_pays(void **state) {
 static void test_topics_that_paid_all_vanish(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 100});
-  uint64_t one = sizeof(struct message) + 2;
+  uint64_t one = sizeof(struct message) + 2 + HUB_TOPIC_COST;
   hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = 10 * one});
   char name[2] = "a";
   uint64_t first = publish(w->hub, name, "x");
@@ -156,7 +156,8 @@ static void test_kept_keys_pay_first(void **state) {
   const char *const keys[] = {"a", "b", "c", ""};
   for (int i = 0; i < 4; i++) publish_key(w->hub, "t", keys[i][0] ? keys[i] : "4", keys[i]);
   hub_drain(w->port.hub);
-  hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = 3 * (sizeof(struct message) + 3)});
+  hub_limits_set(
+      w->hub, &(struct hub_limits){.max_bytes = HUB_TOPIC_COST + 3 * (sizeof(struct message) + 3)});
   publish(w->hub, "t", "5");
   hub_drain(w->port.hub);
   reader_resume(&w->a, SIZE_MAX);

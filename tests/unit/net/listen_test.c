@@ -26,7 +26,7 @@ static void refuses_what_is_no_address(void **state) {
       {"127.0.0.1:65536", "the port"},
       {"127.0.0.1:-1", "the port"},
       {"tls://127.0.0.1:1", "TLS is not there yet"},
-    {"unix:", "the path must have"},
+      {"unix:", "the path must have"},
       {"unix:/no/such/folder/s", "cannot listen on unix:/no/such/folder/s"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -231,14 +231,16 @@ static void encodes_envelopes(void **state) {
   struct slice topic = slice_str("a\"b");
   check_envelope(&(struct message_fields){.payload = slice_str("x\n\\"), .topic = topic},
                  "{\"id\":\"epoch-7\",\"topic\":\"a\\\"b\",\"data\":\"x\\u000a\\\\\"}");
-  check_envelope(&(struct message_fields){.payload = slice_str("[1]"),
-                                          .is_json = true,
-                                          .topic = topic,
-                                          .event = slice_str("e"),
-                                          .key = slice_str("k")},
-                 "{\"id\":\"epoch-7\",\"topic\":\"a\\\"b\",\"event\":\"e\",\"key\":\"k\",\"data\":[1]}");
   check_envelope(
-      &(struct message_fields){.kind = MESSAGE_BINARY, .payload = slice_str("x"), .topic = topic}, "");
+      &(struct message_fields){.payload = slice_str("[1]"),
+                               .is_json = true,
+                               .topic = topic,
+                               .event = slice_str("e"),
+                               .key = slice_str("k")},
+      "{\"id\":\"epoch-7\",\"topic\":\"a\\\"b\",\"event\":\"e\",\"key\":\"k\",\"data\":[1]}");
+  check_envelope(
+      &(struct message_fields){.kind = MESSAGE_BINARY, .payload = slice_str("x"), .topic = topic},
+      "");
 }
 
 int main(void) {
