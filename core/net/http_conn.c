@@ -145,8 +145,7 @@ static enum http_send_status begin(struct http_conn *http, int status,
   enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   http->drops_body = request->method == HTTP_METHOD_HEAD || http_status_is_bodiless(status);
-  if (http->conn->worker->is_stopping || awaits_continue(http))
-    http->keeps_alive = false;
+  if (http->conn->worker->is_stopping || awaits_continue(http)) http->keeps_alive = false;
   return HTTP_SENT;
 }
 

@@ -180,7 +180,8 @@ static void on_retry(struct wheel_timer *timer) {
 
 // The waiting connection keeps the socket readable, so polling on would spin.
 static void pause_accepting(struct listener *listener) {
-  if (!listener->is_short) log_warn("no new connection for want of file descriptors or memory: %s", strerror(errno));
+  if (!listener->is_short)
+    log_warn("no new connection for want of file descriptors or memory: %s", strerror(errno));
   listener->is_short = true;
   uv_poll_stop(&listener->poll);
   worker_set_timer(listener->worker, &listener->retry, RETRY_MS);

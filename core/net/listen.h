@@ -19,7 +19,7 @@ struct listener {
   int fd;
   bool is_unix;
   bool is_polling;
-  bool is_short;             // of descriptors: logged once
+  bool is_short;  // of descriptors: logged once
 };
 
 // Binds `address` ("127.0.0.1:8080", "[::]:8080", "localhost:0", "unix:/path")

@@ -16,7 +16,8 @@
 // Adds {name = value | {values}} to the response's headers.
 static void take_headers(lua_State *L, struct exchange *exchange, int index) {
   if (!lua_istable(L, index)) {
-    luaL_error(L, "a handler returned headers as a %s; they must be a table", luaL_typename(L, index));
+    luaL_error(L, "a handler returned headers as a %s; they must be a table",
+               luaL_typename(L, index));
   }
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
@@ -212,9 +213,8 @@ static int accept_ws(lua_State *L) {
   push_context(L, a.exchange, 3, 4);
   int box_ref = session_push_box(L, a.route, 6);
   struct conn *conn = NULL;
-  enum http_send_status sent =
-      ws_accept(a.exchange->http, handshake.accept, &options, a.exchange->fields,
-                a.exchange->field_count, &conn);
+  enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options,
+                                         a.exchange->fields, a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent, box_ref);
 }
 
@@ -229,8 +229,8 @@ static int accept_sse(lua_State *L) {
   push_context(L, a.exchange, 3, 0);
   int box_ref = session_push_box(L, a.route, 6);
   struct conn *conn = NULL;
-  enum http_send_status sent = sse_accept(a.exchange->http, &options, a.exchange->fields,
-                                          a.exchange->field_count, &conn);
+  enum http_send_status sent =
+      sse_accept(a.exchange->http, &options, a.exchange->fields, a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent, box_ref);
 }
 

@@ -20,7 +20,7 @@ struct timer {
   int call_ref;  // table {fn, args...}
   int box_ref;   // the Lua object, kept while the timer lives
   struct timer **box;
-  struct task *task;      // that of the running turn
+  struct task *task;  // that of the running turn
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
@@ -93,8 +93,10 @@ static void on_due(struct wheel_timer *wheel) {
   if (vm_enter(vm, start_task, timer, "timer")) return;
   // Not enough memory to start: this turn is lost.
   timer->is_running = true;
-  if (timer->task != NULL) task_fail(timer->task, "not enough memory");
-  else on_task_ended(NULL, timer, false, "");
+  if (timer->task != NULL)
+    task_fail(timer->task, "not enough memory");
+  else
+    on_task_ended(NULL, timer, false, "");
 }
 
 static void timer_start(struct timer *timer) {
