@@ -175,6 +175,17 @@ function Server:wait_for_outcome(mark)
   return reason == nil, reason
 end
 
+-- ---- what it uses -----------------------------------------------------------
+
+-- Bytes of memory it holds.
+---@return integer
+function Server:memory()
+  local file = assert(io.open(("/proc/%d/smaps_rollup"):format(self.process.pid)))
+  local kilobytes = file:read "a":match "Rss:%s+(%d+) kB"
+  file:close()
+  return tonumber(kilobytes) * 1024
+end
+
 -- ---- the end ---------------------------------------------------------------
 
 function Server:signal(name)
