@@ -241,7 +241,7 @@ local function note_hole(session, sub, position, event)
   if sub.lag == "close" then fail "a hole where the policy is to close" end
   local rule = sub.topic.rule
   local kept = (sub.lag == "latest" or rule.ttl or rule.bytes) and 1 or rule.history or WINDOW
-  if position + kept - 1 > event.sent then fail("a hole up to %d, of which %d were kept", position, kept) end
+  if silent + kept - 1 > event.sent then fail("a hole up to %d, of which %d were kept", silent, kept) end
 end
 
 function on.message(self, state, event)
