@@ -272,7 +272,7 @@ struct hub_join_result {
   bool missed_known;  // whether missed is exact; false when SINCE_ID is not recovered
   uint64_t missed;    // messages after id that are gone; 0 when not known
   // Where the reader stands: whatever is yet to come to it has a greater seq. So
-  // joining since this one gets the same. When recovered, the seq of `id`.
+  // joining since this one gets the same. When recovered, at most the seq of `id`.
   uint64_t seq;
 };
 

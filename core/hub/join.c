@@ -128,15 +128,12 @@ static bool is_full(const struct hub *hub, const struct topic *t, const struct h
          reader->port->sub_count >= hub->limits.max_subscriptions;
 }
 
-static uint64_t seq_of_id(const struct hub *hub, struct slice id) {
-  uint64_t seq = 0;
-  hub_id_parse(hub, id, &seq);
-  return seq;
-}
-
-// The newest seq before everything that is yet to come to the reader.
-static uint64_t seq_before_all(const struct hub *hub, const struct hub_reader *reader) {
+// The newest seq before everything that is yet to come to the reader. A client that
+// has come back stays at the id it came with, if nothing is older.
+static uint64_t seq_before_all(const struct hub *hub, const struct hub_reader *reader,
+                               const struct hub_join_options *options, bool is_recovered) {
   uint64_t seq = hub->seq, found;
+  if (is_recovered) hub_id_parse(hub, options->id, &seq);
   const struct hub_sub *sub = reader->subs;
   for (uint32_t i = 0; i < reader->sub_count; i++, sub = sub->next) {
     const struct message *next = topic_next(sub->place->topic, sub->cursor, &found);
@@ -163,7 +160,7 @@ static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
   if (is_new || options->since != HUB_SINCE_NOW) set_cursor(sub, cursor);
   if (options->as.ptr != NULL) presence_join(hub, sub, options->as, options->info);
   hub_topic_used(hub, t);
-  result->seq = result->recovered ? seq_of_id(hub, options->id) : seq_before_all(hub, reader);
+  result->seq = seq_before_all(hub, reader, options, result->recovered);
   return HUB_OK;
 }
 

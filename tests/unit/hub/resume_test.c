@@ -163,6 +163,16 @@ static void test_one_id_resumes_all_topics(void **state) {
   }
 }
 
+static void test_join_result_loses_nothing_of_other_topics(void **state) {
+  struct world *w = *state;
+  const struct hub_rule rule = {.pattern = "*", .history = 100};
+  hub_rules_set(w->hub, &rule, 1);
+  publish_numbers(w->hub, "a", 1, 5);
+  publish_numbers(w->hub, "b", 6, 9);
+  assert_int_equal(join_after(&w->reader, "a", w->hub, 2).seq, 2);
+  assert_int_equal(join_after(&w->reader, "b", w->hub, 7).seq, 2);  // 3 of "a" is yet to come
+}
+
 static void test_own_messages_are_not_replayed(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 10});
@@ -220,6 +230,7 @@ int main(void) {
       TEST(test_unusable_ids_get_all_that_is_kept),
       TEST(test_joining_again_moves_only_when_asked),
       TEST(test_one_id_resumes_all_topics),
+      TEST(test_join_result_loses_nothing_of_other_topics),
       TEST(test_own_messages_are_not_replayed),
       TEST(test_vanished_topics_never_recover_falsely),
       TEST(test_vanished_by_ttl_and_rules),
