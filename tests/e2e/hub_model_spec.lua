@@ -22,12 +22,23 @@ local RULES = {
   bytes = { history = 100, bytes = 120 },
   ttl = { history = 50, ttl = 0.04 },
   none = {},
+  keys = { history = 5 },
   big = { history = 6 },
   biglatest = { history = 6, lag = "latest" },
   bigclose = { history = 6, lag = "close" },
+  bigkeys = { history = 6 },
 }
-local SMALL, BIG = { "many", "few", "bytes", "ttl", "none" }, { "big", "biglatest", "bigclose" }
+local KEYS = { "a", "b", "c", false }
+local SMALL, BIG = { "many", "few", "bytes", "ttl", "none", "keys" }, { "big", "biglatest", "bigclose", "bigkeys" }
 local FILL = 16384
+
+-- What the model knows besides: in which of them messages have keys.
+local MODEL_RULES = {}
+for name, rule in pairs(RULES) do
+  local copy = { has_keys = name:find "keys" ~= nil }
+  for field, value in pairs(rule) do copy[field] = value end
+  MODEL_RULES[name] = copy
+end
 
 local SCRIPT = hub_session.SCRIPT .. [[
 local rules = gate.json.decode('RULES')
@@ -37,7 +48,7 @@ local fill = (" "):rep(FILL)
 gate.post("/publish", function(req)
   local ids = {}
   for i, m in ipairs(req:json()) do
-    ids[i] = assert(gate.publish(m.topic, m.is_big and m.text .. fill or m.text, { kind = m.kind }))
+    ids[i] = assert(gate.publish(m.topic, m.is_big and m.text .. fill or m.text, { kind = m.kind, key = m.key }))
   end
   return ids
 end)
@@ -76,7 +87,7 @@ describe("a random life of the hub", function()
 
   local function new_run(seed)
     math.randomseed(seed)
-    local run = setmetatable({ model = hub_model.new(RULES), sessions = {}, all = {}, small = {}, topics = {} }, Run)
+    local run = setmetatable({ model = hub_model.new(MODEL_RULES), sessions = {}, all = {}, small = {}, topics = {} }, Run)
     for i = 1, 3 do run.small[i] = ("%s/%d.%d"):format(pick(SMALL), seed, i) end
     table.move(run.small, 1, 3, 1, run.topics)
     for i = 1, math.random(0, 2) do table.insert(run.topics, ("%s/%d.%d"):format(pick(BIG), seed, i)) end
@@ -94,7 +105,7 @@ describe("a random life of the hub", function()
   function Run:publish(worker, list)
     local numbers = {}
     for i, m in ipairs(list) do
-      numbers[i] = self.model:add(m.topic, { size = #m.text, kind = m.kind })
+      numbers[i] = self.model:add(m.topic, { size = #m.text, kind = m.kind, key = m.key })
       local message = self.model.messages[numbers[i]]
       m.text = numbers[i] .. m.text
       m.is_big = m.topic:find "^big" ~= nil
@@ -164,7 +175,8 @@ describe("a random life of the hub", function()
     for i = 1, is_flood and 30 or chance(60) and math.random(3) or math.random(20) do
       if not is_flood and chance(30) then topic = run:random_topic() end
       local is_binary = chance(10) and not topic:find "^big"
-      list[i] = { topic = topic, text = "", kind = is_binary and "binary" or "text" }
+      local key = topic:find "^%a*keys" and pick(KEYS) or nil
+      list[i] = { topic = topic, text = "", kind = is_binary and "binary" or "text", key = key }
     end
     run:publish(math.random(2), list)
   end
@@ -218,6 +230,7 @@ describe("a random life of the hub", function()
     local last
     for _, event in ipairs(old.trace) do
       if event.kind == "message" then last = run.model.messages[event.number].id end
+      if event.kind == "joined" then last = event.result.id end
     end
     if not last or not next(old.topics) then return end
     tally.resumed = tally.resumed + 1
@@ -277,7 +290,7 @@ describe("a random life of the hub", function()
     local session = run:add_session(hub_session.open_ws(run.model, server.addresses[1]))
     for _, topic in ipairs(run.small) do session:join(topic) end
     session:settle()
-    for _, event in ipairs(session.trace) do run.model:topic(event.topic).anchor_seq = event.seq end
+    for _, event in ipairs(session.trace) do run.model:topic(event.topic).anchor_seq = event.seq_after end
     table.remove(run.sessions)
   end
 

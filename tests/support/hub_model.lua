@@ -1,11 +1,10 @@
 -- The promise of core/hub/README.md as a plain model: the list of all messages
 -- ever published to each topic, and rules that say how many of them are kept.
 -- Given what a session was told, in order, check() raises when the promise did
--- not hold. Nothing here depends on time or on what happens at once: a join
--- answers with the newest id as of then, and that says where it took place.
+-- not hold. Ids published right before and right after a join say where it took place.
 --
--- Positions count the messages of a topic from 1. Where retention and a join
--- race, the model knows two bounds: what was surely gone and what surely kept.
+-- Positions count the messages of a topic from 1. Where something races, the model
+-- knows bounds: what was surely gone and what surely kept.
 local loop = require "support.loop"
 
 local model = {}
@@ -35,10 +34,10 @@ end
 
 -- A message is about to be published; returns its number, unique in this model.
 ---@param name string
----@param fields table  size, and optional: kind, except (a session)
+---@param fields table  size, and optional: kind, key, except (a session)
 function Model:add(name, fields)
-  local message = { topic = self:topic(name), size = fields.size, kind = fields.kind, except = fields.except,
-    number = #self.messages + 1, sent = loop.now() }
+  local message = { topic = self:topic(name), size = fields.size, kind = fields.kind, key = fields.key,
+    except = fields.except, number = #self.messages + 1, sent = loop.now() }
   self.messages[message.number] = message
   message.topic.sent = message.topic.sent + 1
   return message.number
@@ -57,7 +56,14 @@ end
 function Model:sort()
   for _, topic in pairs(self.topics) do
     table.sort(topic.messages, function(a, b) return a.seq < b.seq end)
-    for position, message in ipairs(topic.messages) do message.position = position end
+    local newest = {}
+    for position, message in ipairs(topic.messages) do
+      message.position = position
+      if message.key then
+        if newest[message.key] then newest[message.key].superseded_by = position end
+        newest[message.key] = message
+      end
+    end
   end
 end
 
@@ -132,15 +138,19 @@ local function start_after_id(model_, topic, event, bounds)
   local epoch, seq = event.since:match "^(%w+)%-(%d+)$"
   seq = tonumber(seq)
   local result = event.result
-  if epoch ~= model_.epoch or not math.tointeger(seq) or seq > event.seq then
+  if epoch ~= model_.epoch or not math.tointeger(seq) or seq > event.seq_after then
     if result.recovered or result.missed then fail("%q was taken for an id of this hub", event.since) end
     return bounds.gone, bounds.kept
   end
   local from = find_after(topic, seq)
+  local is_wrong = event.stands_at > seq or event.is_first and event.stands_at < seq
+  if result.recovered and is_wrong then fail("recovered at seq %d, and not at %d", event.stands_at, seq) end
   local is_known = is_remembered(topic, seq, bounds.kept)
   if result.recovered then
     if result.missed ~= 0 then fail("recovered, and missed %s", result.missed) end
-    if from < bounds.gone then fail("falsely recovered: %d are gone", bounds.gone - from) end
+    for at = from, bounds.gone - 1 do
+      if not topic.messages[at].key then fail("falsely recovered: %d is gone", at) end
+    end
     return from, from
   end
   if is_known and from >= bounds.kept then fail("not recovered, though all from %d on is kept", from) end
@@ -148,13 +158,26 @@ local function start_after_id(model_, topic, event, bounds)
 end
 
 local function start_of(model_, topic, event)
-  local head = find_after(topic, event.seq) - 1
-  local bounds = { gone = surely_gone(topic, event), kept = surely_kept(topic, event, head) }
-  if not event.since then return head + 1, head + 1 end
+  local least, most = find_after(topic, event.seq_before) - 1, find_after(topic, event.seq_after) - 1  -- heads
+  if not event.since then return least + 1, most + 1 end
+  local bounds = { gone = surely_gone(topic, event), kept = surely_kept(topic, event, most) }
   if event.since == "first" then return bounds.gone, bounds.kept end
   if event.since ~= "last" then return start_after_id(model_, topic, event, bounds) end
-  if head == 0 then return 1, 1 end
-  return bounds.gone <= head and head or head + 1, bounds.kept <= head and head or head + 1
+  return bounds.gone <= least and least or least + 1, bounds.kept <= most and most or most + 1
+end
+
+-- Where some messages have keys, older ones than the log may come: nothing can be
+-- said of what stands between them, but that the newest of each key comes.
+local function reach_back_for_keys(sub)
+  sub.unsure_below = sub.high
+  sub.low = sub.resumed_at or 1
+  sub.high = sub.low
+end
+
+-- Whether the message must come to a reader, or be told of, when `published` are out.
+local function is_due(sub, message, published)
+  if message.superseded_by and message.superseded_by <= published then return false end
+  return message.position >= (sub.unsure_below or 0) or message.key ~= nil
 end
 
 -- Whether the notices from `n` on tell of the holes from `h` on: none, one or several of each.
@@ -169,9 +192,20 @@ local function can_match(sub, h, n, is_complete)
   return false
 end
 
+-- Where messages have keys, one notice tells of several holes, with the newest messages
+-- of keys between them.
+local function check_total(sub, is_complete)
+  local least, most, told = 0, 0, 0
+  for _, hole in ipairs(sub.holes) do least, most = least + hole.least, most + hole.most end
+  for _, missed in ipairs(sub.notices) do told = told + missed end
+  if told < least then fail("%s: told of %d missed where %d are", sub.topic.name, told, least) end
+  if is_complete and told > most then fail("%s: told of %d missed where %d are", sub.topic.name, told, most) end
+end
+
 -- The notices of a WebSocket come from the script, beside the messages. A cursor that is
 -- set anew may leave a notice behind that no message has followed.
 local function match_notices(sub, is_complete)
+  if sub.topic.rule.has_keys then return check_total(sub, is_complete) end
   if can_match(sub, 1, 1, is_complete) then return end
   local holes = {}
   for i, hole in ipairs(sub.holes) do holes[i] = ("%d to %d"):format(hole.least, hole.most) end
@@ -183,17 +217,22 @@ local on = {}
 function on.joined(self, state, event)
   local topic = self:topic(event.topic)
   local sub = state.subs[event.topic]
+  event.is_first = next(state.subs) == nil
   if event.since == nil and event.result.recovered then fail "recovered without since" end
   if not sub or event.since then
     if sub then match_notices(sub, false) end
-    sub = { topic = topic, holes = {}, notices = {} }
+    sub = { topic = topic, holes = {}, notices = {}, caught_up = event.since and event.published or 0 }
     sub.low, sub.high, sub.resumed_at = start_of(self, topic, event)
+    local takes_all = event.since and event.since ~= "last" and not event.result.recovered
+    if topic.rule.has_keys and takes_all then reach_back_for_keys(sub) end
     sub.missed_at_join = event.result.missed
     state.subs[event.topic] = sub
   end
   sub.lag = event.lag or topic.rule.lag or "skip"
   -- Going back starts the order anew.
   if event.since then state.last_seq = 0 end
+  -- Whatever comes from now on is newer than where the session stands.
+  state.last_seq = math.max(state.last_seq, event.stands_at)
 end
 
 function on.left(_, state, event)
@@ -221,12 +260,22 @@ end
 
 -- The session has gone on at `position` with or without a hole before it.
 local function note_hole(session, sub, position, event)
-  local least, most = math.max(0, position - sub.high), position - sub.low
   -- What it passes in silence after the hole was not missed either.
   local silent = position
   while silent > sub.high and is_passed(session, sub.topic.messages[silent - 1]) do silent = silent - 1 end
-  least = math.max(0, least - (position - silent))
-  if session.is_stream then
+  local least, most = 0, position - sub.low
+  for at = sub.high, silent - 1 do
+    local message = sub.topic.messages[at]
+    local is_silent = sub.topic.rule.has_keys and is_passed(session, message)
+    if is_due(sub, message, event.sent) and not is_silent then least = least + 1 end
+  end
+  if not session.may_lag and position > sub.high and not sub.unsure_below and silent - 1 > sub.caught_up then
+    fail("a hole up to %d for a session that keeps up", position)
+  end
+  if session.is_stream and sub.topic.rule.has_keys then
+    table.insert(sub.holes, { least = least, most = most })
+    check_total(sub, false)
+  elseif session.is_stream then
     -- The notice stands in the stream where the hole is.
     local told = 0
     for _, missed in ipairs(sub.notices) do told = told + missed end
@@ -240,7 +289,7 @@ local function note_hole(session, sub, position, event)
   if not session.may_lag then fail("a hole of %d at %d for a session that keeps up", least, position) end
   if sub.lag == "close" then fail "a hole where the policy is to close" end
   local rule = sub.topic.rule
-  local kept = (sub.lag == "latest" or rule.ttl or rule.bytes) and 1 or rule.history or WINDOW
+  local kept = (sub.lag == "latest" or rule.ttl or rule.bytes or rule.has_keys) and 1 or rule.history or WINDOW
   if silent + kept - 1 > event.sent then fail("a hole up to %d, of which %d were kept", silent, kept) end
 end
 
@@ -254,11 +303,12 @@ function on.message(self, state, event)
   if session.is_stream and event.id ~= message.id then fail("id %s of message %s", event.id, message.id) end
   pass_silent(session, sub, position)
   if position < sub.low then fail("position %d of %s again, %d was due", position, name, sub.low) end
-  if sub.resumed_at and sub.missed_at_join and sub.missed_at_join ~= position - sub.resumed_at then
+  if sub.resumed_at and sub.missed_at_join and not sub.topic.rule.has_keys and sub.missed_at_join ~= position - sub.resumed_at then
     fail("told of %d missed at the join, not of %d", sub.missed_at_join, position - sub.resumed_at)
   end
   note_hole(session, sub, position, event)
   sub.low, sub.high, sub.resumed_at = position + 1, position + 1, nil
+  if sub.unsure_below and position >= sub.unsure_below then sub.unsure_below = nil end
 end
 
 -- ---- the end ---------------------------------------------------------------

@@ -12,8 +12,9 @@ hub_session.SCRIPT = [[
 local gate = require "tidegate"
 
 local function join(conn, topic, since, lag)
+  local before = gate.publish("marker", "")
   local result, message = conn:join(topic, { since = since, lag = lag })
-  return { topic = topic, result = result or message }
+  return { topic = topic, result = result or message, before = before, after = gate.publish("marker", "") }
 end
 
 local commands = {
@@ -57,12 +58,16 @@ local function record_message(session, text, id)
   if text:find "^%d+ end" then session.ends[message.topic.name] = true end
 end
 
-local function record_join(session, asked, result)
+local function seq_of(id) return tonumber(id:match "%-(%d+)$") end
+
+local function record_join(session, asked, answer)
+  local result, model = answer.result, session.model
   if type(result) ~= "table" then error("a join was refused: " .. tostring(result), 0) end
-  if session.model.epoch and result.id:match "^(.*)%-" ~= session.model.epoch then error("the epoch has changed", 0) end
-  session.model.epoch = result.id:match "^(.*)%-"
+  model.epoch = model.epoch or result.id:match "^(.*)%-"
+  if result.id:match "^(.*)%-" ~= model.epoch then error("the epoch has changed", 0) end
   record(session, { kind = "joined", topic = asked.topic, since = asked.since, lag = asked.lag, result = result,
-    seq = tonumber(result.id:match "%-(%d+)$"), sent = asked.sent, fence = asked.fence, replied = loop.now() })
+    seq_before = seq_of(answer.before), seq_after = seq_of(answer.after), stands_at = seq_of(result.id),
+    sent = asked.sent, fence = asked.fence, replied = loop.now(), published = model:topic(asked.topic).sent })
 end
 
 -- ---- WebSocket -------------------------------------------------------------
@@ -74,7 +79,7 @@ local function take_answer(session, answer)
   local asked = session.asked[answer.answer]
   session.asked[answer.answer] = nil
   session.open_count = session.open_count - 1
-  if asked.what == "join" then record_join(session, asked, answer.result) end
+  if asked.what == "join" then record_join(session, asked, answer) end
   if asked.what == "leave" then record(session, { kind = "left", topic = asked.topic }) end
   if asked.what ~= "say" then return end
   session.model:published(asked.message, answer.result)
@@ -137,7 +142,7 @@ local function take_event(session, event)
   if event.event == "joined" then
     local answer = cjson.decode(event.data)
     local asked = table.remove(session.joins, 1)
-    record_join(session, asked, answer.result)
+    record_join(session, asked, answer)
     -- A stream is told at once when not all could be replayed.
     local is_told, expected = session.gap_at_join == asked.topic, asked.since_is_id and not answer.result.recovered
     if is_told ~= (expected or false) then error("a needless or missing notice at the join of " .. asked.topic, 0) end
@@ -152,15 +157,17 @@ local function take_event(session, event)
 end
 
 -- joins: array of { topic, since, lag }; last_event_id stands for every since
--- that is not given.
+-- that is not an id.
 ---@param model table
 function hub_session.open_sse(model, address, joins, last_event_id)
   local session = new_session(model, { is_stream = true, joins = {}, open_count = 0 })
   for i, join in ipairs(joins) do
-    local since = join.since or last_event_id
+    local since = join.since
+    local is_id = since and since ~= "first" and since ~= "last"
+    if last_event_id and not is_id then since, is_id = last_event_id, true end
     session.topics[join.topic] = true
     session.joins[i] = { topic = join.topic, since = since, lag = join.lag, sent = loop.now(),
-      fence = model.last_fence, since_is_id = since and since ~= "first" and since ~= "last" }
+      fence = model.last_fence, since_is_id = is_id }
   end
   local query = cjson.encode(joins):gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end)
   session.client = sse.connect(address, "/session?joins=" .. query, {
@@ -205,7 +212,7 @@ local function describe(session, event)
   local fields = { event.kind, event.topic }
   local message = session.model.messages[event.number]
   if message then fields = { message.topic.name, "position", message.position, message.id } end
-  for _, name in ipairs { "since", "lag", "seq", "missed", "result" } do
+  for _, name in ipairs { "since", "lag", "seq_before", "seq_after", "missed", "result" } do
     local value = event[name]
     if value ~= nil then fields[#fields + 1] = name .. "=" .. (type(value) == "table" and cjson.encode(value) or value) end
   end
