@@ -34,6 +34,19 @@ test-browser: ## the demo page in a headless browser (node)
 $(TEST_KINDS:%=test-%): test-%:
 	@tests/run $* $(PRESET)
 
+.PHONY: bench bench-full bench-build
+bench: bench-build ## compare with a raw epoll loop and with other servers: 10 minutes
+	@tests/bench/run short
+
+bench-full: bench-build ## the same with every case and the plots: about an hour
+	@tests/bench/run full
+
+bench-build:
+	@.ci/setup bench
+	@mkdir -p build
+	@cmake --preset bench >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build/bench -j $(JOBS)
+
 format: ## lay out the C files with clang-format
 	@find core tests -name '*.[ch]' -not -path '*/node_modules/*' | xargs clang-format -i
 

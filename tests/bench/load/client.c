@@ -17,7 +17,7 @@
 
 // What is read of one client at a time; shared, since only what is incomplete
 // stays with the client.
-enum { READ_BYTES = 256 * 1024, STALLED_RECEIVE_BYTES = 4096 };
+enum { READ_BYTES = 256 * 1024, STALLED_RECEIVE_BYTES = 4096, STALLED_SEGMENT_BYTES = 536 };
 static char read_buffer[READ_BYTES];
 
 static void bytes_reserve(struct bytes *bytes, size_t more) {
@@ -134,7 +134,10 @@ void client_open(struct client *client) {
   if (fd < 0) load_fail("socket: %s", strerror(errno));
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
   if (client->is_stalled) {
+    // Small segments make the server's socket buffer small, so that a reader
+    // that does not read is felt after some ten kilobytes instead of megabytes.
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){STALLED_RECEIVE_BYTES}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &(int){STALLED_SEGMENT_BYTES}, sizeof(int));
   }
   bind_source(fd, client->source);
   struct sockaddr_in to = {.sin_family = AF_INET};
