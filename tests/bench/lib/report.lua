@@ -26,6 +26,13 @@ local function verdict_text(result)
   return result.ok and "yes" or "**no**"
 end
 
+-- "1.08 (1.02 to 1.11)": the median and the extremes.
+local function ratio_text(result)
+  if not result.ratio then return "" end
+  local all = result.ratios
+  return ("%.2f (%.2f to %.2f)"):format(result.ratio, all[1], all[#all])
+end
+
 local function row(cells) return "| " .. table.concat(cells, " | ") .. " |\n" end
 
 local function head(cells)
@@ -51,7 +58,7 @@ local function limit_table(results)
       local column = by_label[servers[name].label]
       cells[#cells + 1] = column and cell(column) or ""
     end
-    for _, last in ipairs { result.ratio and ("%.2f"):format(result.ratio) or "", target_text(result), verdict_text(result) } do
+    for _, last in ipairs { ratio_text(result), target_text(result), verdict_text(result) } do
       cells[#cells + 1] = last
     end
     text = text .. row(cells)
@@ -64,7 +71,7 @@ local function itself_table(results)
   for _, result in ipairs(results) do
     text = text .. row {
       result.name, cell(result.columns[1]), cell(result.columns[2]),
-      result.ratio and ("%.2f"):format(result.ratio) or "", target_text(result), verdict_text(result),
+      ratio_text(result), target_text(result), verdict_text(result),
     }
   end
   return text

@@ -12,18 +12,20 @@ function stats.median(values)
   return (sorted[middle] + sorted[middle + 1]) / 2
 end
 
--- The median of the ratios of each round: the two of a round ran one after the
--- other, so what else the machine did touched both.
----@param over number[]  by round; false where it failed
----@param under number[]
-function stats.ratio(over, under)
+-- The ratios of each round, sorted: the two of a round ran one after the other,
+-- so what else the machine did touched both.
+---@param over (number|false)[]  by round; false where it failed
+---@param under (number|false)[]
+---@return number[]
+function stats.ratios(over, under)
   local ratios = {}
   for round = 1, math.min(#over, #under) do
     if over[round] and under[round] and under[round] ~= 0 then
       ratios[#ratios + 1] = over[round] / under[round]
     end
   end
-  return stats.median(ratios)
+  table.sort(ratios)
+  return ratios
 end
 
 ---@param values (number|false)[]
