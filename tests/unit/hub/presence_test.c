@@ -8,33 +8,8 @@ struct world {
   struct hub *hub;
   struct port ports[2];
   struct reader a, b, c;  // c on the second port
-  struct hub_port *ear;   // a port whose reader hears the diffs
-  struct hub_reader hears;
-  struct buf heard;      // payloads since the last look, each on a line
-  struct roster roster;  // all diffs applied
+  struct ear ear;
 };
-
-static void no_wake(void *ctx) { (void)ctx; }
-
-static size_t hear(struct hub_reader *reader, const struct hub_batch *batch) {
-  struct world *w = hub_port_ctx(reader->port);
-  for (size_t i = 0; i < batch->count; i++) {
-    struct slice payload = message_payload(batch->messages[i]);
-    char *text = mem_strndup(payload.ptr, payload.len);
-    assert_true(payload.len < 64 * 1024);
-    assert_true(slice_equal(message_event(batch->messages[i]), slice_str("presence")));
-    roster_apply_diff(&w->roster, text);
-    buf_append_str(&w->heard, text);
-    buf_append_char(&w->heard, '\n');
-    free(text);
-  }
-  return batch->count;
-}
-
-static void hear_gap(struct hub_reader *r, struct slice t, uint64_t n, enum hub_lag lag) {
-  (void)r, (void)t, (void)lag;
-  assert_int_equal(n, 0);
-}
 
 static int setup(void **state) {
   struct world *w = mem_zalloc(sizeof *w);
@@ -44,10 +19,9 @@ static int setup(void **state) {
   reader_open(&w->a, &w->ports[0], 1, FORM_ALL);
   reader_open(&w->b, &w->ports[0], 2, FORM_ALL);
   reader_open(&w->c, &w->ports[1], 3, FORM_ALL);
-  w->ear = hub_port_new(w->hub, &(struct hub_port_ops){no_wake, hear, hear_gap}, w);
-  hub_reader_init(&w->hears, w->ear, 4, HUB_FORM_NONE);
+  ear_open(&w->ear, w->hub);
   const struct hub_join_options options = {0};
-  hub_join(&w->hears, slice_str("presence:t"), &options, NULL);
+  hub_join(&w->ear.reader, slice_str("presence:t"), &options, NULL);
   *state = w;
   return 0;
 }
@@ -57,12 +31,10 @@ static int teardown(void **state) {
   reader_close(&w->a);
   reader_close(&w->b);
   reader_close(&w->c);
-  hub_reader_close(&w->hears);
+  ear_close(&w->ear);
   hub_port_free(w->ports[0].hub);
   hub_port_free(w->ports[1].hub);
-  hub_port_free(w->ear);
   hub_free(w->hub);
-  buf_free(&w->heard);
   free(w);
   return 0;
 }
@@ -89,12 +61,12 @@ static const char *members(struct world *w) {
 // The diffs since the last look, without what is the same in all of them.
 static const char *diffs(struct world *w) {
   static char line[4096];
-  buf_clear(&w->heard);
+  buf_clear(&w->ear.heard);
   hub_sweep(w->hub);
-  hub_drain(w->ear);
+  hub_drain(w->ear.port);
   size_t used = 0;
-  buf_append_char(&w->heard, '\0');
-  for (const char *at = w->heard.data + w->heard.start; *at != '\0' && used < 4000;) {
+  buf_append_char(&w->ear.heard, '\0');
+  for (const char *at = w->ear.heard.data + w->ear.heard.start; *at != '\0' && used < 4000;) {
     if (strncmp(at, ",\"since\":", 9) == 0) {
       at += strcspn(at, "}");
     } else {
@@ -306,19 +278,19 @@ static void test_many_members_are_told_in_pieces(void **state) {
     be(&readers[i], id, info);
   }
   hub_sweep(w->hub);
-  hub_drain(w->ear);
+  hub_drain(w->ear.port);
   struct roster *now = mem_alloc(sizeof *now);
   roster_read(now, w->hub, "t");
-  assert_int_equal(w->roster.count, COUNT);
-  roster_check_equal(&w->roster, now);
+  assert_int_equal(w->ear.roster.count, COUNT);
+  roster_check_equal(&w->ear.roster, now);
   assert_true(hub_counters(w->hub)->published > 4);
   for (unsigned i = 0; i < COUNT; i++) {
     leave(&readers[i]);
     if (i % 3 == 0) be(&readers[i], "one", NULL);
   }
   hub_sweep(w->hub);
-  hub_drain(w->ear);
-  assert_string_equal(roster_line(&w->roster), "one");
+  hub_drain(w->ear.port);
+  assert_string_equal(roster_line(&w->ear.roster), "one");
   assert_string_equal(members(w), "one");
   for (unsigned i = 0; i < COUNT; i++) reader_close(&readers[i]);
   diffs(w);
@@ -338,8 +310,8 @@ static void test_diffs_are_messages_like_any(void **state) {
   hub_drain(w->ports[1].hub);
   assert_int_equal(w->c.event_count, 2);
   // Also for a tap, on a companion that nobody follows.
-  hub_reader_close(&w->hears);
-  assert_int_equal(hub_join_pattern(&w->hears, slice_str("presence:*")), HUB_OK);
+  hub_reader_close(&w->ear.reader);
+  assert_int_equal(hub_join_pattern(&w->ear.reader, slice_str("presence:*")), HUB_OK);
   assert_int_equal(try(&w->a, "u", "ann", NULL), HUB_OK);
   assert_string_equal(diffs(w), "{\"topic\":\"u\",\"joins\":[" ANN "],\"leaves\":[]}\n");
 }
@@ -369,7 +341,7 @@ static size_t take_all(struct hub_reader *reader, const struct hub_batch *batch)
 static void test_a_sweep_ends_whatever_others_do(void **state) {
   struct world *w = *state;
   struct restless r = {0};
-  r.port = hub_port_new(w->hub, &(struct hub_port_ops){change_again, take_all, hear_gap}, &r);
+  r.port = hub_port_new(w->hub, &(struct hub_port_ops){change_again, take_all, ear_gap}, &r);
   hub_reader_init(&r.reader, r.port, 9, HUB_FORM_NONE);
   const struct hub_join_options options = {0};
   hub_join(&r.reader, slice_str("presence:t"), &options, NULL);

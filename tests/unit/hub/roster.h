@@ -107,4 +107,47 @@ static inline const char *roster_line(const struct roster *r) {
   return line;
 }
 
+// A port with one reader that applies all the diffs it hears.
+struct ear {
+  struct hub_port *port;
+  struct hub_reader reader;
+  struct buf heard;  // payloads, each with a newline
+  struct roster roster;
+};
+
+static inline void ear_wake(void *ctx) { (void)ctx; }
+
+static inline size_t ear_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
+  struct ear *ear = hub_port_ctx(reader->port);
+  for (size_t i = 0; i < batch->count; i++) {
+    struct slice payload = message_payload(batch->messages[i]);
+    char *text = mem_strndup(payload.ptr, payload.len);
+    assert_true(payload.len < 64 * 1024);
+    assert_true(slice_equal(message_event(batch->messages[i]), slice_str("presence")));
+    roster_apply_diff(&ear->roster, text);
+    buf_append_slice(&ear->heard, payload);
+    buf_append_char(&ear->heard, '\n');
+    free(text);
+  }
+  return batch->count;
+}
+
+static inline void ear_gap(struct hub_reader *r, struct slice t, uint64_t n, enum hub_lag lag) {
+  (void)r, (void)t, (void)lag;
+  assert_int_equal(n, 0);
+}
+
+// Joins nothing yet.
+static inline void ear_open(struct ear *ear, struct hub *hub) {
+  memset(ear, 0, sizeof *ear);
+  ear->port = hub_port_new(hub, &(struct hub_port_ops){ear_wake, ear_deliver, ear_gap}, ear);
+  hub_reader_init(&ear->reader, ear->port, 0, HUB_FORM_NONE);
+}
+
+static inline void ear_close(struct ear *ear) {
+  hub_reader_close(&ear->reader);
+  hub_port_free(ear->port);
+  buf_free(&ear->heard);
+}
+
 #endif
