@@ -59,7 +59,8 @@ static void finish_turn(struct hub_port *port) {
   pthread_mutex_lock(&port->hub->lock);
   for (size_t i = 0; i < turn->topic_count; i++) {
     struct topic_port *place = turn->topics[i].place;
-    place->pos = place->start = place->end;
+    place->start = place->end;
+    place->pos = place->topic->is_tap ? place->subs[0]->cursor : place->end;
     hub_topic_trim(port->hub, place->topic, now_ms);
   }
   pthread_mutex_unlock(&port->hub->lock);

@@ -132,6 +132,15 @@ static bool is_expired(const struct topic *t, const struct message *m, uint64_t 
   return t->rule->ttl_ms > 0 && m->published_ms + t->rule->ttl_ms <= now_ms;
 }
 
+// The ordinal from which on some port has not drained the log.
+static uint64_t undrained(const struct topic *t) {
+  uint64_t pos = t->head;
+  for (uint32_t i = 0; i < t->port_count; i++) {
+    if (t->ports[i]->pos < pos) pos = t->ports[i]->pos;
+  }
+  return pos;
+}
+
 // How many messages the ring holds, and as many more the newest of their keys.
 static uint64_t message_limit(const struct topic *t) {
   if (t->rule->history > 0) return t->rule->history;
@@ -152,9 +161,9 @@ static struct message *ring_pop(struct topic *t) {
 }
 
 static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct topic_loss *loss) {
-  uint64_t limit = message_limit(t);
+  uint64_t limit = message_limit(t), read = t->is_tap ? undrained(t) : 0;
   while (t->base < stop) {
-    bool is_old = is_expired(t, topic_at(t, t->base), now_ms);
+    bool is_old = t->base < read || is_expired(t, topic_at(t, t->base), now_ms);
     if (!is_old && t->head - t->base <= limit && t->bytes <= t->rule->bytes) return;
     struct message *m = ring_pop(t);
     bool has_key = m->key_len > 0 && !t->is_tap;
@@ -185,15 +194,6 @@ static void ring_shrink(struct topic *t) {
   uint32_t cap = RING_MIN;
   while (cap < kept * 2) cap *= 2;
   ring_resize(t, cap);
-}
-
-// The ordinal from which on some port has not drained the log.
-static uint64_t undrained(const struct topic *t) {
-  uint64_t pos = t->head;
-  for (uint32_t i = 0; i < t->port_count; i++) {
-    if (t->ports[i]->pos < pos) pos = t->ports[i]->pos;
-  }
-  return pos;
 }
 
 struct topic_loss topic_trim(struct topic *t, uint64_t now_ms) {

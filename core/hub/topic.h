@@ -22,9 +22,11 @@ struct topic_port {
   struct topic *topic;
   struct hub_port *port;
   struct list dirty_link;  // in the port's list of topics to drain
-  uint64_t pos;            // messages from here on are not evicted by retention
-  uint64_t start;          // a cursor before it is behind: this turn's messages begin there
-  uint64_t end;            // messages before it were shown to the port's readers
+  // Messages from here on are not evicted by retention; in a tap, those before
+  // it are of no use any more.
+  uint64_t pos;
+  uint64_t start;  // a cursor before it is behind: this turn's messages begin there
+  uint64_t end;    // messages before it were shown to the port's readers
   // The port's thread owns the array; sub_count changes under the lock too.
   struct hub_sub **subs;
   uint32_t sub_count;

@@ -180,6 +180,13 @@ static void test_memory_returns(void **state) {
   tap(&w->tap, "*");
   join(&w->live, "t");
   publish_numbers(w->hub, "t", 1, 100);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->hub->taps[0]->bytes, 0);  // what was read is not held
+  assert_true(w->hub->taps[0]->cap <= 64);
+  w->tap.budget = 10;
+  publish_numbers(w->hub, "u", 1, 100);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->hub->taps[0]->head - w->hub->taps[0]->base, 90);
   hub_reader_close(&w->tap.hub);
   hub_drain(w->port.hub);
   hub_reader_close(&w->live.hub);
