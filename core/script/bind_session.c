@@ -3,6 +3,7 @@
 #include <lua.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "net/conn.h"
 #include "net/sse_conn.h"
 #include "net/worker.h"
@@ -168,6 +169,8 @@ static int session_join(lua_State *L) {
   struct slice topic = vm_check_slice(L, 2);
   struct hub_join_options options = check_join_options(L, 3);
   if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  // Info goes out to others as text, which must not break their connections.
+  if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
   take_last_event_id(L, &options);
   struct hub_join_result result;
   enum hub_status status = hub_join(&conn->reader, topic, &options, &result);
