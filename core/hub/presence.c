@@ -247,6 +247,7 @@ static struct message *new_diff(struct presence *p) {
   append_leaves(&out, p);
   buf_append_str(&out, "]}");
   struct message *m = message_new(&(struct message_fields){
+      .is_json = true,
       .payload = buf_slice(&out),
       .event = slice_str("presence"),
       .topic = slice_of(companion, PREFIX_LEN + topic.len),
