@@ -4,13 +4,11 @@ local gate = require "tidegate"
 -- One stream instead of four, because a browser opens at most six HTTP/1.1 connections to a host.
 -- Topics arrive merged in the order of their ids, so one last id resumes them all.
 gate.sse("/demo/events/{room:[%w_-]+}", {
-  upgrade = function(req) return { since = req.headers["last-event-id"] or "first" } end,
   open = function(stream)
-    local since = stream.data.since
     stream:send { retry = 1000 } -- milliseconds until a browser comes back after a loss
-    stream:join("chat/" .. stream.params.room, { since = since })
-    stream:join("demo/notices", { since = since })
-    stream:join("demo/tide", { since = since })
+    stream:join("chat/" .. stream.params.room, { since = "first" })
+    stream:join("demo/notices", { since = "first" })
+    stream:join("demo/tide", { since = "first" })
     stream:join("demo/stats", { since = "last" })
   end,
 })

@@ -6,6 +6,7 @@ local FILES = {
   { route = "/demo/style.css", file = "style.css", type = "text/css; charset=utf-8" },
   { route = "/demo/app.js", file = "app.js", type = "text/javascript; charset=utf-8" },
   { route = "/demo/chat.js", file = "chat.js", type = "text/javascript; charset=utf-8" },
+  { route = "/demo/people.js", file = "people.js", type = "text/javascript; charset=utf-8" },
   { route = "/demo/tide.js", file = "tide.js", type = "text/javascript; charset=utf-8" },
   { route = "/demo/dom.js", file = "dom.js", type = "text/javascript; charset=utf-8" },
 }

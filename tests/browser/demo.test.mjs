@@ -115,6 +115,58 @@ test('a page that lost its connection comes back with what it missed, once', asy
   wire.close();
 });
 
+// Keeps every list of people that a tab has shown from now on, as texts.
+const watchPeople = tab => tab.page.evaluate(() => {
+  const list = document.getElementById('people');
+  const show = () => [...list.children].map(item => item.textContent).join();
+  window.lists = [show()];
+  new MutationObserver(() => window.lists.push(show())).observe(list, { childList: true });
+});
+const watched = tab => tab.page.evaluate(() => window.lists.filter((list, i, all) => list !== all[i - 1]));
+
+async function setName(tab, name) {
+  await tab.page.getByLabel('Name', { exact: true }).fill(name);
+  await tab.page.getByRole('button', { name: 'Set' }).click();
+}
+
+const seePeople = (tab, ...names) => waitFor(`${names} to be here`, async () =>
+  (await texts(tab, '#people li')).join() === names.join());
+
+test('the page lists who is here, by the names they have now', async () => {
+  const ann = await open('people'), ben = await open('people');
+  await setName(ann, 'Ann');
+  await setName(ben, '<i>Ben</i>');
+  for (const tab of [ann, ben]) await seePeople(tab, 'Ann', '<i>Ben</i>');
+  await setName(ben, 'Ben');
+  await seePeople(ann, 'Ann', 'Ben');
+  await ben.page.getByLabel('Room', { exact: true }).fill('elsewhere');
+  await ben.page.getByRole('button', { name: 'Set' }).click();
+  await seePeople(ben, 'Ben');
+  await seePeople(ann, 'Ann');
+  await closeClean(ann, ben);
+});
+
+test('nobody sees a leave when a connection breaks or a page is loaded anew', async () => {
+  const wire = await openWire(server.port);
+  const ann = await open('grace');
+  await setName(ann, 'Ann');
+  const ben = await openTab(browser, `http://127.0.0.1:${wire.port}/#grace`);
+  await setName(ben, 'Ben');
+  await seePeople(ann, 'Ann', 'Ben');
+  await watchPeople(ann);
+  wire.cut();
+  await waitFor('Ben to come back', () => ben.sockets.length === 2);
+  await ben.page.waitForSelector('#link[data-state=open]');
+  await ben.page.reload();
+  await ben.page.waitForSelector('#link[data-state=open]');
+  await seePeople(ben, 'Ann', 'Ben');
+  await ben.close();
+  await seePeople(ann, 'Ann');
+  assert.deepEqual(await watched(ann), ['Ann,Ben', 'Ann']);
+  await closeClean(ann);
+  wire.close();
+});
+
 test('on a phone nothing is wider than the screen, dark or light', async () => {
   for (const colorScheme of ['light', 'dark']) {
     const tab = await open('phone', { viewport: { width: 360, height: 740 }, colorScheme });

@@ -11,10 +11,10 @@ after(() => server.stop());
 
 async function enter(room) {
   const socket = await openSocket(`${server.ws}/demo/chat/${room}?name=Ann`);
-  await socket.nextOf('welcome');
+  await socket.json.next(({ event }) => event === 'welcome', 'the welcome');
   socket.say = async text => {
     socket.tell({ type: 'say', text });
-    await socket.json.next(message => message.text === text, text);
+    await socket.json.next(({ data }) => data.text === text, text);
   };
   return socket;
 }

@@ -1,6 +1,7 @@
 // The page's wiring: the chat over one WebSocket, all the rest over one EventSource.
 import { $, append, clock, element, prepend, timeElement, wireCopyButtons } from '/demo/dom.js';
 import { Chat } from '/demo/chat.js';
+import { applyDiff, showPeople } from '/demo/people.js';
 import { showLevel } from '/demo/tide.js';
 
 const TILES = [
@@ -14,7 +15,6 @@ const validRoom = text => /^[A-Za-z0-9_-]{1,40}$/.test(text);
 let me = null;          // the welcome of this connection
 let generation = null;  // of the scripts, as last heard
 let events = null;
-const seenNotices = new Set();
 
 // ---- chat
 
@@ -26,8 +26,8 @@ function showState(state) {
 
 function showWelcome(message) {
   me = message;
-  $('link').dataset.connection = message.id;
-  $('link-text').textContent = `Connected since ${clock(message.since)} \u00b7 connection ${message.id}`;
+  $('link').dataset.connection = message.connection;
+  $('link-text').textContent = `Connected since ${clock(message.since)} \u00b7 connection ${message.connection}`;
 }
 
 function showMessage({ name, text, at }) {
@@ -40,13 +40,9 @@ function showMessage({ name, text, at }) {
 
 function showNote(text) { append($('log'), element('p', 'system', text)); }
 
-function showPeople(count) {
-  $('people').textContent = count === 1 ? 'only you here' : `${count} people here`;
-}
-
 // The answer comes from the code that runs now, over the connection that was there before.
 function showReload(answer) {
-  const same = me && answer.id === me.id;
+  const same = me && answer.connection === me.connection;
   const item = element('li');
   item.append(timeElement(Date.now() / 1000), element('span', '',
     `Generation ${answer.generation} took over. ${same ? 'Your connection is the same one' : 'Connection'}, `
@@ -54,9 +50,17 @@ function showReload(answer) {
   prepend($('generations'), item, 4);
 }
 
-const chat = new Chat({
+// One visitor a tab, so that two tabs are two people; a tab that is loaded anew is the same one.
+// crypto.randomUUID would exist on https and localhost only.
+function visitorId() {
+  const made = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
+  sessionStorage.setItem('visitor', sessionStorage.getItem('visitor') ?? made());
+  return sessionStorage.getItem('visitor');
+}
+
+const chat = new Chat(visitorId(), {
   state: showState, welcome: showWelcome, message: showMessage,
-  people: showPeople, you: showReload, note: showNote,
+  people: showPeople, presence: applyDiff, you: showReload, note: showNote,
 });
 
 // ---- events
@@ -84,17 +88,14 @@ function showStats(stats) {
 function listen(room) {
   events?.close();
   $('feed').replaceChildren(element('li', 'empty', 'Nothing came yet.'));
+  $('notices').replaceChildren(element('li', 'empty', 'No notice yet.'));
   events = new EventSource(`/demo/events/${room}`);
   events.onopen = () => { $('feed-state').textContent = 'live'; };
   events.onerror = () => { $('feed-state').textContent = 'reconnecting'; };
   events.addEventListener('chat', showEvent);
   events.addEventListener('tide', event => showLevel(JSON.parse(event.data)));
   events.addEventListener('stats', event => showStats(JSON.parse(event.data)));
-  events.addEventListener('notice', event => {
-    if (seenNotices.has(event.lastEventId)) return;  // another room replays the same notices
-    seenNotices.add(event.lastEventId);
-    showNotice(JSON.parse(event.data));
-  });
+  events.addEventListener('notice', event => showNotice(JSON.parse(event.data)));
 }
 
 // ---- forms
@@ -105,7 +106,8 @@ function enter(room, name) {
   $('feed-command').textContent = `curl -N ${location.origin}/demo/feed/${room}`;
   if (room === chat.room) { chat.rename(name); return; }
   $('log').replaceChildren(element('p', 'empty', NOTHING_SAID));
-  $('people').textContent = '';
+  $('people').replaceChildren();
+  $('people-count').textContent = '';
   chat.join(room, name);
   listen(room);
 }

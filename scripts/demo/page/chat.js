@@ -1,21 +1,22 @@
 // The chat's WebSocket: connects, comes back after a loss, and asks then for what it missed.
+// Whatever arrives has the form { event, data }, and an id where the page can come back to it.
 
 const WAIT_FIRST = 500, WAIT_MOST = 8000;  // milliseconds
 
 export class Chat {
-  // on: { state(name), welcome(message), message(message), people(count), you(message), note(text) }
-  constructor(on) {
+  // visitor: who this is, through all connections.
+  // on: { state(name), welcome(data), message(data), people(members), presence(diff), you(data), note(text) }
+  constructor(visitor, on) {
+    this.visitor = visitor;
     this.on = on;
     this.wait = WAIT_FIRST;
-    this.seen = new Set();
   }
 
   join(room, name) {
     this.leave();
     this.room = room;
     this.name = name;
-    this.after = null;  // the newest id that surely has come, with all before it
-    this.seen.clear();
+    this.last = null;  // the newest id that has come, with all before it
     this.connect();
   }
 
@@ -28,8 +29,8 @@ export class Chat {
 
   connect() {
     this.on.state('wait');
-    const query = new URLSearchParams({ name: this.name });
-    if (this.after) query.set('since', this.after);
+    const query = new URLSearchParams({ name: this.name, visitor: this.visitor });
+    if (this.last) query.set('since', this.last);
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${location.host}/demo/chat/${this.room}?${query}`);
     this.socket = socket;
@@ -57,27 +58,23 @@ export class Chat {
     return this.send({ type: 'name', name });
   }
 
-  receive(message) {
-    const handle = this.receivers[message.type];
-    if (handle) handle.call(this, message);
+  receive({ event, data, id }) {
+    if (id) this.last = id;
+    this.receivers[event]?.call(this, data);
   }
 
   receivers = {
-    welcome(message) {
+    welcome(data) {
       this.wait = WAIT_FIRST;
       this.on.state('open');
-      this.on.welcome(message);
-      if (message.missed) this.on.note('Some messages came while you were away and are no longer kept.');
+      this.on.welcome(data);
+      if (data.missed) this.on.note('Some messages came while you were away and are no longer kept.');
     },
-    message(message) {
-      if (message.after) this.after = message.after;
-      if (this.seen.has(message.key)) return;  // a replay starts a little early
-      this.seen.add(message.key);
-      this.on.message(message);
-    },
-    people(message) { this.on.people(message.count); },
-    you(message) { this.on.you(message); },
-    gap(message) { this.on.note(`${message.missed} messages were missed.`); },
-    error(message) { this.on.note(message.text); },
+    chat(data) { this.on.message(data); },
+    people(data) { this.on.people(data); },
+    presence(data) { this.on.presence(data); },
+    you(data) { this.on.you(data); },
+    gap(data) { this.on.note(`${data.missed} messages were missed.`); },
+    error(data) { this.on.note(data.text); },
   };
 }
