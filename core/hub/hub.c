@@ -21,9 +21,19 @@ static void draw_epoch(char epoch[HUB_EPOCH_LEN + 1]) {
   epoch[HUB_EPOCH_LEN] = '\0';
 }
 
+// The lock is held so briefly that whoever finds it taken does better to spin a
+// little than to sleep: sleeping and waking cost more than what it waits for.
+static void init_lock(pthread_mutex_t *lock) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+  pthread_mutex_init(lock, &attributes);
+  pthread_mutexattr_destroy(&attributes);
+}
+
 struct hub *hub_new(message_encode_fn *const *encoders, unsigned form_count) {
   struct hub *hub = mem_zalloc(sizeof *hub);
-  pthread_mutex_init(&hub->lock, NULL);
+  init_lock(&hub->lock);
   map_init(&hub->topics);
   list_init(&hub->used);
   list_init(&hub->presences);
