@@ -22,9 +22,9 @@ enum {
 
 struct pump_item {
   struct hub_sub *sub;
-  uint64_t ordinal;
-  uint32_t unkeyed;  // topic_unkeyed_after
-  uint32_t skipped;  // superseded messages before it
+  uint64_t cursor;   // behind it, and behind the superseded messages that follow
+  uint32_t unkeyed;  // topic_unkeyed_before the cursor
+  uint32_t skipped;  // superseded messages that follow
   bool is_offered;   // false: a message that leaves this reader out
 };
 
@@ -149,19 +149,27 @@ static bool gather_heads(struct hub_port *port, struct hub_reader *reader, struc
 }
 
 // Puts the first head's message into the step. False when the next one of its
-// log could not be found.
+// log could not be found. What is passed over on the way to that goes with the
+// message: in a later step the reader may not count as behind any more, and
+// would get it after newer messages of other topics.
 static bool take_head(struct pump_scratch *s, const struct hub_reader *reader,
                       struct pump_step *step) {
   struct pump_head *head = &s->heap[0];
   struct message *m = head->message;
   bool is_offered = m->except != reader->id || m->except == 0;
-  uint32_t unkeyed = topic_unkeyed_after(head->sub->place->topic, m);
-  step->items[step->item_count++] =
-      (struct pump_item){head->sub, head->ordinal, unkeyed, head->skipped, is_offered};
-  head->skipped = 0;
+  const struct topic *t = head->sub->place->topic;
+  struct pump_item *item = &step->items[step->item_count++];
+  *item =
+      (struct pump_item){head->sub, head->ordinal + 1, topic_unkeyed_after(t, m), 0, is_offered};
   if (is_offered) step->messages[step->message_count++] = message_ref(m);
   if (is_offered) step->bytes += m->size;
   enum found found = head_find(head, head->ordinal + 1, step);
+  if (head->skipped > 0 && found != FOUND_END) {
+    item->cursor = head->ordinal;
+    item->unkeyed = topic_unkeyed_before(t, head->ordinal);
+    item->skipped = head->skipped;
+    head->skipped = 0;
+  }
   if (found == FOUND_END) *head = s->heap[--s->heap_count];
   if (found != FOUND_TOO_FAR) heap_sink(s, 0);
   return found != FOUND_TOO_FAR;
@@ -212,7 +220,7 @@ static void advance(struct hub_port *port, const struct pump_step *step, size_t 
     const struct pump_item *item = &step->items[i];
     if (item->is_offered && taken-- == 0) break;
     skipped += item->skipped;
-    hub_sub_advance(item->sub, item->ordinal + 1, item->unkeyed);
+    hub_sub_advance(item->sub, item->cursor, item->unkeyed);
   }
   count_conflated(port, skipped);
 }

@@ -301,6 +301,24 @@ static void test_passing_over_many_amid_others(void **state) {
   assert_int_equal(hub_counters(w->hub)->conflated, 5998);
 }
 
+// What was passed over stays so in the steps that follow, however many others
+// come first: else it would come late, after newer messages of other topics.
+static void test_passed_over_messages_do_not_come_late(void **state) {
+  struct world *w = *state;
+  join(&w->slow, "t");
+  join(&w->slow, "u");
+  reader_block(&w->slow);
+  feed(w, "t", "1");
+  publish_key(w->hub, "t", "old", "k");
+  for (int i = 0; i < 100; i++) publish(w->hub, "u", "u");
+  publish_key(w->hub, "t", "new", "k");
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_int_equal(w->slow.event_count, 102);
+  for (size_t i = 1; i < 102; i++) assert_true(w->slow.events[i].seq > w->slow.events[i - 1].seq);
+  assert_string_equal(w->slow.events[101].text, "new");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -320,6 +338,7 @@ int main(void) {
       TEST(test_latest_counts_what_was_not_superseded),
       TEST(test_close_needs_a_real_loss),
       TEST(test_passing_over_many_amid_others),
+      TEST(test_passed_over_messages_do_not_come_late),
       TEST(test_passing_over_many_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
