@@ -7,7 +7,7 @@
 
 #include "hub_fixture.h"
 
-enum { ROSTER_MAX = 4096, ROSTER_INFO = 128 };
+enum { ROSTER_MAX = 2048, ROSTER_INFO = 128 };
 
 struct roster {
   size_t count;
