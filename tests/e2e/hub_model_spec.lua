@@ -10,7 +10,7 @@ local loop = require "support.loop"
 local spread = require "support.spread"
 local tidegate = require "support.server"
 
-local RUNS = loop.is_sanitized and 100 or 300
+local RUNS = loop.preset == "tsan" and 50 or loop.is_sanitized and 100 or 300
 local STEPS = 70
 local MAX_SESSIONS = 7
 
