@@ -264,6 +264,7 @@ static void do_sweep(struct model *m) {
   for (size_t at = 0; (t = map_next(&m->hub->topics, &at)) != NULL;) {
     uint64_t ordinal;
     assert_false(topic_is_idle(t));
+    if (!topic_is_empty(t)) bytes += HUB_TOPIC_COST;
     for (struct message *k = topic_next(t, 0, &ordinal); k != NULL;
          k = topic_next(t, ordinal + 1, &ordinal))
       bytes += message_cost(k);
