@@ -143,7 +143,7 @@ for _, count in ipairs { 10, 30, 100, 300, 1000, 3000, 10000, 19000 } do
   case {
     name = ("%d"):format(count), set = "full", group = "plot", plot = "fanout", x = count,
     args = { mode = "fanout", connections = count, inflight = 16 },
-    columns = count > 10000 and { "raw", "tidegate", "nchan" } or { "raw", "tidegate", "nchan", "ws" },
+    columns = count > 10000 and OURS or { "raw", "tidegate", "nchan", "ws" },
     repeats = 3,
   }
 end

@@ -30,6 +30,7 @@ static void bytes_reserve(struct bytes *bytes, size_t more) {
 }
 
 void bytes_append(struct bytes *bytes, const char *data, size_t len) {
+  if (len == 0) return;
   bytes_reserve(bytes, len);
   memcpy(bytes->data + bytes->len, data, len);
   bytes->len += len;
