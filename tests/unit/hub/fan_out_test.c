@@ -205,23 +205,61 @@ static void test_other_form_skips(void **state) {
   assert_int_equal(hub_counters(w->hub)->skipped, 4);
 }
 
+// Encoded once per form in use, and everybody is handed the same bytes.
 static void test_a_thousand_readers_encode_once(void **state) {
   struct world *w = *state;
-  enum { COUNT = 1000 };
+  enum { COUNT = 1000, PORTS = 4 };
+  struct port ports[PORTS];
+  for (int i = 0; i < PORTS; i++) port_open(&ports[i], w->hub);
   struct reader *readers = mem_alloc(COUNT * sizeof *readers);
   for (unsigned i = 0; i < COUNT; i++) {
-    reader_open(&readers[i], &w->ports[i % 2], 100 + i, i / 2 % 2);
+    reader_open(&readers[i], &ports[i % PORTS], 100 + i, i / PORTS % 2);
     join(&readers[i], "t");
   }
-  publish(w->hub, "t", "hello");
-  drain(w);
-  assert_int_equal(hub_counters(w->hub)->encoded, 2);
-  assert_int_equal(hub_counters(w->hub)->delivered, COUNT);
+  for (unsigned round = 1; round <= 3; round++) {
+    publish(w->hub, "t", "hello");
+    for (int i = 0; i < PORTS; i++) hub_drain(ports[i].hub);
+    assert_int_equal(hub_counters(w->hub)->encoded, 2 * round);
+    assert_int_equal(hub_counters(w->hub)->delivered, COUNT * round);
+    for (unsigned i = 0; i < COUNT; i++) {
+      assert_int_equal(readers[i].event_count, round);
+      assert_int_equal(readers[i].shared_count, round);
+      assert_ptr_equal(readers[i].bytes, readers[i / PORTS % 2 * PORTS].bytes);
+    }
+  }
+  assert_ptr_not_equal(readers[0].bytes, readers[PORTS].bytes);
+  for (unsigned i = 0; i < COUNT; i++) reader_close(&readers[i]);
+  for (int i = 0; i < PORTS; i++) hub_port_free(ports[i].hub);
+  free(readers);
+}
+
+// A form that nobody has is not made; keys, taps and replays make none either.
+static void test_one_form_in_use_is_one_encoded(void **state) {
+  struct world *w = *state;
+  enum { COUNT = 1000 };
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 10});
+  struct reader *readers = mem_alloc(COUNT * sizeof *readers);
+  struct reader tap;
+  reader_open(&tap, &w->ports[0], 0, HUB_FORM_NONE);
+  assert_int_equal(hub_join_pattern(&tap.hub, slice_str("*")), HUB_OK);
   for (unsigned i = 0; i < COUNT; i++) {
-    assert_int_equal(readers[i].event_count, 1);
-    assert_int_equal(readers[i].shared_count, 1);
+    reader_open(&readers[i], &w->ports[i % 2], 100 + i, FORM_TEXT);
+    if (i % 3 > 0) join(&readers[i], "t");
+  }
+  publish_key(w->hub, "t", "hello", "k");
+  drain(w);
+  for (unsigned i = 0; i < COUNT; i += 3)
+    join_as(&readers[i], "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  drain(w);
+  assert_int_equal(hub_counters(w->hub)->encoded, 1);
+  assert_int_equal(hub_counters(w->hub)->delivered, COUNT + 1);
+  for (unsigned i = 0; i < COUNT; i++) {
+    assert_string_equal(told(&readers[i]), "hello");
     reader_close(&readers[i]);
   }
+  reader_close(&tap);
+  hub_rules_set(w->hub, NULL, 0);
+  hub_sweep(w->hub);
   free(readers);
 }
 
@@ -305,6 +343,7 @@ int main(void) {
       TEST(test_topics_merge_in_seq_order),
       TEST(test_other_form_skips),
       TEST(test_a_thousand_readers_encode_once),
+      TEST(test_one_form_in_use_is_one_encoded),
       TEST(test_large_turn_is_cut_into_chunks),
       TEST(test_topics_in_order_of_joining),
       TEST(test_publishing_from_a_drain_wakes),

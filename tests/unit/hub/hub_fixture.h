@@ -34,6 +34,7 @@ struct reader {
   bool is_lazy;         // takes a few a call, and does not say that it is blocked
   size_t shared_count;  // deliver calls with a contiguous batch
   size_t call_count;
+  const char *bytes;  // of the last contiguous batch
 };
 
 struct port {
@@ -91,6 +92,7 @@ static inline size_t fixture_deliver(struct hub_reader *hub_reader, const struct
   check_batch(r, batch);
   r->call_count++;
   r->shared_count += batch->bytes.ptr != NULL;
+  r->bytes = batch->bytes.ptr;
   size_t taken = batch->count < r->budget ? batch->count : r->budget;
   if (r->is_lazy && taken > 5) taken = 5;
   for (size_t i = 0; i < taken; i++) {
