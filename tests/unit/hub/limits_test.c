@@ -251,6 +251,15 @@ static void test_lost_keys_cost_little(void **state) {
     assert_true(keys->cap <= 16 && keys->newest.cap <= 64);
   }
   told(&w->a);
+  publish_key(w->hub, "t", "x", "5000");
+  publish(w->hub, "t", "x");
+  hub_drain(w->port.hub);
+  const struct keys *kept = hub_topic_find(w->hub, slice_str("t"))->keys;
+  assert_true(kept->kept != NULL && kept->kept_count == 1);
+  publish_key(w->hub, "t", "x", "5000");  // nothing is left outside the ring
+  assert_null(kept->kept);
+  hub_drain(w->port.hub);
+  told(&w->a);
   reader_block(&w->a);
   for (int i = 0; i < 1000; i++) publish_key(w->hub, "t", "y", i % 2 ? "even" : "odd");
   for (int i = 0; i < 1002; i++) {
