@@ -1,0 +1,138 @@
+// What is published while a port drains: from within its own callbacks here, as
+// by other threads. It belongs to the next turn, and this one must not be the
+// worse for it.
+#include "hub_fixture.h"
+
+struct world {
+  struct hub *hub;
+  struct port port;
+  struct reader slow, trigger;
+  const char *const *to_publish;  // by the next delivery to the trigger: text, key, ..., NULL
+};
+
+static size_t deliver(struct hub_reader *reader, const struct hub_batch *batch) {
+  struct world *w = list_entry(hub_port_ctx(reader->port), struct world, port);
+  size_t taken = fixture_deliver(reader, batch);
+  const char *const *next = reader == &w->trigger.hub ? w->to_publish : NULL;
+  for (; next != NULL && *next != NULL; next += 2) publish_key(w->hub, "t", next[0], next[1]);
+  if (reader == &w->trigger.hub) w->to_publish = NULL;
+  return taken;
+}
+
+static int setup(void **state) {
+  struct world *w = mem_zalloc(sizeof *w);
+  w->hub = fixture_hub();
+  const struct hub_port_ops ops = {fixture_wake, deliver, fixture_gap};
+  w->port.hub = hub_port_new(w->hub, &ops, &w->port);
+  reader_open(&w->slow, &w->port, 1, FORM_ALL);
+  reader_open(&w->trigger, &w->port, 2, FORM_ALL);
+  join(&w->slow, "t");
+  join(&w->trigger, "u");
+  *state = w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct world *w = *state;
+  reader_close(&w->slow);
+  reader_close(&w->trigger);
+  hub_port_free(w->port.hub);
+  hub_free(w->hub);
+  free(w);
+  return 0;
+}
+
+// What the slow reader is told by a drain in the middle of which these come.
+static const char *drain_amid(struct world *w, const char *const *to_publish) {
+  w->to_publish = to_publish;
+  publish(w->hub, "u", "pull the trigger");
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_null(w->to_publish);
+  return told(&w->slow);
+}
+
+static const char *next_turn(struct world *w) {
+  hub_drain(w->port.hub);
+  return told(&w->slow);
+}
+
+static void test_a_later_message_supersedes_nothing_yet(void **state) {
+  struct world *w = *state;
+  reader_block(&w->slow);
+  publish_key(w->hub, "t", "a1", "a");
+  publish_key(w->hub, "t", "a2", "a");
+  publish_key(w->hub, "t", "b3", "b");
+  hub_drain(w->port.hub);
+  assert_string_equal(drain_amid(w, (const char *const[]){"a4", "a", NULL}), "a2 b3");
+  assert_string_equal(next_turn(w), "a4");
+}
+
+// The last there was is superseded and gone: there is nothing to take, and with
+// that the reader has caught up.
+static void test_who_had_nothing_to_take_keeps_up(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1});
+  reader_block(&w->slow);
+  publish_key(w->hub, "t", "a1", "a");
+  hub_drain(w->port.hub);
+  assert_string_equal(drain_amid(w, (const char *const[]){"a2", "a", NULL}), "");
+  publish_key(w->hub, "t", "a3", "a");
+  assert_string_equal(next_turn(w), "a2 a3");
+  assert_int_equal(hub_counters(w->hub)->lagged, 0);
+}
+
+static void test_gaps_amid_a_drain(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1});
+  reader_block(&w->slow);
+  publish_key(w->hub, "t", "a1", "a");
+  publish_key(w->hub, "t", "2", "");
+  publish_key(w->hub, "t", "3", "");
+  hub_drain(w->port.hub);
+  const char *const burst[] = {"4", "", "5", "", "6", "", NULL};
+  assert_string_equal(drain_amid(w, burst), "!2 a1");
+  assert_string_equal(next_turn(w), "4 5 6");  // undrained, so all of them
+  reader_block(&w->slow);
+  publish_key(w->hub, "t", "7", "");
+  hub_drain(w->port.hub);
+  assert_string_equal(drain_amid(w, burst), "!1");
+  assert_string_equal(next_turn(w), "4 5 6");
+}
+
+// Where nothing of the turn is left to jump to, it goes on at the next one.
+static void test_latest_amid_a_drain(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1, .lag = HUB_LAG_LATEST});
+  reader_block(&w->slow);
+  publish_key(w->hub, "t", "1", "");
+  hub_drain(w->port.hub);
+  assert_string_equal(drain_amid(w, (const char *const[]){"2", "", "3", "", NULL}), "!1");
+  assert_string_equal(next_turn(w), "2 3");
+}
+
+// Other topics are not overtaken by what came later.
+static void test_order_amid_a_drain(void **state) {
+  struct world *w = *state;
+  join(&w->slow, "v");
+  reader_block(&w->slow);
+  publish(w->hub, "v", "v1");
+  hub_drain(w->port.hub);
+  publish(w->hub, "v", "v2");
+  assert_string_equal(drain_amid(w, (const char *const[]){"a3", "a", "4", "", NULL}), "v1 v2");
+  publish(w->hub, "v", "v5");
+  assert_string_equal(next_turn(w), "a3 4 v5");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(test_a_later_message_supersedes_nothing_yet),
+      TEST(test_who_had_nothing_to_take_keeps_up),
+      TEST(test_gaps_amid_a_drain),
+      TEST(test_latest_amid_a_drain),
+      TEST(test_order_amid_a_drain),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
