@@ -39,7 +39,7 @@ end
 describe("saving a script", function()
   local server, number
 
-  setup(function() server = tidegate.start { scripts = { ["app.lua"] = version(1) } } end)
+  setup(function() server = tidegate.start { args = { "--handler-time", "1.5" }, scripts = { ["app.lua"] = version(1) } } end)
   teardown(function() server:stop() end)
   before_each(function() number = (number or 1) + 1 end)
 
