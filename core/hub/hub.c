@@ -314,12 +314,15 @@ static void sweep_step(struct hub *hub, uint64_t now_ms) {
 
 // Freed memory lies between what is still used until it is asked back. Asking
 // stops the threads that allocate for as long as it takes, so it is done only
-// when most of much has gone.
+// when most of much has gone; then again and again down to little, because a
+// few topics that are left hold back as many pages as there were topics.
 static void give_memory_back(struct hub *hub, uint64_t held) {
   if (held > hub->held_peak) hub->held_peak = held;
-  if (hub->held_peak < HUB_TRIM_BYTES || held > hub->held_peak / 2) return;
+  if (hub->held_peak >= HUB_TRIM_BYTES) hub->is_shrinking = true;
+  if (!hub->is_shrinking || held > hub->held_peak / 2) return;
   mem_trim();
   hub->held_peak = held;
+  hub->is_shrinking = held > HUB_TRIM_BYTES / 256;
 }
 
 void hub_sweep(struct hub *hub) {

@@ -38,7 +38,8 @@ struct hub {
   uint64_t seq;         // the newest given to a message
   uint64_t kept_bytes;  // of all messages in topics and these topics, without the forms
   struct hub_limits limits;
-  uint64_t held_peak;     // since memory was last given back; the sweeping thread's own
+  uint64_t held_peak;     // since memory was last given back; the sweeping thread's own, as is
+  bool is_shrinking;      // whether much has gone since it was little
   struct list presences;  // with something to tell: see presence.h
   struct list leaving;    // members in their grace period
   uint32_t port_count;
