@@ -166,7 +166,6 @@ static bool take_head(struct pump_scratch *s, const struct hub_reader *reader,
   enum found found = head_find(head, head->ordinal + 1, step);
   if (head->skipped > 0 && found != FOUND_END) {
     item->cursor = head->ordinal;
-    item->unkeyed = topic_unkeyed_before(t, head->ordinal);
     item->skipped = head->skipped;
     head->skipped = 0;
   }

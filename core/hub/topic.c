@@ -169,7 +169,7 @@ static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct to
     bool has_key = m->key_len > 0 && !t->is_tap;
     if (has_key && m->newer != 0) {
       add_loss(loss, m);
-    } else if (has_key && limit > 0) {  // also an old one: trim_kept goes by age, in order
+    } else if (has_key) {  // whether it may stay, trim_kept says, in the order of the log
       keys_keep(t->keys, m);
     } else {
       lose(t, m, loss);
