@@ -228,6 +228,14 @@ static void test_a_replay_is_kept_until_the_next_drain(void **state) {
   assert_string_equal(told(&w->late), "4 5 6 7 8 9");
   assert_string_equal(told(&w->live), "7 8 9");
   assert_int_equal(evicted(w), 6);
+  // And no longer than that, also when nothing more comes.
+  join_as(&w->late, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1});
+  hub_sweep(w->hub);
+  assert_int_equal(evicted(w), 6);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->late), "7 8 9");
+  assert_int_equal(evicted(w), 8);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -111,6 +111,23 @@ static void test_latest_amid_a_drain(void **state) {
   assert_string_equal(next_turn(w), "2 3");
 }
 
+// What a message of the next turn supersedes was jumped over all the same.
+static void test_latest_counts_without_the_next_turn(void **state) {
+  struct world *w = *state;
+  struct hub_rule rule = {.pattern = "t", .history = 3, .lag = HUB_LAG_LATEST};
+  set_rule(w->hub, rule);
+  reader_block(&w->slow);
+  publish_key(w->hub, "t", "1", "");
+  publish_key(w->hub, "t", "a2", "a");
+  publish_key(w->hub, "t", "3", "");
+  publish_key(w->hub, "t", "4", "");
+  hub_drain(w->port.hub);
+  rule.history = 10;
+  set_rule(w->hub, rule);
+  assert_string_equal(drain_amid(w, (const char *const[]){"a5", "a", NULL}), "!3 4");
+  assert_string_equal(next_turn(w), "a5");
+}
+
 // Other topics are not overtaken by what came later.
 static void test_order_amid_a_drain(void **state) {
   struct world *w = *state;
@@ -132,6 +149,7 @@ int main(void) {
       TEST(test_who_had_nothing_to_take_keeps_up),
       TEST(test_gaps_amid_a_drain),
       TEST(test_latest_amid_a_drain),
+      TEST(test_latest_counts_without_the_next_turn),
       TEST(test_order_amid_a_drain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
