@@ -153,8 +153,9 @@ static void run(struct running *running, const char *dir) {
     uv_signal_start(&running->signals[i], on_signal, numbers[i]);
   }
   watchdog_start(running->server.config->handler_time_ms);
-  server_start(&running->server);
+  // Watching begins first: who sees us listen may save a script at once.
   running->reload = reload_start(&loop, &running->server, dir);
+  server_start(&running->server);
   uv_run(&loop, UV_RUN_DEFAULT);
   server_join(&running->server);
   uv_loop_close(&loop);

@@ -92,6 +92,12 @@ static double number_option(lua_State *L, int index, const char *name, double ma
   return value;
 }
 
+static double whole_option(lua_State *L, int index, const char *name, double max) {
+  double value = number_option(L, index, name, max);
+  if (value != floor(value)) luaL_error(L, "topic: %s must be a whole number", name);
+  return value;
+}
+
 // presence = true | false | {grace = seconds}
 static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
   static const char *const names[] = {"grace", NULL};
@@ -124,17 +130,18 @@ static enum hub_lag read_lag(lua_State *L, int index) {
 // topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
 static int hub_topic_function(lua_State *L) {
   struct vm *vm = vm_of(L);
-  const char *pattern = luaL_checkstring(L, 1);
+  struct slice pattern = vm_check_slice(L, 1);
   static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", "presence", NULL};
-  luaL_argcheck(L, *pattern != '\0', 1, "must not be empty");
+  luaL_argcheck(L, hub_topic_is_valid(pattern), 1,
+                "must be 1 to 255 bytes of UTF-8 without control characters");
   luaL_checktype(L, 2, LUA_TTABLE);
   bind_check_options(L, 2, names, "topic");
   if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
-  struct hub_rule rule = {.pattern = pattern};
-  rule.history = (uint32_t)number_option(L, 2, "history", 1e9);
-  rule.bytes = (uint64_t)number_option(L, 2, "bytes", 1e12);
+  struct hub_rule rule = {.pattern = pattern.ptr};
+  rule.history = (uint32_t)whole_option(L, 2, "history", 1e9);
+  rule.bytes = (uint64_t)whole_option(L, 2, "bytes", 1e12);
   rule.ttl_ms = (uint64_t)ceil(number_option(L, 2, "ttl", 1e10) * 1000);
-  rule.limit = (uint32_t)number_option(L, 2, "limit", 4e9);
+  rule.limit = (uint32_t)whole_option(L, 2, "limit", 4e9);
   rule.lag = read_lag(L, 2);
   read_presence(L, 2, &rule);
   generation_add_rule(vm->loading, &rule);

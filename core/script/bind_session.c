@@ -195,7 +195,8 @@ static int session_leave(lua_State *L) {
   struct conn *conn = session_check_conn(L, 1);
   struct slice topic = vm_check_slice(L, 2);
   if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
-  enum hub_status status = hub_leave(&conn->reader, topic);
+  enum hub_status status =
+      hub_topic_is_valid(topic) ? hub_leave(&conn->reader, topic) : HUB_BAD_TOPIC;
   if (status != HUB_OK) return fail_status(L, status);
   lua_pushboolean(L, 1);
   return 1;

@@ -23,10 +23,17 @@ check.hide_file()
 function presence.on_presence(pattern, fn)
   check.type("gate.on_presence", "pattern", pattern, "string")
   check.type("gate.on_presence", "handler", fn, "function")
-  core.subscribe("presence:" .. pattern, function(_, text)
+  if pattern == "" then check.fail("gate.on_presence", "pattern must not be empty") end
+  local ok, reason = pcall(core.subscribe, "presence:" .. pattern, function(_, text)
     local diff = core.json.decode(text)
     fn(diff.topic, { joins = diff.joins, leaves = diff.leaves })
   end)
+  -- Told where the script stands, and in the words of what it called.
+  if not ok then
+    reason = tostring(reason):gsub("^[^:]*:%d+: ", ""):gsub("^gate%.subscribe ", "")
+      :gsub("^bad argument #1 to '[^']*' ", "pattern ")
+    check.fail("gate.on_presence", "%s", reason)
+  end
 end
 
 return presence

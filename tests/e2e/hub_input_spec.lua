@@ -81,6 +81,7 @@ local FAILS = {
 for _, name in ipairs(BAD_NAMES) do
   table.insert(FAILS, { ("gate.publish(%s, 'x')"):format(name), "topic" })
   table.insert(FAILS, { ("ws:join(%s)"):format(name), "topic" })
+  table.insert(FAILS, { ("ws:leave(%s)"):format(name), "topic" })
   table.insert(FAILS, { ("stream:join(%s, { since = 'first' })"):format(name), "topic" })
   table.insert(FAILS, { ("gate.history(%s)"):format(name), "topic" })
 end
@@ -88,7 +89,10 @@ end
 -- What a script does while it loads, and why it is refused.
 local LOADS = {
   { "gate.topic()", "#1 to 'topic' %(string expected, got no value%)" },
-  { "gate.topic('', {})", "#1 to 'topic' %(must not be empty%)" },
+  { "gate.topic('', {})", "#1 to 'topic' %(must be 1 to 255 bytes" },
+  { "gate.topic('a\\0b', {})", "#1 to 'topic' %(must be 1 to 255 bytes" },
+  { "gate.topic('x', { history = 1.5 })", "topic: history must be a whole number" },
+  { "gate.topic('x', { limit = 0.5 })", "topic: limit must be a whole number" },
   { "gate.topic('x')", "#2 to 'topic' %(table expected, got no value%)" },
   { "gate.topic('x', { foo = 1 })", 'topic: unknown option "foo"' },
   { "gate.topic('x', { history = 'x' })", "topic: history must be a number" },
@@ -102,6 +106,9 @@ local LOADS = {
   { "gate.topic('x', { presence = { foo = 1 } })", 'topic: presence: unknown option "foo"' },
   { "gate.topic('x', { presence = { grace = -1 } })", "topic: grace is out of range" },
   { "gate.on_presence(5, print)", "gate.on_presence: pattern must be a string" },
+  { "gate.on_presence('', print)", "gate.on_presence: pattern must not be empty" },
+  { "gate.on_presence(('x'):rep(250), print)", "gate.on_presence: pattern %(must be 1 to 255" },
+  { "gate.subscribe('', print)", "#1 to 'subscribe' %(must be 1 to 255 bytes" },
   { "gate.on_presence('x', 5)", "gate.on_presence: handler must be a function" },
 }
 
