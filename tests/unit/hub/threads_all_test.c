@@ -121,9 +121,20 @@ static void *run_port(void *arg) {
   return NULL;
 }
 
-static void ask(struct hub *hub, unsigned round) {
-  size_t count;
+// Whatever comes and goes meanwhile, those that stay are listed once.
+static void ask_for_topics(struct hub *hub) {
+  size_t count, seen[TOPICS] = {0};
   bool has_more;
+  struct hub_topic_info *topics = hub_topics(hub, slice_str("**"), SIZE_MAX, &count, &has_more);
+  for (size_t i = 0; i < count; i++) {
+    if (topics[i].name_len == 2 && topics[i].name[0] == 't') seen[topics[i].name[1] - '0']++;
+  }
+  for (int t = 0; t < TOPICS; t++) CHECK(seen[t] == 1);
+  CHECK(!has_more);
+  free(topics);
+}
+
+static void ask(struct hub *hub, unsigned round) {
   char topic[] = "t0";
   topic[1] = (char)('0' + round % TOPICS);
   const struct hub_history_options options = {.limit = round % 9, .is_reverse = round % 2};
@@ -132,9 +143,7 @@ static void ask(struct hub *hub, unsigned round) {
     CHECK((history.messages[i]->seq < history.messages[i - 1]->seq) == options.is_reverse);
   }
   hub_history_free(&history);
-  struct hub_topic_info *topics = hub_topics(hub, slice_str("**"), 100, &count, &has_more);
-  CHECK(!has_more && count >= TOPICS && count < 60);
-  free(topics);
+  ask_for_topics(hub);
   struct buf out = {0};
   hub_presence(hub, slice_str(topic), &out);
   CHECK(buf_len(&out) >= 2 && out.data[out.end - 1] == ']');
@@ -147,9 +156,11 @@ static void *run_asker(void *arg) {
   struct side *s = arg;
   for (unsigned round = 0; !atomic_load(&is_over); round++) {
     ask(s->hub, round);
-    char name[16];
-    snprintf(name, sizeof name, "brief/%u", round % 50);
-    hub_publish(s->hub, NULL, message_of(name, "x", 0, MESSAGE_TEXT), NULL);
+    for (unsigned i = 0; i < 100; i++) {
+      char name[24];
+      snprintf(name, sizeof name, "brief/%u", round * 100 + i);
+      hub_publish(s->hub, NULL, message_of(name, "x", 0, MESSAGE_TEXT), NULL);
+    }
   }
   return NULL;
 }
@@ -240,7 +251,7 @@ static void test_all_at_once(void **state) {
   }
   assert_int_equal(failure_count, 0);
   hub_rules_set(hub, NULL, 0);
-  hub_sweep(hub);
+  for (int i = 0; i < 2 * HUB_SWEEP_CALLS && hub_topic_count(hub) > 0; i++) hub_sweep(hub);
   assert_int_equal(hub_topic_count(hub), 0);
   assert_int_equal(hub->kept_bytes, 0);
   assert_int_equal(hub_counters(hub)->form_bytes, 0);
