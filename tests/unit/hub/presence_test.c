@@ -316,10 +316,11 @@ static void test_diffs_are_messages_like_any(void **state) {
   assert_string_equal(diffs(w), "{\"topic\":\"u\",\"joins\":[" ANN "],\"leaves\":[]}\n");
 }
 
-// Its port's thread changes the member whenever it is told of a diff.
+// Its port's thread changes a member whenever it is told of a diff.
 struct restless {
   struct hub_port *port;
   struct hub_reader reader;
+  const char *topic;  // of the member
   unsigned wake_count;
 };
 
@@ -329,7 +330,7 @@ static void change_again(void *ctx) {
   char info[16];
   snprintf(info, sizeof info, "%u", r->wake_count);
   struct hub_join_options options = {.as = slice_str("ann"), .info = slice_str(info)};
-  hub_join(&r->reader, slice_str("t"), &options, NULL);
+  hub_join(&r->reader, slice_str(r->topic), &options, NULL);
   hub_drain(r->port);
 }
 
@@ -338,18 +339,45 @@ static size_t take_all(struct hub_reader *reader, const struct hub_batch *batch)
   return batch->count;
 }
 
+static void open_restless(struct restless *r, struct world *w, const char *topic) {
+  *r = (struct restless){.topic = topic};
+  r->port = hub_port_new(w->hub, &(struct hub_port_ops){change_again, take_all, ear_gap}, r);
+  hub_reader_init(&r->reader, r->port, 9, HUB_FORM_NONE);
+  const struct hub_join_options options = {0};
+  hub_join(&r->reader, slice_str("presence:t"), &options, NULL);
+}
+
 static void test_a_sweep_ends_whatever_others_do(void **state) {
   struct world *w = *state;
-  struct restless r = {0};
-  r.port = hub_port_new(w->hub, &(struct hub_port_ops){change_again, take_all, ear_gap}, &r);
-  hub_reader_init(&r.reader, r.port, 9, HUB_FORM_NONE);
-  const struct hub_join_options options = {0};
-  hub_join(&r.reader, slice_str("presence:t"), &options, NULL);
+  struct restless r;
+  open_restless(&r, w, "t");
   be(&w->a, "bob", NULL);
   for (unsigned sweep = 1; sweep <= 3; sweep++) {
     diffs(w);
     assert_int_equal(r.wake_count, sweep);
   }
+  hub_reader_close(&r.reader);
+  hub_port_free(r.port);
+}
+
+// Its leave is due, but it is back by the time that is told.
+static void test_back_in_the_middle_of_a_sweep(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "*", .grace_ms = HUB_GRACE_NONE});
+  hub_reader_close(&w->ear.reader);
+  assert_int_equal(hub_join_pattern(&w->ear.reader, slice_str("presence:u")), HUB_OK);
+  be(&w->a, "bob", NULL);
+  assert_int_equal(try(&w->b, "u", "ann", "7"), HUB_OK);
+  assert_string_equal(diffs(w),
+                      "{\"topic\":\"u\",\"joins\":[{\"id\":\"ann\",\"info\":7}],\"leaves\":[]}\n");
+  struct restless r;
+  open_restless(&r, w, "u");
+  leave(&w->a);
+  hub_leave(&w->b.hub, slice_str("u"));
+  assert_string_equal(diffs(w),
+                      "{\"topic\":\"u\",\"joins\":[{\"id\":\"ann\",\"info\":1}],\"leaves\":[]}\n");
+  assert_int_equal(r.wake_count, 1);
+  assert_string_equal(roster_line(&w->ear.roster), "ann=1");
   hub_reader_close(&r.reader);
   hub_port_free(r.port);
 }
@@ -370,6 +398,7 @@ int main(void) {
       TEST(test_many_members_are_told_in_pieces),
       TEST(test_diffs_are_messages_like_any),
       TEST(test_a_sweep_ends_whatever_others_do),
+      TEST(test_back_in_the_middle_of_a_sweep),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

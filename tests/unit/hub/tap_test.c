@@ -188,6 +188,7 @@ static void test_memory_returns(void **state) {
   hub_drain(w->port.hub);
   assert_int_equal(w->hub->taps[0]->head - w->hub->taps[0]->base, 90);
   hub_reader_close(&w->tap.hub);
+  publish(w->hub, "t", "to a topic that knew the tap");
   hub_drain(w->port.hub);
   hub_reader_close(&w->live.hub);
   assert_int_equal(w->hub->kept_bytes, 0);
