@@ -13,7 +13,7 @@ local ws = require "support.ws"
 local STALLED = math.min(loop.is_sanitized and 200 or 1000, limits.raise_open_files() - 200)
 local HEALTHY = 6  -- of each kind
 local HISTORY, SIZE = 40, 4096
-local QUIET, BUSY = 100, 300  -- messages
+local QUIET, BUSY = 300, 300  -- messages
 local GROUPS = 10  -- the stalled stop one group after the other
 
 -- A message in the log exists as published and in two encoded forms.
