@@ -51,7 +51,7 @@ describe("scope", function()
     { "gate.ws('/x')", "gate.ws: handler must be a function or a table of callbacks (got nil)" },
     { "gate.ws('/x', {})", "gate.ws: a table of callbacks needs at least one of: open, message, close" },
     { "gate.ws('/x', { upgrade = f })", "needs at least one of" },
-    { "gate.ws('/x', { opne = f })", "gate.ws: unknown option \"opne\" (known: close, drain, gap, heartbeat" },
+    { "gate.ws('/x', { opne = f })", "gate.ws: unknown option \"opne\" (known: close, drain, envelope, gap, heartbeat" },
     { "gate.ws('/x', { open = 1 })", "gate.ws: option \"open\" must be a function (got 1)" },
     { "gate.ws('/x', { open = f, compress = true })", "unknown option \"compress\"" },
     { "gate.ws('/x', { open = f, f })", "unknown option \"1\"" },
