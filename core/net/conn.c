@@ -19,7 +19,7 @@ enum {
   OUT_KEEP_BYTES = 4096,
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_ready(struct poll_watch *watch, uint32_t events);
 
 static struct conn *of_reader(struct hub_reader *reader) {
   return list_entry(reader, struct conn, reader);
@@ -27,23 +27,27 @@ static struct conn *of_reader(struct hub_reader *reader) {
 
 // ---- interest in the socket ----------------------------------------------
 
-static void update_poll(struct conn *conn) {
-  int events = (conn->is_reading ? UV_READABLE : 0) | (conn->wants_write ? UV_WRITABLE : 0);
-  // With reading stopped a broken connection must still be noticed, once.
-  if (!conn->is_reading && !conn->peer_ended && !conn->saw_hangup) events |= UV_DISCONNECT;
-  uv_poll_start(&conn->poll, events, on_poll);
+static uint32_t interest(const struct conn *conn) {
+  uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  return conn->polls_write ? events | EPOLLOUT : events;
+}
+
+// Has what is ready reported once more, in another turn.
+static void poll_again(struct conn *conn) {
+  poll_change(&conn->worker->poll, conn->sock.fd, interest(conn), &conn->watch);
 }
 
 void conn_set_reading(struct conn *conn, bool reads) {
   if (conn->is_reading == reads || conn->is_closing || conn->peer_ended) return;
   conn->is_reading = reads;
-  update_poll(conn);
+  if (reads && conn->has_input) poll_again(conn);
 }
 
-static void want_write(struct conn *conn, bool wants) {
-  if (conn->wants_write == wants) return;
-  conn->wants_write = wants;
-  update_poll(conn);
+static void want_write(struct conn *conn) {
+  conn->wants_write = true;
+  if (conn->polls_write) return;
+  conn->polls_write = true;
+  poll_again(conn);
 }
 
 static void mark_dirty(struct conn *conn) {
@@ -121,17 +125,16 @@ void conn_open(struct worker *worker, int fd, bool is_unix) {
   conn_array_push(&worker->conns, conn);
   stats_add(&worker->stats->connections, 1);
   stats_add(&worker->stats->accepted, 1);
-  uv_poll_init(&worker->loop, &conn->poll, fd);
   conn->is_reading = true;
+  conn->watch.ready = on_ready;
   http_conn_start(conn);
-  update_poll(conn);
+  if (!poll_add(&worker->poll, fd, interest(conn), &conn->watch)) conn_close(conn);
 }
 
 void conn_close(struct conn *conn) {
   if (conn->is_closing) return;
   conn->is_closing = true;
   wheel_cancel(&conn->timer);
-  uv_poll_stop(&conn->poll);
   conn_array_push(&conn->worker->closing, conn);
 }
 
@@ -154,12 +157,6 @@ static void start_linger(struct conn *conn) {
   conn_set_timeout(conn, LINGER_MS);
 }
 
-static void on_handle_closed(uv_handle_t *handle) {
-  struct conn *conn = list_entry((uv_poll_t *)handle, struct conn, poll);
-  close(conn->sock.fd);
-  free(conn);
-}
-
 void conn_destroy(struct conn *conn) {
   struct worker *worker = conn->worker;
   conn->ops->close(conn);
@@ -174,7 +171,8 @@ void conn_destroy(struct conn *conn) {
   worker->conns.items[conn->index] = last;
   last->index = conn->index;
   stats_add(&worker->stats->connections, -1);
-  uv_close((uv_handle_t *)&conn->poll, on_handle_closed);
+  poll_remove(&worker->poll, conn->sock.fd);
+  close(conn->sock.fd);
 }
 
 void conn_peer(const struct conn *conn, char *out, size_t size) {
@@ -238,7 +236,6 @@ static void tell_drained(struct conn *conn) {
 }
 
 static void on_all_written(struct conn *conn) {
-  want_write(conn, false);
   conn->awaits_reader = false;
   if (conn->is_finishing) {
     start_linger(conn);
@@ -276,7 +273,7 @@ void conn_flush(struct conn *conn) {
       conn->awaits_reader = true;
       await_reader(conn);
     }
-    want_write(conn, true);
+    want_write(conn);
     tell_drained(conn);
   }
 }
@@ -345,7 +342,7 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   if (put > 0) conn->was_read = true;
   size_t of_batch = consume_own(conn, (size_t)put);
   if ((size_t)put == bytes) return messages;
-  want_write(conn, true);
+  want_write(conn);
   reader->is_blocked = true;
   return (size_t)put < own ? 0 : account_batch(conn, batch, messages, of_batch);
 }
@@ -355,17 +352,18 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
 static void on_end_of_file(struct conn *conn) {
   conn->is_reading = false;
   conn->peer_ended = true;
-  if (conn->is_lingering) {
+  if (conn->is_lingering)
     conn_close(conn);
-    return;
-  }
-  update_poll(conn);
-  if (!conn->is_finishing) conn->ops->eof(conn);
+  else if (!conn->is_finishing)
+    conn->ops->eof(conn);
 }
 
+// One read. More is left behind only by a full buffer, or by a peer that has
+// ended its side: that end is still to be read.
 static void read_some(struct conn *conn) {
   char *buffer = conn->worker->read_buffer;
   ssize_t got = sock_recv(&conn->sock, buffer, WORKER_READ_BYTES);
+  conn->has_input = got == WORKER_READ_BYTES || (got > 0 && conn->saw_end);
   if (got > 0) {
     conn->was_alive = true;
     // While finishing or lingering, what still arrives is thrown away.
@@ -377,26 +375,29 @@ static void read_some(struct conn *conn) {
   }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  struct conn *conn = list_entry(poll, struct conn, poll);
-  if (status < 0) {
-    // Hung up or reset: recv tells which; libuv has stopped polling.
+static void read_ready(struct conn *conn) {
+  read_some(conn);
+  // The end mostly comes with the last bytes.
+  if (conn->saw_end && conn->has_input && conn->is_reading && !conn->is_closing) read_some(conn);
+  // Other connections first.
+  if (conn->has_input && conn->is_reading && !conn->is_closing) poll_again(conn);
+}
+
+static void on_ready(struct poll_watch *watch, uint32_t events) {
+  struct conn *conn = list_entry(watch, struct conn, watch);
+  if (conn->is_closing) return;
+  if (events & EPOLLERR) {
     conn_close(conn);
     return;
   }
-  if (events & UV_WRITABLE) {
+  if ((events & EPOLLOUT) && conn->wants_write) {
     conn->wants_write = false;
     conn_flush(conn);
-    // conn_flush saw wants_write false: settle what libuv polls for.
-    if (!conn->is_closing) update_poll(conn);
+    if (conn->is_closing) return;
   }
-  if (conn->is_closing) return;
-  if (events & UV_READABLE) {
-    read_some(conn);
-  } else if (events & UV_DISCONNECT) {
-    // What came before the end is still in the socket: the end is read in its
-    // turn, when reading goes on.
-    conn->saw_hangup = true;
-    update_poll(conn);
+  if (events & (EPOLLRDHUP | EPOLLHUP)) conn->saw_end = true;
+  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
+    conn->has_input = true;
+    if (conn->is_reading) read_ready(conn);
   }
 }

@@ -4,19 +4,19 @@
 //
 // Life: conn_open; the protocol's callbacks; conn_close (or conn_finish) marks
 // it; at the end of the turn ops->close releases the protocol's state, the
-// socket is closed, and the memory goes once libuv lets go of the handle. So no
-// callback ever frees what is calling it.
+// socket is closed and the memory freed. So no callback ever frees what is
+// calling it, and no event of the turn finds the memory gone.
 #ifndef TIDEGATE_NET_CONN_H
 #define TIDEGATE_NET_CONN_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "base/buf.h"
 #include "base/message.h"
 #include "base/wheel.h"
 #include "hub/hub.h"
+#include "net/poll.h"
 #include "net/sock.h"
 #include "proto/ws_session.h"
 
@@ -37,7 +37,7 @@ struct conn_ops {
 };
 
 struct conn {
-  uv_poll_t poll;
+  struct poll_watch watch;
   struct sock sock;
   struct worker *worker;
   const struct conn_ops *ops;
@@ -60,7 +60,10 @@ struct conn {
   bool is_session : 1;       // reader is in use and the app holds a session
   bool is_unix : 1;
   bool is_reading : 1;
+  bool has_input : 1;       // the socket has bytes, or its end, that were not read
+  bool saw_end : 1;         // the peer has ended its side; it may not be read yet
   bool wants_write : 1;     // the socket was full
+  bool polls_write : 1;     // epoll tells when the socket has room: once needed, for good
   bool is_dirty : 1;        // in worker->dirty
   bool goes_on : 1;         // ops->go_on is due
   bool is_finishing : 1;    // close once the output is gone
@@ -73,7 +76,6 @@ struct conn {
   bool awaits_reader : 1;   // the timer is the write timeout
   bool was_read : 1;        // the peer took bytes since the write timeout last looked
   bool owes_drained : 1;    // ops->drained is due when the direct output is written
-  bool saw_hangup : 1;      // the peer has ended its side; it is not read yet
   bool peer_ended : 1;      // read end of file
 };
 
@@ -117,7 +119,7 @@ static inline bool conn_is_open(const struct conn *conn) {
 // ---- for worker.c --------------------------------------------------------
 
 void conn_flush(struct conn *conn);    // writes what is waiting
-void conn_destroy(struct conn *conn);  // end of turn, for connections in worker->closing
+void conn_destroy(struct conn *conn);  // end of turn: all but the memory of the struct
 // The hub's callbacks (see hub_port_ops).
 size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch);
 

@@ -171,11 +171,16 @@ void listen_unlink(const char *address) {
 
 // ---- accepting -----------------------------------------------------------
 
-static void on_readable(uv_poll_t *poll, int status, int events);
+static void poll_start(struct listener *listener) {
+  poll_add(&listener->worker->poll, listener->fd, EPOLLIN, &listener->watch);
+}
+
+static void poll_stop(struct listener *listener) {
+  poll_remove(&listener->worker->poll, listener->fd);
+}
 
 static void on_retry(struct wheel_timer *timer) {
-  struct listener *listener = list_entry(timer, struct listener, retry);
-  if (listener->is_polling) uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+  poll_start(list_entry(timer, struct listener, retry));
 }
 
 // The waiting connection keeps the socket readable, so polling on would spin.
@@ -183,14 +188,14 @@ static void pause_accepting(struct listener *listener) {
   if (!listener->is_short)
     log_warn("no new connection for want of file descriptors or memory: %s", strerror(errno));
   listener->is_short = true;
-  uv_poll_stop(&listener->poll);
+  poll_stop(listener);
   worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events) {
-  struct listener *listener = poll->data;
+static void on_readable(struct poll_watch *watch, uint32_t events) {
+  struct listener *listener = list_entry(watch, struct listener, watch);
   (void)events;
-  if (status < 0) return;
+  if (!listener->is_open) return;
   for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
@@ -208,19 +213,16 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 
 void listener_start(struct listener *listener, struct worker *worker) {
   listener->worker = worker;
-  uv_poll_init(&worker->loop, &listener->poll, listener->fd);
-  listener->poll.data = listener;
+  listener->watch.ready = on_readable;
+  listener->is_open = true;
   wheel_timer_init(&listener->retry, on_retry);
-  uv_poll_start(&listener->poll, UV_READABLE, on_readable);
-  listener->is_polling = true;
+  poll_start(listener);
 }
 
-static void on_closed(uv_handle_t *handle) { close(((struct listener *)handle->data)->fd); }
-
 void listener_stop(struct listener *listener) {
-  if (!listener->is_polling) return;
-  listener->is_polling = false;
+  if (!listener->is_open) return;
+  listener->is_open = false;
   wheel_cancel(&listener->retry);
-  uv_poll_stop(&listener->poll);
-  uv_close((uv_handle_t *)&listener->poll, on_closed);
+  poll_stop(listener);
+  close(listener->fd);
 }

@@ -6,19 +6,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <uv.h>
 
 #include "base/wheel.h"
+#include "net/poll.h"
 
 struct worker;
 
 struct listener {
-  uv_poll_t poll;
+  struct poll_watch watch;
   struct worker *worker;
   struct wheel_timer retry;  // accepting again after descriptors ran out
   int fd;
   bool is_unix;
-  bool is_polling;
+  bool is_open;
   bool is_short;  // of descriptors: logged once
 };
 

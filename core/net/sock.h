@@ -8,7 +8,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-// recv and writev return bytes moved, or one of:
+// recv and writev return bytes moved, or one of the codes below. Readiness is
+// edge-triggered (poll.h): a recv of less than was asked for must have left
+// nothing behind, and a writev of less must have met a full socket.
 enum { SOCK_AGAIN = -1, SOCK_EOF = -2, SOCK_ERROR = -3 };
 
 struct sock_ops;

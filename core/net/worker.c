@@ -1,4 +1,4 @@
-// Workers: the loop, the mailbox, the end of a turn, and stopping. See worker.h.
+// Workers: life, the mailbox, what the hub calls, and stopping. See worker.h.
 #include "net/worker.h"
 
 #include <signal.h>
@@ -12,58 +12,10 @@
 #include "net/sse_conn.h"
 #include "net/wire.h"
 
-enum {
-  TURN_ROUNDS = 16,  // of closing, draining and flushing before the loop may poll again
-};
-
-void conn_array_push(struct conn_array *array, struct conn *conn) {
-  if (array->count == array->cap) {
-    array->cap = array->cap == 0 ? 64 : array->cap * 2;
-    array->items = mem_realloc(array->items, array->cap * sizeof *array->items);
-  }
-  array->items[array->count++] = conn;
-}
-
-// Takes the array's content; what is pushed meanwhile starts a new one.
-static struct conn_array take(struct conn_array *array) {
-  struct conn_array taken = *array;
-  *array = (struct conn_array){0};
-  return taken;
-}
-
-// Gives the memory back for reuse unless a new array has grown meanwhile.
-static void give_back(struct conn_array *array, struct conn_array taken) {
-  if (array->items == NULL)
-    *array = (struct conn_array){taken.items, 0, taken.cap};
-  else
-    free(taken.items);
-}
-
 // ---- time ----------------------------------------------------------------
 
-static void on_timer(uv_timer_t *timer);
-
-// Arms the one libuv timer for the wheel's next expiry.
-static void arm_timer(struct worker *worker) {
-  uint64_t due = wheel_next_ms(&worker->wheel);
-  if (due == worker->timer_due_ms) return;
-  worker->timer_due_ms = due;
-  if (due == UINT64_MAX) {
-    uv_timer_stop(&worker->timer);
-    return;
-  }
-  uint64_t now = uv_now(&worker->loop);
-  uv_timer_start(&worker->timer, on_timer, due > now ? due - now : 0, 0);
-}
-
-static void on_timer(uv_timer_t *timer) {
-  struct worker *worker = timer->data;
-  worker->timer_due_ms = UINT64_MAX;
-  wheel_advance(&worker->wheel, uv_now(&worker->loop));
-}
-
 void worker_set_timer(struct worker *worker, struct wheel_timer *timer, uint64_t delay_ms) {
-  wheel_set(&worker->wheel, timer, uv_now(&worker->loop) + delay_ms);
+  wheel_set(&worker->wheel, timer, worker->now_ms + delay_ms);
 }
 
 const char *worker_date(struct worker *worker) {
@@ -76,77 +28,11 @@ const char *worker_date(struct worker *worker) {
   return worker->date;
 }
 
-// ---- the end of a turn ---------------------------------------------------
-
-static void flush_dirty(struct worker *worker) {
-  struct conn_array dirty = take(&worker->dirty);
-  for (size_t i = 0; i < dirty.count; i++) {
-    struct conn *conn = dirty.items[i];
-    conn->is_dirty = false;
-    if (conn->is_closing) continue;
-    if (conn->goes_on) {
-      conn->goes_on = false;
-      if (conn_is_open(conn)) conn->ops->go_on(conn);
-    }
-    conn_flush(conn);
-  }
-  give_back(&worker->dirty, dirty);
-}
-
-static void destroy_closing(struct worker *worker) {
-  struct conn_array closing = take(&worker->closing);
-  for (size_t i = 0; i < closing.count; i++) conn_destroy(closing.items[i]);
-  give_back(&worker->closing, closing);
-}
-
-static void tell_gaps(struct worker *worker) {
-  struct pending_gap *gaps = worker->gaps;
-  size_t count = worker->gap_count;
-  worker->gaps = NULL;
-  worker->gap_count = worker->gap_cap = 0;
-  for (size_t i = 0; i < count; i++) {
-    struct conn *conn = gaps[i].conn;
-    if (conn->is_session)
-      worker->app->gap(conn, slice_of(gaps[i].topic, gaps[i].topic_len), gaps[i].missed);
-    free(gaps[i].topic);
-  }
-  free(gaps);
-}
-
-static bool has_turn_work(const struct worker *worker) {
-  return worker->dirty.count > 0 || worker->closing.count > 0 || worker->gap_count > 0;
-}
-
-static void close_handles(struct worker *worker) {
-  uv_close((uv_handle_t *)&worker->turn_end, NULL);
-  uv_close((uv_handle_t *)&worker->wake, NULL);
-  uv_close((uv_handle_t *)&worker->timer, NULL);
-}
-
-// Runs just before the loop sleeps. What handlers of closed sessions and gaps
-// do may make new work, hence the rounds.
-static void worker_turn_end(uv_prepare_t *prepare) {
-  struct worker *worker = prepare->data;
-  for (int round = 0; round < TURN_ROUNDS; round++) {
-    hub_drain(worker->port);
-    tell_gaps(worker);
-    flush_dirty(worker);
-    destroy_closing(worker);
-    if (!has_turn_work(worker) && !hub_port_has_work(worker->port)) break;
-  }
-  if (has_turn_work(worker) || hub_port_has_work(worker->port)) uv_async_send(&worker->wake);
-  if (worker->is_stopping && worker->conns.count == 0) {
-    close_handles(worker);
-    return;
-  }
-  arm_timer(worker);
-}
-
 // ---- calls from the hub --------------------------------------------------
 
 static void on_hub_wake(void *ctx) {
   struct worker *worker = ctx;
-  uv_async_send(&worker->wake);
+  poll_wake(&worker->poll);
 }
 
 static void on_hub_gap(struct hub_reader *reader, struct slice topic, uint64_t missed,
@@ -178,7 +64,7 @@ void worker_post(struct worker *worker, void (*run)(struct worker *worker, void 
   *worker->mailbox_tail = call;
   worker->mailbox_tail = &call->next;
   pthread_mutex_unlock(&worker->mailbox_lock);
-  uv_async_send(&worker->wake);
+  poll_wake(&worker->poll);
 }
 
 static struct worker_call *take_calls(struct worker *worker) {
@@ -190,8 +76,8 @@ static struct worker_call *take_calls(struct worker *worker) {
   return call;
 }
 
-static void on_wake(uv_async_t *async) {
-  struct worker *worker = async->data;
+static void on_wake(struct poll *poll) {
+  struct worker *worker = list_entry(poll, struct worker, poll);
   struct worker_call *call = take_calls(worker);
   while (call != NULL) {
     struct worker_call *next = call->next;
@@ -216,6 +102,12 @@ static void on_grace_over(struct wheel_timer *timer) {
   for (size_t i = 0; i < worker->conns.count; i++) conn_close(worker->conns.items[i]);
 }
 
+static void on_loop_ready(struct poll_watch *watch, uint32_t events) {
+  struct worker *worker = list_entry(watch, struct worker, loop_watch);
+  (void)events;
+  uv_run(&worker->loop, UV_RUN_NOWAIT);
+}
+
 bool worker_init(struct worker *worker, unsigned index, const struct config *config,
                  const struct app *app, struct hub *hub, struct stats *stats,
                  struct listener *listeners, size_t listener_count) {
@@ -223,7 +115,6 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
       (struct worker){.index = index, .config = config, .app = app, .hub = hub, .stats = stats};
   worker->listeners = listeners;
   worker->listener_count = listener_count;
-  worker->timer_due_ms = UINT64_MAX;
   worker->next_conn_id = 1;
   worker->started_ms = clock_mono_ms();
   worker->http_limits =
@@ -233,22 +124,20 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
   pthread_mutex_init(&worker->mailbox_lock, NULL);
   worker->mailbox_tail = &worker->mailbox;
 
+  worker->now_ms = clock_mono_ms();
+  wheel_init(&worker->wheel, worker->now_ms);
   uv_loop_init(&worker->loop);
-  wheel_init(&worker->wheel, uv_now(&worker->loop));
-  uv_prepare_init(&worker->loop, &worker->turn_end);
-  worker->turn_end.data = worker;
-  uv_prepare_start(&worker->turn_end, worker_turn_end);
-  uv_async_init(&worker->loop, &worker->wake, on_wake);
-  worker->wake.data = worker;
-  uv_timer_init(&worker->loop, &worker->timer);
-  worker->timer.data = worker;
+  worker->loop_watch.ready = on_loop_ready;
+  bool is_polling =
+      poll_init(&worker->poll, on_wake) &&
+      poll_add(&worker->poll, uv_backend_fd(&worker->loop), EPOLLIN, &worker->loop_watch);
 
   wheel_timer_init(&worker->grace_timer, on_grace_over);
   wheel_timer_init(&worker->sweep_timer, on_sweep);
   if (index == 0) worker_set_timer(worker, &worker->sweep_timer, HUB_SWEEP_MS);
   worker->port = hub_port_new(hub, &port_ops, worker);
   worker->app_state = app->worker_start(worker, app->ctx);
-  return worker->app_state != NULL;
+  return is_polling && worker->app_state != NULL;
 }
 
 static void *run_thread(void *arg) {
@@ -259,9 +148,9 @@ static void *run_thread(void *arg) {
   sigdelset(&all, SIGSEGV);
   sigdelset(&all, SIGURG);  // the script watchdog's
   pthread_sigmask(SIG_SETMASK, &all, NULL);
-  uv_update_time(&worker->loop);
+  worker->now_ms = clock_mono_ms();
   for (size_t i = 0; i < worker->listener_count; i++) listener_start(&worker->listeners[i], worker);
-  uv_run(&worker->loop, UV_RUN_DEFAULT);
+  turn_loop(worker);
   return NULL;
 }
 
@@ -288,11 +177,11 @@ void worker_stop(struct worker *worker) {
 }
 
 void worker_free(struct worker *worker) {
-  if (!uv_is_closing((uv_handle_t *)&worker->turn_end)) close_handles(worker);
-  uv_run(&worker->loop, UV_RUN_DEFAULT);
   if (worker->app_state != NULL) worker->app->worker_stop(worker->app_state);
+  uv_run(&worker->loop, UV_RUN_DEFAULT);
   uv_loop_close(&worker->loop);
   hub_port_free(worker->port);
+  poll_free(&worker->poll);
   struct worker_call *call = take_calls(worker);  // of a worker that never ran
   while (call != NULL) {
     struct worker_call *next = call->next;
@@ -304,6 +193,7 @@ void worker_free(struct worker *worker) {
   free(worker->conns.items);
   free(worker->dirty.items);
   free(worker->closing.items);
+  free(worker->gone.items);
   free(worker->gaps);
   free(worker->read_buffer);
 }

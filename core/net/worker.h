@@ -1,10 +1,6 @@
 // A worker: a thread with its own loop, listeners, connections, timer wheel and
 // hub port. A connection lives and dies on one worker; nothing here is locked
-// but the mailbox.
-//
-// A loop turn: the loop wakes, callbacks read and run handlers, and just before
-// it sleeps again worker_turn_end() closes what is to be closed, drains the hub
-// and flushes every connection that has output (one write each).
+// but the mailbox. What it does in a loop turn is in turn.h.
 #ifndef TIDEGATE_NET_WORKER_H
 #define TIDEGATE_NET_WORKER_H
 
@@ -16,18 +12,13 @@
 #include "hub/hub.h"
 #include "net/app.h"
 #include "net/listen.h"
+#include "net/poll.h"
 #include "net/stats.h"
+#include "net/turn.h"
 #include "proto/http_parse.h"
 #include "proto/http_response.h"
 
 enum { WORKER_READ_BYTES = 65536 };
-
-// A growing array of connections.
-struct conn_array {
-  struct conn **items;
-  size_t count, cap;
-};
-void conn_array_push(struct conn_array *array, struct conn *conn);
 
 // A call to make on a worker's thread.
 struct worker_call {
@@ -54,12 +45,13 @@ struct worker {
   struct hub_port *port;
   struct http_limits http_limits;
 
-  uv_loop_t loop;
-  uv_prepare_t turn_end;
-  uv_async_t wake;
-  uv_timer_t timer;
-  uint64_t timer_due_ms;
+  struct poll poll;
   struct wheel wheel;
+  uint64_t now_ms;  // of this turn, monotonic
+  // For what the app runs on libuv: it is run when something is ready on it.
+  // Handles must be referenced, and closed by app->worker_stop.
+  uv_loop_t loop;
+  struct poll_watch loop_watch;
   pthread_t thread;
   bool has_thread;
 
@@ -72,6 +64,7 @@ struct worker {
   struct conn_array conns;    // all open connections; conn->index is the place
   struct conn_array dirty;    // have output to flush, or input to go on with
   struct conn_array closing;  // to be closed at the end of the turn
+  struct conn_array gone;     // closed, to be freed when the turn has nothing left to do
   struct pending_gap *gaps;
   size_t gap_count, gap_cap;
   uint64_t next_conn_id;
@@ -102,7 +95,7 @@ void worker_post(struct worker *worker, void (*run)(struct worker *worker, void 
 // finish, closes sessions, and after config->grace_ms cuts what is left.
 void worker_stop(struct worker *worker);
 
-static inline uint64_t worker_now_ms(const struct worker *worker) { return uv_now(&worker->loop); }
+static inline uint64_t worker_now_ms(const struct worker *worker) { return worker->now_ms; }
 static inline void *worker_app(const struct worker *worker) { return worker->app_state; }
 
 // Sets a timer on the worker's wheel, `delay_ms` from now.

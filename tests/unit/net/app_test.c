@@ -1,6 +1,7 @@
 // The seam of net/app.h with a plain C app behind it, over real sockets: what
 // the server does must not depend on Lua.
 #include <arpa/inet.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -221,11 +222,70 @@ static void echoes_and_closes(void **state) {
   close(fd);
 }
 
+// What an app runs on the worker's libuv loop: a timer, and work on a thread.
+static sem_t timer_ran, work_ran;
+
+static void on_uv_timer(uv_timer_t *timer) {
+  uv_close((uv_handle_t *)timer, NULL);
+  sem_post(&timer_ran);
+}
+static void do_work(uv_work_t *work) { (void)work; }
+static void on_worked(uv_work_t *work, int status) {
+  (void)work;
+  if (status == 0) sem_post(&work_ran);
+}
+
+static void start_on_loop(struct worker *worker, void *arg) {
+  static uv_timer_t timer;
+  static uv_work_t work;
+  (void)arg;
+  uv_timer_init(&worker->loop, &timer);
+  uv_timer_start(&timer, on_uv_timer, 5, 0);
+  uv_queue_work(&worker->loop, &work, do_work, on_worked);
+}
+
+static void runs_what_the_app_has_on_libuv(void **state) {
+  (void)state;
+  struct timespec limit;
+  sem_init(&timer_ran, 0, 0);
+  sem_init(&work_ran, 0, 0);
+  worker_post(&server.workers[1], start_on_loop, NULL);
+  clock_gettime(CLOCK_REALTIME, &limit);
+  limit.tv_sec += 20;
+  assert_int_equal(sem_timedwait(&work_ran, &limit), 0);
+  assert_int_equal(sem_timedwait(&timer_ran, &limit), 0);
+  sem_destroy(&timer_ran);
+  sem_destroy(&work_ran);
+}
+
+// More than one read takes, sent while the server answers nothing: edge-triggered,
+// the rest must be asked for.
+static void reads_on_after_a_full_buffer(void **state) {
+  (void)state;
+  enum { BODY = 5 * WORKER_READ_BYTES };
+  static char body[BODY + 1], answer[BODY + 200];
+  int fd = connect_client();
+  memset(body, 'x', BODY);
+  body[BODY - 1] = '!';
+  char head[100];
+  snprintf(head, sizeof head, "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", BODY);
+  send_text(fd, head);
+  send_text(fd, body);
+  shutdown(fd, SHUT_WR);  // the end is read, too
+  size_t len = 0;
+  for (ssize_t got; (got = recv(fd, answer + len, sizeof answer - len, 0)) > 0;) len += (size_t)got;
+  assert_true(len > BODY);
+  assert_int_equal(answer[len - 1], '!');
+  close(fd);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(answers_in_order_and_keeps_alive),
       cmocka_unit_test(one_message_reaches_both_transports),
       cmocka_unit_test(echoes_and_closes),
+      cmocka_unit_test(runs_what_the_app_has_on_libuv),
+      cmocka_unit_test(reads_on_after_a_full_buffer),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);
 }
