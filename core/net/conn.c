@@ -16,7 +16,7 @@
 enum {
   LINGER_MS = 2000,    // how long the peer may take to see our end
   IOV_MAX_PARTS = 66,  // pinned rest, direct output, and a batch of 64 messages
-  OUT_KEEP_BYTES = 4096,
+  OUT_KEPT_BYTES = 2048,
 };
 
 static void on_ready(struct poll_watch *watch, uint32_t events);
@@ -64,7 +64,20 @@ void conn_go_on(struct conn *conn) {
 struct buf *conn_out(struct conn *conn) {
   mark_dirty(conn);
   conn->tail_pong = 0;
-  return &conn->out;
+  if (conn->out == NULL) conn->out = spares_take(&conn->worker->spare_outs);
+  if (conn->out == NULL) conn->out = mem_zalloc(sizeof *conn->out);
+  return conn->out;
+}
+
+// An idle connection holds no buffer.
+static void drop_out(struct conn *conn) {
+  struct buf *out = conn->out;
+  conn->out = NULL;
+  buf_clear(out);
+  if (out->cap > OUT_KEPT_BYTES || !spares_give(&conn->worker->spare_outs, out)) {
+    buf_free(out);
+    free(out);
+  }
 }
 
 // ---- life ----------------------------------------------------------------
@@ -163,7 +176,7 @@ void conn_destroy(struct conn *conn) {
   wheel_cancel(&conn->timer);
   hub_reader_close(&conn->reader);
   message_unref(conn->pinned);
-  buf_free(&conn->out);
+  if (conn->out != NULL) drop_out(conn);
   if (conn->early != NULL) buf_free(conn->early);
   free(conn->early);
   sock_release(&conn->sock);
@@ -173,6 +186,10 @@ void conn_destroy(struct conn *conn) {
   stats_add(&worker->stats->connections, -1);
   poll_remove(&worker->poll, conn->sock.fd);
   close(conn->sock.fd);
+}
+
+void conn_free_spares(struct worker *worker) {
+  for (struct buf *out; (out = spares_take(&worker->spare_outs)) != NULL; free(out)) buf_free(out);
 }
 
 void conn_peer(const struct conn *conn, char *out, size_t size) {
@@ -197,8 +214,10 @@ static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
     parts[count++] =
         (struct iovec){(char *)form.ptr + conn->pinned_offset, form.len - conn->pinned_offset};
   }
-  struct slice direct = buf_slice(&conn->out);
-  if (direct.len > 0) parts[count++] = (struct iovec){(char *)direct.ptr, direct.len};
+  if (conn_out_bytes(conn) > 0) {
+    struct slice direct = buf_slice(conn->out);
+    parts[count++] = (struct iovec){(char *)direct.ptr, direct.len};
+  }
   for (int i = 0; i < count; i++) *bytes += parts[i].iov_len;
   return count;
 }
@@ -217,14 +236,14 @@ static size_t consume_own(struct conn *conn, size_t put) {
       conn->pinned = NULL;
     }
   }
-  size_t direct = buf_len(&conn->out);
-  size_t step = put < direct ? put : direct;
-  if (step > 0) {
-    buf_consume(&conn->out, step);
-    // Idle connections own no buffers.
-    if (step == direct) buf_free(&conn->out);
+  if (conn->out == NULL) return put;
+  size_t direct = buf_len(conn->out);
+  if (put < direct) {
+    buf_consume(conn->out, put);
+    return 0;
   }
-  return put - step;
+  drop_out(conn);
+  return put - direct;
 }
 
 // Direct output may be gone while a topic message behind it still waits: who

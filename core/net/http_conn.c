@@ -414,15 +414,35 @@ static void on_stop(struct conn *conn) {
 
 static void http_free(struct http_conn *http) {
   http_parser_free(http->parser);
+  free(http);
+}
+
+void http_conn_free_spares(struct worker *worker) {
+  for (struct http_conn *http; (http = spares_take(&worker->spare_https)) != NULL;) http_free(http);
+}
+
+// Keeps the struct and its parser for another connection.
+static void http_release(struct http_conn *http) {
+  struct worker *worker = http->conn->worker;
   buf_free(&http->input);
   buf_free(&http->body);
-  free(http);
+  http_parser_reset(http->parser);
+  *http = (struct http_conn){.parser = http->parser};
+  if (!spares_give(&worker->spare_https, http)) http_free(http);
+}
+
+static struct http_conn *http_take(struct worker *worker) {
+  struct http_conn *http = spares_take(&worker->spare_https);
+  if (http != NULL) return http;
+  http = mem_zalloc(sizeof *http);
+  http->parser = http_parser_new(&worker->http_limits);
+  return http;
 }
 
 static void on_close(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
   tell_app_closed(http);
-  http_free(http);
+  http_release(http);
 }
 
 void http_conn_hand_over(struct http_conn *http, struct buf **early) {
@@ -432,16 +452,15 @@ void http_conn_hand_over(struct http_conn *http, struct buf **early) {
     if (*early != NULL) http->input = (struct buf){0};
   }
   http->conn->proto.http = NULL;
-  http_free(http);
+  http_release(http);
 }
 
 static const struct conn_ops http_ops = {on_data,    on_eof,  on_timeout, on_go_on,
                                          on_drained, on_stop, conn_close, on_close};
 
 void http_conn_start(struct conn *conn) {
-  struct http_conn *http = mem_zalloc(sizeof *http);
+  struct http_conn *http = http_take(conn->worker);
   http->conn = conn;
-  http->parser = http_parser_new(&conn->worker->http_limits);
   conn->proto.http = http;
   conn->ops = &http_ops;
   conn_set_timeout(conn, conn->worker->config->header_timeout_ms);

@@ -14,7 +14,8 @@ struct http_conn;
 struct worker;
 struct buf;
 
-void http_conn_start(struct conn *conn);  // a new connection speaks HTTP first
+void http_conn_start(struct conn *conn);            // a new connection speaks HTTP first
+void http_conn_free_spares(struct worker *worker);  // when there are no connections any more
 
 const struct http_request *http_request(const struct http_conn *http);
 struct conn *http_conn_of(const struct http_conn *http);

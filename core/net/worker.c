@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
+#include "net/http_conn.h"
 #include "net/sse_conn.h"
 #include "net/wire.h"
 
@@ -189,6 +190,8 @@ void worker_free(struct worker *worker) {
     call = next;
   }
   pthread_mutex_destroy(&worker->mailbox_lock);
+  conn_free_spares(worker);
+  http_conn_free_spares(worker);
   free(worker->listeners);
   free(worker->conns.items);
   free(worker->dirty.items);

@@ -13,6 +13,7 @@
 #include "net/app.h"
 #include "net/listen.h"
 #include "net/poll.h"
+#include "net/spares.h"
 #include "net/stats.h"
 #include "net/turn.h"
 #include "proto/http_parse.h"
@@ -65,6 +66,8 @@ struct worker {
   struct conn_array dirty;    // have output to flush, or input to go on with
   struct conn_array closing;  // to be closed at the end of the turn
   struct conn_array gone;     // closed, to be freed when the turn has nothing left to do
+  struct spares spare_outs;   // struct buf, empty
+  struct spares spare_https;  // struct http_conn, as new
   struct pending_gap *gaps;
   size_t gap_count, gap_cap;
   uint64_t next_conn_id;
