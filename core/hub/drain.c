@@ -81,7 +81,9 @@ struct chunk {
   struct message *const *messages;
   uint64_t start;  // ordinal of the first
   size_t count;
+  uint32_t unkeyed;  // topic_unkeyed_after the last
   bool has_except;
+  bool is_only;  // no other topic has news in this turn
 };
 
 static struct chunk cut_chunk(const struct turn *turn, const struct turn_topic *topic,
@@ -94,6 +96,8 @@ static struct chunk cut_chunk(const struct turn *turn, const struct turn_topic *
     bytes += m->size;
     chunk.has_except |= m->except != 0;
   }
+  chunk.unkeyed = topic_unkeyed_after(topic->place->topic, chunk.messages[chunk.count - 1]);
+  chunk.is_only = turn->live_count == 1;
   return chunk;
 }
 
@@ -107,11 +111,10 @@ static bool is_left_out(const struct chunk *chunk, uint64_t reader_id) {
 
 // Whether the reader can be given the shared batch as it is. When several
 // topics have news, one that follows more than one of them needs them merged.
-static bool follows(const struct hub_port *port, const struct chunk *chunk,
-                    const struct hub_sub *sub) {
+static bool follows(const struct chunk *chunk, const struct hub_sub *sub) {
   const struct hub_reader *reader = sub->reader;
   return sub->cursor == chunk->start && reader->form != HUB_FORM_NONE && !reader->is_blocked &&
-         reader->behind == NULL && (port->turn.live_count == 1 || reader->sub_count == 1) &&
+         reader->behind == NULL && (chunk->is_only || reader->sub_count == 1) &&
          !is_left_out(chunk, reader->id);
 }
 
@@ -134,23 +137,37 @@ static void defer(struct hub_port *port, struct hub_sub *sub, const struct turn_
   }
 }
 
-// The next readers' memory is on its way while this one's is worked on.
+// The next readers' memory is on its way while this one's is worked on: with
+// the reader, what the connection that embeds it has behind it.
 static void prefetch(const struct topic_port *place, uint32_t i) {
   if (i + AHEAD < place->sub_count) __builtin_prefetch(place->subs[i + AHEAD]);
-  if (i + AHEAD / 2 < place->sub_count) __builtin_prefetch(place->subs[i + AHEAD / 2]->reader);
+  if (i + AHEAD / 2 >= place->sub_count) return;
+  const struct hub_reader *reader = place->subs[i + AHEAD / 2]->reader;
+  __builtin_prefetch(&reader->behind);
+  __builtin_prefetch(reader + 1);
+}
+
+// The reader took only the first of them: the pump brings the rest.
+static void advance_in_part(const struct chunk *chunk, struct hub_sub *sub, size_t taken) {
+  if (taken > 0) {
+    const struct message *last = chunk->messages[taken - 1];
+    uint32_t unkeyed = topic_unkeyed_after(chunk->topic->place->topic, last);
+    hub_sub_advance(sub, sub->cursor + taken, unkeyed);
+  }
+  port_sub_defer(sub);
 }
 
 static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
   struct hub_counters *counters = &port->hub->counters;
   const struct topic_port *place = chunk->topic->place;
-  uint64_t delivered = 0, skipped = 0;
+  uint64_t delivered = 0, skipped = 0, end = chunk->start + chunk->count;
   batch_start(&port->batches, chunk->messages, chunk->count);
   for (uint32_t i = 0; i < place->sub_count; i++) {
     prefetch(place, i);
     struct hub_sub *sub = place->subs[i];
     struct hub_reader *reader = sub->reader;
-    if (reader->is_ended || sub->cursor >= chunk->start + chunk->count) continue;
-    if (!follows(port, chunk, sub)) {
+    if (reader->is_ended || sub->cursor >= end) continue;
+    if (!follows(chunk, sub)) {
       defer(port, sub, chunk->topic);
       continue;
     }
@@ -159,11 +176,10 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
     size_t empty = batch_count_empty(form, taken);
     delivered += taken - empty;
     skipped += empty;
-    if (taken > 0) {
-      const struct message *last = chunk->messages[taken - 1];
-      hub_sub_advance(sub, sub->cursor + taken, topic_unkeyed_after(place->topic, last));
-    }
-    if (taken < chunk->count) port_sub_defer(sub);
+    if (taken == chunk->count)
+      hub_sub_advance(sub, end, chunk->unkeyed);
+    else
+      advance_in_part(chunk, sub, taken);
   }
   atomic_fetch_add_explicit(&counters->delivered, delivered, memory_order_relaxed);
   atomic_fetch_add_explicit(&counters->skipped, skipped, memory_order_relaxed);

@@ -336,12 +336,27 @@ static size_t account_batch(struct conn *conn, const struct hub_batch *batch, si
   return messages;
 }
 
-size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
-  struct conn *conn = of_reader(reader);
-  if (!conn_is_open(conn) || conn->wants_write || conn->close_sent) {
-    reader->is_blocked = true;
+// Settles that of `bytes` written in one go, the first `own` of them the
+// connection's own, the socket took `put` (or failed). Returns how many of the
+// `messages` behind these are taken.
+static size_t settle_batch(struct conn *conn, const struct hub_batch *batch, size_t messages,
+                           size_t own, size_t bytes, ssize_t put) {
+  if (put == SOCK_AGAIN) put = 0;
+  if (put < 0) {
+    conn_close(conn);
+    conn->reader.is_blocked = true;
     return 0;
   }
+  if (put > 0) conn->was_read = true;
+  size_t of_batch = consume_own(conn, (size_t)put);
+  if ((size_t)put == bytes) return messages;
+  want_write(conn);
+  conn->reader.is_blocked = true;
+  return (size_t)put < own ? 0 : account_batch(conn, batch, messages, of_batch);
+}
+
+// A delivery behind output of the connection's own, or of single messages.
+static size_t deliver_in_parts(struct conn *conn, const struct hub_batch *batch) {
   struct iovec parts[IOV_MAX_PARTS];
   size_t own;
   size_t messages;
@@ -350,20 +365,26 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   for (int i = 0; i < count; i++) bytes += parts[i].iov_len;
   if (bytes == 0) return messages;
   if (conn_out_bytes(conn) > 0) conn->owes_drained = true;
-
   ssize_t put = sock_writev(&conn->sock, parts, count);
-  if (put == SOCK_AGAIN) put = 0;
-  if (put < 0) {
-    conn_close(conn);
+  return settle_batch(conn, batch, messages, own, bytes, put);
+}
+
+size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
+  struct conn *conn = of_reader(reader);
+  if (!conn_is_open(conn) || conn->wants_write || conn->close_sent) {
     reader->is_blocked = true;
     return 0;
   }
-  if (put > 0) conn->was_read = true;
-  size_t of_batch = consume_own(conn, (size_t)put);
-  if ((size_t)put == bytes) return messages;
-  want_write(conn);
-  reader->is_blocked = true;
-  return (size_t)put < own ? 0 : account_batch(conn, batch, messages, of_batch);
+  if (batch->bytes.ptr == NULL || conn->out != NULL || conn->pinned != NULL)
+    return deliver_in_parts(conn, batch);
+  // Fan-out comes here, once for each subscriber and turn.
+  struct iovec part = {(char *)batch->bytes.ptr, batch->bytes.len};
+  if (part.iov_len == 0) return batch->count;
+  ssize_t put = sock_writev(&conn->sock, &part, 1);
+  if (put != (ssize_t)part.iov_len)
+    return settle_batch(conn, batch, batch->count, 0, part.iov_len, put);
+  conn->was_read = true;
+  return batch->count;
 }
 
 // ---- reading -------------------------------------------------------------

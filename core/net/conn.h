@@ -37,43 +37,43 @@ struct conn_ops {
 };
 
 // There are many, most of them idle: 200 bytes fill an allocation of 208. What a
-// delivery touches comes first.
+// delivery touches lies together, from the end of reader to sock.
 struct conn {
   struct poll_watch watch;
-  struct sock sock;
-  uint32_t index;       // in worker->conns
-  bool is_session : 1;  // reader is in use and the app holds a session
+  const struct conn_ops *ops;
+  struct worker *worker;
+  struct hub_reader reader;  // reader.id is the connection's id
+  bool is_session : 1;       // reader is in use and the app holds a session
   bool is_unix : 1;
   bool is_reading : 1;
-  bool has_input : 1;        // the socket has bytes, or its end, that were not read
-  bool saw_end : 1;          // the peer has ended its side; it may not be read yet
-  bool wants_write : 1;      // the socket was full
-  bool polls_write : 1;      // epoll tells when the socket has room: once needed, for good
-  bool is_dirty : 1;         // in worker->dirty
-  bool goes_on : 1;          // ops->go_on is due
-  bool is_finishing : 1;     // close once the output is gone
-  bool is_lingering : 1;     // output gone and write side shut; waiting for the peer's end
-  bool is_closing : 1;       // in worker->closing
-  bool close_sent : 1;       // WebSocket: our close frame is out
-  bool close_received : 1;   // WebSocket: the peer's is in
-  bool was_alive : 1;        // bytes arrived since the heartbeat last looked
-  bool ping_waits : 1;       // WebSocket: a ping of the app went into a full queue
-  bool awaits_reader : 1;    // the timer is the write timeout
-  bool was_read : 1;         // the peer took bytes since the write timeout last looked
-  bool owes_drained : 1;     // ops->drained is due when the direct output is written
-  bool peer_ended : 1;       // read end of file
-  unsigned missed : 2;       // heartbeats without a sign of life
-  unsigned tail_pong : 8;    // WebSocket: bytes of the pong that `out` ends with, 0: none
-  struct buf *out;           // direct output, NULL when there is none
-  struct message *pinned;    // the topic message that was written in part ...
-  struct hub_reader reader;  // reader.id is the connection's id
-  uint32_t pinned_offset;    // ... up to here in its wire form
+  bool has_input : 1;       // the socket has bytes, or its end, that were not read
+  bool saw_end : 1;         // the peer has ended its side; it may not be read yet
+  bool wants_write : 1;     // the socket was full
+  bool polls_write : 1;     // epoll tells when the socket has room: once needed, for good
+  bool is_dirty : 1;        // in worker->dirty
+  bool goes_on : 1;         // ops->go_on is due
+  bool is_finishing : 1;    // close once the output is gone
+  bool is_lingering : 1;    // output gone and write side shut; waiting for the peer's end
+  bool is_closing : 1;      // in worker->closing
+  bool close_sent : 1;      // WebSocket: our close frame is out
+  bool close_received : 1;  // WebSocket: the peer's is in
+  bool was_alive : 1;       // bytes arrived since the heartbeat last looked
+  bool ping_waits : 1;      // WebSocket: a ping of the app went into a full queue
+  bool awaits_reader : 1;   // the timer is the write timeout
+  bool was_read : 1;        // the peer took bytes since the write timeout last looked
+  bool owes_drained : 1;    // ops->drained is due when the direct output is written
+  bool peer_ended : 1;      // read end of file
+  unsigned missed : 2;      // heartbeats without a sign of life
+  unsigned tail_pong : 8;   // WebSocket: bytes of the pong that `out` ends with, 0: none
+  uint32_t index;           // in worker->conns
+  struct buf *out;          // direct output, NULL when there is none
+  struct message *pinned;   // the topic message that was written in part ...
+  struct sock sock;
+  uint32_t pinned_offset;  // ... up to here in its wire form
   union {
     uint32_t interval_ms;  // heartbeat or keep-alive of the session; from close_sent on:
     uint16_t close_code;   // WebSocket: what the app will be told
   };
-  const struct conn_ops *ops;
-  struct worker *worker;
   union {
     struct http_conn *http;
     struct ws_session ws;
