@@ -83,7 +83,6 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
     case WS_EVENT_MESSAGE:
       // After our close frame the peer's messages are of no interest (RFC 6455 1.4).
       if (conn->close_sent) break;
-      stats_add(&conn->worker->stats->messages_in, 1);
       conn->worker->app->message(conn, result->kind, result->data);
       break;
     case WS_EVENT_PING:
@@ -100,11 +99,9 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
   }
 }
 
-static void on_data(struct conn *conn, char *data, size_t len) {
-  if (conn->early != NULL) {  // its turn comes first
-    buf_append(conn->early, data, len);
-    return;
-  }
+// Feeds the session; returns how many messages there were.
+static unsigned feed(struct conn *conn, char *data, size_t len) {
+  unsigned count = 0;
   size_t at = 0;
   // Until MORE, also without input: that call releases what a message in
   // pieces was collected in.
@@ -113,9 +110,21 @@ static void on_data(struct conn *conn, char *data, size_t len) {
     struct ws_result result = {0};
     enum ws_event event = ws_session_feed(&conn->proto.ws, data + at, len - at, &consumed, &result);
     at += consumed;
+    if (event == WS_EVENT_MESSAGE && !conn->close_sent) count++;
     handle_event(conn, event, &result);
     if (event == WS_EVENT_MORE) break;
   }
+  return count;
+}
+
+static void on_data(struct conn *conn, char *data, size_t len) {
+  if (conn->early != NULL) {  // its turn comes first
+    buf_append(conn->early, data, len);
+    return;
+  }
+  // One atomic operation for all of them.
+  unsigned count = feed(conn, data, len);
+  if (count > 0) stats_add(&conn->worker->stats->messages_in, count);
 }
 
 static void on_go_on(struct conn *conn) {
