@@ -21,15 +21,23 @@ static bool start_character(struct utf8 *s, uint8_t c) {
   return true;
 }
 
+static uint64_t load(const uint8_t *p) {
+  uint64_t word;
+  memcpy(&word, p, sizeof word);
+  return word;
+}
+
+static bool is_ascii(uint64_t word) { return (word & 0x8080808080808080u) == 0; }
+
 bool utf8_feed(struct utf8 *s, struct slice bytes) {
   const uint8_t *p = (const uint8_t *)bytes.ptr;
   const uint8_t *end = p + bytes.len;
   while (p < end) {
     if (s->need == 0) {
       // Eight ASCII bytes at a time: most text is ASCII.
-      uint64_t word;
-      while (end - p >= 8 && (memcpy(&word, p, 8), (word & 0x8080808080808080u) == 0)) p += 8;
-      if (p == end) return true;
+      while (end - p >= 8 && is_ascii(load(p))) p += 8;
+      // The last ones together with some that were looked at already.
+      if (p == end || (end - p < 8 && bytes.len >= 8 && is_ascii(load(end - 8)))) return true;
       uint8_t c = *p++;
       if (c >= 0x80 && !start_character(s, c)) return false;
     } else {

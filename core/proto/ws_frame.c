@@ -83,7 +83,8 @@ void ws_close_write(struct buf *out, int code, struct slice reason) {
 
 void ws_unmask(char *data, size_t len, const uint8_t mask[4], size_t offset) {
   uint8_t turned[8];
-  for (size_t i = 0; i < 8; i++) turned[i] = mask[(offset + i) & 3];
+  for (size_t i = 0; i < 4; i++) turned[i] = mask[(offset + i) & 3];
+  memcpy(turned + 4, turned, 4);
   uint64_t key, word;
   memcpy(&key, turned, 8);
   size_t i = 0;
@@ -92,6 +93,14 @@ void ws_unmask(char *data, size_t len, const uint8_t mask[4], size_t offset) {
     memcpy(&word, data + i, 8);
     word ^= key;
     memcpy(data + i, &word, 8);
+  }
+  if (len - i >= 4) {
+    uint32_t half, half_key;
+    memcpy(&half_key, turned, 4);
+    memcpy(&half, data + i, 4);
+    half ^= half_key;
+    memcpy(data + i, &half, 4);
+    i += 4;
   }
   for (; i < len; i++) data[i] = (char)(data[i] ^ turned[i & 7]);
 }
