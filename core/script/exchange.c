@@ -136,16 +136,12 @@ static int push_box(lua_State *L, struct exchange *exchange, const char *type) {
   return vm_ref(L);
 }
 
-static int start_request(lua_State *L) {
-  struct exchange *exchange = lua_touserdata(L, 1);
-  struct vm *vm = exchange->vm;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, vm->live->dispatch_ref);
+static int push_request(lua_State *L, void *arg) {
+  struct exchange *exchange = arg;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, exchange->vm->live->dispatch_ref);
   exchange->req_ref = push_box(L, exchange, exchange_req_type);
   exchange->res_ref = push_box(L, exchange, exchange_res_type);
-  exchange->task = task_new(vm, &exchange_owner, exchange);
-  lua_xmove(L, exchange->task->co, 3);
-  task_resume(exchange->task, 2);
-  return 0;
+  return 2;
 }
 
 void exchange_on_request(struct http_conn *http) {
@@ -157,16 +153,11 @@ void exchange_on_request(struct http_conn *http) {
   exchange->conn_id = conn_id(http_conn_of(http));
   exchange->number = ++vm->request_count;
   http_set_app(http, exchange);
-  // The exchange may be gone when vm_enter returns; false means that it
-  // could not even start, so that nobody else ends it.
-  if (!vm_enter(vm, start_request, exchange, "request")) {
-    if (exchange->task != NULL) {
-      task_fail(exchange->task, "not enough memory");
-    } else {
-      fail(exchange, NULL);
-      free_when_done(exchange);
-    }
-  }
+  exchange->task = task_new(vm, &exchange_owner, exchange);
+  if (exchange->task != NULL)
+    task_start(exchange->task, push_request, exchange);
+  else
+    fail(exchange, NULL);  // and free it: the request is over
 }
 
 struct wake {

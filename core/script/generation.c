@@ -286,13 +286,10 @@ static void on_step_ended(struct task *task, void *owner, bool ok, const char *e
 
 static const struct task_owner step_owner = {on_step_ended, NULL, true};
 
-static int start_step(lua_State *L) {
-  struct step *step = lua_touserdata(L, 1);
-  struct task *task = task_new(vm_of(L), &step_owner, step);
-  lua_pushcfunction(task->co, run_step);
-  lua_pushlightuserdata(task->co, step->generation);
-  task_resume(task, 1);
-  return 0;
+static int push_step(lua_State *L, void *generation) {
+  lua_pushcfunction(L, run_step);
+  lua_pushlightuserdata(L, generation);
+  return 1;
 }
 
 struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsigned number) {
@@ -309,9 +306,10 @@ enum generation_progress generation_step(struct generation *generation, char **e
   struct vm *vm = generation->vm;
   struct step step = {generation, false, NULL};
   vm->loading = generation;
-  bool entered = vm_enter(vm, start_step, &step, "loading");
+  struct task *task = task_new(vm, &step_owner, &step);
+  if (task != NULL) task_start(task, push_step, generation);
   vm->loading = NULL;
-  if (entered && step.ok) return generation->is_loaded ? GENERATION_READY : GENERATION_MORE;
+  if (step.ok) return generation->is_loaded ? GENERATION_READY : GENERATION_MORE;
   *error = step.error != NULL ? step.error : mem_strdup("not enough memory to load the scripts");
   return GENERATION_FAILED;
 }

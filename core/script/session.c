@@ -204,6 +204,7 @@ static int handler_ref(const struct route *route, enum event_type type) {
 
 // Pushes what the handler gets after the connection; returns how many.
 static int push_arguments(lua_State *L, const struct event *event) {
+  if (event == NULL) return 0;
   switch (event->type) {
     case EVENT_MESSAGE:
       lua_pushlstring(L, event->text.ptr, event->text.len);
@@ -223,33 +224,27 @@ static int push_arguments(lua_State *L, const struct event *event) {
   return 0;
 }
 
-struct start {
+struct call {
   struct session *session;
-  const struct event *event;
+  const struct event *event;  // NULL: none
   int ref;
 };
 
-static int start_handler(lua_State *L) {
-  struct start *start = lua_touserdata(L, 1);
-  struct session *session = start->session;
-  struct task *task = task_new(session->vm, &session_owner, session);
-  session->task = task;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, start->ref);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, session->box_ref);
-  int args = 1 + (start->event != NULL ? push_arguments(L, start->event) : 0);
-  lua_xmove(L, task->co, args + 1);
-  task_resume(task, args);
-  return 0;
+static int push_call(lua_State *L, void *arg) {
+  const struct call *call = arg;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, call->ref);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, call->session->box_ref);
+  return 1 + push_arguments(L, call->event);
 }
 
 static void run_handler(struct session *session, int ref, const struct event *event) {
   if (ref == LUA_NOREF) return;
-  struct start start = {session, event, ref};
-  if (!vm_enter(session->vm, start_handler, &start, session->route->key)) {
-    // Not enough memory even to start: the task, if any, never ran.
-    if (session->task != NULL) task_fail(session->task, "not enough memory");
+  struct call call = {session, event, ref};
+  session->task = task_new(session->vm, &session_owner, session);
+  if (session->task != NULL)
+    task_start(session->task, push_call, &call);
+  else
     end_connection(session, CODE_ERROR, "internal error");
-  }
 }
 
 // Gives waiting events to handlers, one at a time, until one of them waits.

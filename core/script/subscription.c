@@ -35,6 +35,7 @@ struct subscription {
   unsigned budget;      // messages left in this turn
   uint64_t missed;      // since the last message
   bool is_starting;     // its task is being started: it may end at once
+  bool has_begun;       // the handler was called with the last message
   bool is_closed;       // to be freed when the task has ended
 };
 
@@ -137,34 +138,31 @@ static void push_info(lua_State *L, const struct subscription *s, const struct m
   lua_setfield(L, -2, "missed");
 }
 
-struct start {
+struct call {
   struct subscription *subscription;
   const struct message *message;
 };
 
-static int start_task(lua_State *L) {
-  const struct start *start = lua_touserdata(L, 1);
-  struct subscription *s = start->subscription;
-  struct task *task = task_new(s->owner->vm, &subscription_owner, s);
-  s->task = task;
+static int push_call(lua_State *L, void *arg) {
+  const struct call *call = arg;
+  struct subscription *s = call->subscription;
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->fn_ref);
-  vm_push_slice(L, message_topic(start->message));
-  vm_push_slice(L, message_payload(start->message));
-  push_info(L, s, start->message);
+  vm_push_slice(L, message_topic(call->message));
+  vm_push_slice(L, message_payload(call->message));
+  push_info(L, s, call->message);
   s->missed = 0;
-  lua_xmove(L, task->co, 4);
-  task_resume(task, 3);
-  return 0;
+  s->has_begun = true;
+  return 3;
 }
 
 static void run(struct subscription *s, const struct message *m) {
-  struct start start = {s, m};
+  struct call call = {s, m};
   s->is_starting = true;
-  if (!vm_enter(s->owner->vm, start_task, &start, s->pattern)) {
-    // Not enough memory even to start: the message is lost to it, and it is told.
-    if (s->task != NULL) task_fail(s->task, "not enough memory");
-    s->missed++;
-  }
+  s->has_begun = false;
+  s->task = task_new(s->owner->vm, &subscription_owner, s);
+  if (s->task != NULL) task_start(s->task, push_call, &call);
+  // Not enough memory even to start: the message is lost to it, and it is told.
+  if (!s->has_begun) s->missed++;
   s->is_starting = false;
 }
 

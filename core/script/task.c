@@ -18,20 +18,27 @@ static void on_timer(struct wheel_timer *timer) {
   task->on_timeout(task);
 }
 
+static int make_task(lua_State *L) {
+  struct task **made = lua_touserdata(L, 1);
+  lua_State *co = lua_newthread(L);
+  int ref = vm_ref(L);
+  struct task *task = mem_zalloc(sizeof *task);
+  task->vm = vm_of(L);
+  task->co = co;
+  task->co_ref = ref;
+  wheel_timer_init(&task->timer, on_timer);
+  list_init(&task->wait_link);
+  *made = task;
+  return 0;
+}
+
 struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) {
   struct task *task = vm->idle_tasks;
   if (task != NULL) {
     vm->idle_tasks = task->next_idle;
     vm->idle_task_count--;
-  } else {
-    lua_State *co = lua_newthread(vm->L);
-    int ref = vm_ref(vm->L);
-    task = mem_zalloc(sizeof *task);
-    task->vm = vm;
-    task->co = co;
-    task->co_ref = ref;
-    wheel_timer_init(&task->timer, on_timer);
-    list_init(&task->wait_link);
+  } else if (!vm_enter(vm, make_task, &task, "starting a task")) {
+    return NULL;
   }
   task->owner_ops = ops;
   task->owner = owner;
@@ -95,7 +102,7 @@ static void log_failure(struct task *task) {
     task->owner_ops->describe(task->owner, who, sizeof who);
   }
   const char *text = take_traceback(task);
-  if (text == NULL) text = lua_tostring(task->co, -1);
+  if (text == NULL && lua_type(task->co, -1) == LUA_TSTRING) text = lua_tostring(task->co, -1);
   log_error("%s%s%s", text != NULL ? text : "unknown error", who[0] != '\0' ? "\n" : "", who);
   lua_settop(L, top);
   lua_pushnil(L);
@@ -115,17 +122,20 @@ static void reset_coroutine(struct task *task) {
 }
 
 // The error on top of the coroutine's stack, for who reads no log.
+// Not lua_tostring for a number: it may raise, and nothing here is protected.
 static void copy_error(lua_State *co, char *out, size_t size) {
-  const char *message = lua_tostring(co, -1);
-  if (message != NULL)
-    snprintf(out, size, "%s", message);
+  if (lua_type(co, -1) == LUA_TSTRING)
+    snprintf(out, size, "%s", lua_tostring(co, -1));
+  else if (lua_type(co, -1) == LUA_TNUMBER)
+    snprintf(out, size, "%.14g", lua_tonumber(co, -1));
   else
     snprintf(out, size, "(error object is a %s value)", luaL_typename(co, -1));
 }
 
 static void end_task(struct task *task, int status) {
   bool ok = status == LUA_OK;
-  char error[ERROR_BYTES] = "";
+  char error[ERROR_BYTES];
+  error[0] = '\0';
   if (!ok) {
     if (!task->owner_ops->is_quiet) log_failure(task);
     copy_error(task->co, error, sizeof error);
@@ -136,6 +146,14 @@ static void end_task(struct task *task, int status) {
   void *owner = task->owner;
   retire(task, ok);
   if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, ok, error);
+}
+
+static int push_yield_error(lua_State *L) {
+  struct task *task = lua_touserdata(L, 1);
+  lua_settop(task->co, 0);
+  lua_pushliteral(L, "coroutine.yield was called outside a coroutine of the script's own");
+  lua_xmove(L, task->co, 1);
+  return 0;
 }
 
 void task_resume(struct task *task, int args) {
@@ -153,11 +171,30 @@ void task_resume(struct task *task, int args) {
   vm->running = outer;
   if (status == LUA_YIELD) {
     if (task->is_waiting) return;
-    lua_settop(task->co, 0);
-    lua_pushstring(task->co, "coroutine.yield was called outside a coroutine of the script's own");
+    vm_enter(vm, push_yield_error, task, "coroutine.yield");
     status = LUA_ERRRUN;
   }
   end_task(task, status);
+}
+
+static int return_nothing(lua_State *L, int status, lua_KContext ctx) {
+  (void)L, (void)status, (void)ctx;
+  return 0;
+}
+
+// The bottom of every coroutine.
+static int begin(lua_State *L) {
+  struct task *task = vm_of(L)->running;
+  int args = task->push(L, task->push_arg);
+  lua_callk(L, args, 0, 0, return_nothing);
+  return 0;
+}
+
+void task_start(struct task *task, int (*push)(lua_State *L, void *arg), void *arg) {
+  task->push = push;
+  task->push_arg = arg;
+  lua_pushcfunction(task->co, begin);
+  task_resume(task, 0);
 }
 
 // ---- waiting -------------------------------------------------------------

@@ -36,14 +36,20 @@ struct task {
   void (*detach)(struct task *task);  // unhooks it from what it waits for, when killed; may be NULL
   void *waits_for;                    // for on_timeout and detach
   struct list wait_link;              // among those that wait for the same
-  bool is_waiting;                    // in task_wait
-  bool is_background;                 // begun by what loading started: ends with its generation
+  int (*push)(lua_State *L, void *arg);  // see task_start
+  void *push_arg;
+  bool is_waiting;     // in task_wait
+  bool is_background;  // begun by what loading started: ends with its generation
 };
 
-// Takes a task from the pool for `owner`. Push the function and its arguments
-// on task->co, then task_resume(task, nargs). Raises when memory is short
-// (call it inside vm_enter or a task).
+// Takes a task from the pool for `owner`; task_start begins it. NULL (and a line
+// in the log) when memory is too short even for that.
 struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner);
+
+// Begins the task. push(L, arg) is called first thing inside it, so protected
+// like the rest: it pushes a function and its arguments and returns how many
+// arguments; what it raises is the task's failure. Then as task_resume.
+void task_start(struct task *task, int (*push)(lua_State *L, void *arg), void *arg);
 
 // Runs the task until it waits or ends, with `args` values on top of its
 // stack. When it ends, owner_ops->ended is called and the task goes back to

@@ -20,7 +20,6 @@ struct timer {
   int call_ref;  // table {fn, args...}
   int box_ref;   // the Lua object, kept while the timer lives
   struct timer **box;
-  struct task *task;  // that of the running turn
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
@@ -61,20 +60,13 @@ static void describe(void *owner, char *out, size_t size) {
 
 static const struct task_owner timer_owner = {on_task_ended, describe, false};
 
-static int start_task(lua_State *L) {
-  struct timer *timer = lua_touserdata(L, 1);
-  struct task *task = task_new(timer->vm, &timer_owner, timer);
-  timer->task = task;
-  task->is_background = timer->is_background;
-  timer->is_running = true;
-  luaL_checkstack(task->co, timer->args + 4, NULL);
+static int push_call(lua_State *L, void *arg) {
+  struct timer *timer = arg;
+  luaL_checkstack(L, timer->args + 4, NULL);
   lua_rawgeti(L, LUA_REGISTRYINDEX, timer->call_ref);
-  for (int i = 1; i <= timer->args + 1; i++) {
-    lua_rawgeti(L, -1, i);
-    lua_xmove(L, task->co, 1);
-  }
-  task_resume(task, timer->args);
-  return 0;
+  int call = lua_gettop(L);
+  for (int i = 1; i <= timer->args + 1; i++) lua_rawgeti(L, call, i);
+  return timer->args;
 }
 
 static void on_due(struct wheel_timer *wheel) {
@@ -89,14 +81,14 @@ static void on_due(struct wheel_timer *wheel) {
     wheel_set(&vm->worker->wheel, &timer->wheel, timer->due_ms);
     if (timer->is_running) return;
   }
-  timer->task = NULL;
-  if (vm_enter(vm, start_task, timer, "timer")) return;
-  // Not enough memory to start: this turn is lost.
   timer->is_running = true;
-  if (timer->task != NULL)
-    task_fail(timer->task, "not enough memory");
-  else
+  struct task *task = task_new(vm, &timer_owner, timer);
+  if (task == NULL) {  // not enough memory to start: this turn is lost
     on_task_ended(NULL, timer, false, "");
+    return;
+  }
+  task->is_background = timer->is_background;
+  task_start(task, push_call, timer);
 }
 
 static void timer_start(struct timer *timer) {
