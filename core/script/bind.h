@@ -10,6 +10,7 @@
 #include "base/message.h"
 #include "base/slice.h"
 #include "hub/hub.h"
+#include "script/vm.h"
 
 // Opens everything in a new state: the module "tidegate.core", the metatables
 // of request, response, WebSocket, stream and timer, and the changes to the
@@ -72,6 +73,6 @@ void *bind_push_owned(lua_State *L, size_t bytes, void (*release)(void *memory))
 void bind_release(lua_State *L, int index);
 
 // The metatable of sessions: methods of `methods` and of bind_session.c.
-void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods);
+void bind_new_session_type(lua_State *L, enum vm_type type, const luaL_Reg *methods);
 
 #endif

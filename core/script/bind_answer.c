@@ -64,7 +64,7 @@ static struct slice take_body(lua_State *L, struct exchange *exchange, int index
 
 // core.respond(req, res, ...): sends what the values mean (lua/README.md)
 static int respond(lua_State *L) {
-  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   lua_settop(L, 5);
   if (exchange == NULL || exchange->http == NULL) return 0;
   if (http_is_started(exchange->http)) {
@@ -107,7 +107,7 @@ static int respond(lua_State *L) {
 
 // core.set_route(req, key): names the route for the log
 static int set_route(lua_State *L) {
-  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   if (exchange != NULL)
     snprintf(exchange->route, sizeof exchange->route, "%s", luaL_checkstring(L, 2));
   return 0;
@@ -115,7 +115,7 @@ static int set_route(lua_State *L) {
 
 // core.ws_check(req) -> nil | status, message, headers
 static int ws_check(lua_State *L) {
-  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   if (exchange == NULL || exchange->http == NULL) return 0;
   struct ws_handshake handshake = ws_handshake_check(http_request(exchange->http));
   if (handshake.status == 101) return 0;
@@ -179,7 +179,7 @@ struct acceptance {
 // The common part of accept_ws and accept_sse: arguments (req, route_key,
 // data, protocol | nil, headers | nil).
 static struct acceptance check_accept(lua_State *L) {
-  struct acceptance a = {exchange_check(L, 1, exchange_req_type), NULL};
+  struct acceptance a = {exchange_check(L, 1, VM_REQ), NULL};
   // By key: the generation may have changed while the request waited.
   a.route = generation_find_route(vm_of(L)->live, luaL_checkstring(L, 2));
   lua_settop(L, 5);

@@ -47,10 +47,7 @@ enum hub_since bind_check_since(lua_State *L, int index, const char *what, struc
 }
 
 void bind_push_kind(lua_State *L, enum message_kind kind) {
-  if (kind == MESSAGE_TEXT)
-    lua_pushliteral(L, "text");
-  else
-    lua_pushliteral(L, "binary");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->kind_refs[kind]);
 }
 
 int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
@@ -164,7 +161,15 @@ static int open_core(lua_State *L) {
   return 1;
 }
 
+static void keep_kinds(lua_State *L) {
+  lua_pushliteral(L, "text");
+  vm_of(L)->kind_refs[MESSAGE_TEXT] = vm_ref(L);
+  lua_pushliteral(L, "binary");
+  vm_of(L)->kind_refs[MESSAGE_BINARY] = vm_ref(L);
+}
+
 void bind_open(lua_State *L) {
+  keep_kinds(L);
   timer_open(L);
   patch_standard_library(L);
   luaL_requiref(L, "tidegate.core", open_core, 0);

@@ -26,11 +26,9 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   fields.key = vm_opt_field_slice(L, index, "key", "publish");
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
-    bool is_session = luaL_testudata(L, -1, session_ws_type) != NULL ||
-                      luaL_testudata(L, -1, session_stream_type) != NULL;
-    if (!is_session)
+    struct session_box *box = session_test(L, -1);
+    if (box == NULL)
       luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
-    struct session_box *box = lua_touserdata(L, -1);
     if (box->session != NULL) fields.except = box->session->id;
   }
   lua_getfield(L, index, "kind");

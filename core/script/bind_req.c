@@ -145,7 +145,7 @@ static const struct field {
 // req.x: a method, then what was set or read before, then a field of the head.
 // Upvalues: the methods, and the field readers by name.
 static int req_index(lua_State *L) {
-  struct exchange_box *box = luaL_checkudata(L, 1, exchange_req_type);
+  struct exchange_box *box = vm_check_type(L, 1, VM_REQ);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   bool has_cache = lua_getiuservalue(L, 1, 1) == LUA_TTABLE;
@@ -176,7 +176,7 @@ static int req_index(lua_State *L) {
 
 // req.x = value: scripts keep what they like on a request.
 static int req_newindex(lua_State *L) {
-  luaL_checkudata(L, 1, exchange_req_type);
+  vm_check_type(L, 1, VM_REQ);
   lua_settop(L, 3);
   if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
     lua_createtable(L, 0, 4);
@@ -197,7 +197,7 @@ static void detach_body(struct task *task) {
 
 // Pushes the body and goes on with `then`, now or when it is complete.
 static int with_body(lua_State *L, lua_KFunction then) {
-  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   lua_settop(L, 1);
   if (exchange == NULL || exchange->http == NULL) {
     vm_fail(L, "closed", "closed");
@@ -241,7 +241,7 @@ static int return_form(lua_State *L, int status, lua_KContext ctx) {
 
 // req:form() -> table | nil, message, code: application/x-www-form-urlencoded
 static int req_form(lua_State *L) {
-  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   if (exchange != NULL && exchange->http != NULL) {
     struct slice type = http_request_header(http_request(exchange->http), "content-type");
     struct slice form = slice_str("application/x-www-form-urlencoded");
@@ -256,7 +256,7 @@ static int req_form(lua_State *L) {
 
 // req:bearer() -> the token of "Authorization: Bearer <token>" | nil
 static int req_bearer(lua_State *L) {
-  struct exchange *exchange = exchange_check(L, 1, exchange_req_type);
+  struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   if (exchange == NULL || exchange->http == NULL) return 0;
   struct slice value = http_request_header(http_request(exchange->http), "authorization");
   if (value.len < 8 || !slice_equal_nocase(slice_of(value.ptr, 7), slice_str("bearer "))) return 0;
@@ -270,7 +270,7 @@ static const luaL_Reg req_methods[] = {
 };
 
 void bind_open_req(lua_State *L) {
-  luaL_newmetatable(L, exchange_req_type);
+  vm_new_type(L, VM_REQ);
   luaL_newlib(L, req_methods);
   lua_newtable(L);
   for (const struct field *field = req_fields; field->name != NULL; field++) {

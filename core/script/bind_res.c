@@ -10,7 +10,7 @@
 
 enum { MAX_AGE_S = INT32_MAX };  // 68 years; browsers keep a cookie for 400 days at most
 
-static struct exchange *check_res(lua_State *L) { return exchange_check(L, 1, exchange_res_type); }
+static struct exchange *check_res(lua_State *L) { return exchange_check(L, 1, VM_RES); }
 
 // res:status(n) -> res
 static int res_status(lua_State *L) {
@@ -120,7 +120,7 @@ static const luaL_Reg res_methods[] = {
 };
 
 static int res_index(lua_State *L) {
-  struct exchange_box *box = luaL_checkudata(L, 1, exchange_res_type);
+  struct exchange_box *box = vm_check_type(L, 1, VM_RES);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "started") == 0) {
@@ -132,7 +132,7 @@ static int res_index(lua_State *L) {
 }
 
 void bind_open_res(lua_State *L) {
-  luaL_newmetatable(L, exchange_res_type);
+  vm_new_type(L, VM_RES);
   luaL_newlib(L, res_methods);
   lua_pushcclosure(L, res_index, 1);
   lua_setfield(L, -2, "__index");

@@ -65,7 +65,7 @@ static int session_newindex(lua_State *L) {
 
 static int session_tostring(lua_State *L) {
   struct session_box *box = session_check(L, 1);
-  const char *kind = luaL_testudata(L, 1, session_ws_type) != NULL ? "ws" : "stream";
+  const char *kind = vm_test_type(L, 1, VM_WS) != NULL ? "ws" : "stream";
   if (box->session == NULL)
     lua_pushfstring(L, "%s (closed)", kind);
   else
@@ -128,7 +128,7 @@ static struct hub_join_options check_join_options(lua_State *L, int index) {
   return options;
 }
 
-static bool is_stream(lua_State *L) { return luaL_testudata(L, 1, session_stream_type) != NULL; }
+static bool is_stream(lua_State *L) { return vm_test_type(L, 1, VM_STREAM) != NULL; }
 
 // A stream resumes by itself: what the client saw last counts, unless the script
 // gave an id. Leaves the text on the stack.
@@ -236,8 +236,8 @@ static const luaL_Reg shared_methods[] = {
     {"buffered", session_buffered}, {"drain", session_drain}, {NULL, NULL},
 };
 
-void bind_new_session_type(lua_State *L, const char *name, const luaL_Reg *methods) {
-  luaL_newmetatable(L, name);
+void bind_new_session_type(lua_State *L, enum vm_type type, const luaL_Reg *methods) {
+  vm_new_type(L, type);
   luaL_newlib(L, shared_methods);
   luaL_setfuncs(L, methods, 0);
   lua_pushcclosure(L, session_index, 1);

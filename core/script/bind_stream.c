@@ -9,7 +9,7 @@
 #include "script/vm.h"
 
 static struct session *check_stream(lua_State *L) {
-  struct session_box *box = luaL_checkudata(L, 1, session_stream_type);
+  struct session_box *box = vm_check_type(L, 1, VM_STREAM);
   return box->session;
 }
 
@@ -66,4 +66,4 @@ static int stream_close(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"send", stream_send}, {"close", stream_close}, {NULL, NULL}};
 
-void bind_open_stream(lua_State *L) { bind_new_session_type(L, session_stream_type, methods); }
+void bind_open_stream(lua_State *L) { bind_new_session_type(L, VM_STREAM, methods); }

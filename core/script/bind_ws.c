@@ -25,7 +25,7 @@ static int push_status(lua_State *L, enum session_status status) {
   return 0;
 }
 
-static struct session_box *check_ws(lua_State *L) { return luaL_checkudata(L, 1, session_ws_type); }
+static struct session_box *check_ws(lua_State *L) { return vm_check_type(L, 1, VM_WS); }
 
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {
@@ -79,4 +79,4 @@ static const luaL_Reg methods[] = {
     {"ping", ws_ping_method}, {"close", ws_close_method}, {NULL, NULL},
 };
 
-void bind_open_ws(lua_State *L) { bind_new_session_type(L, session_ws_type, methods); }
+void bind_open_ws(lua_State *L) { bind_new_session_type(L, VM_WS, methods); }

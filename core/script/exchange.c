@@ -14,9 +14,6 @@
 #include "script/generation.h"
 #include "script/task.h"
 
-const char exchange_req_type[] = "tidegate.req";
-const char exchange_res_type[] = "tidegate.res";
-
 // ---- headers -------------------------------------------------------------
 
 static void free_field(struct http_field *field) {
@@ -121,17 +118,17 @@ void exchange_release_task(struct exchange *exchange) {
   free_when_done(exchange);
 }
 
-struct exchange *exchange_check(lua_State *L, int arg, const char *type) {
-  struct exchange_box *box = luaL_checkudata(L, arg, type);
+struct exchange *exchange_check(lua_State *L, int arg, enum vm_type type) {
+  struct exchange_box *box = vm_check_type(L, arg, type);
   return box->exchange;
 }
 
 // ---- events --------------------------------------------------------------
 
-static int push_box(lua_State *L, struct exchange *exchange, const char *type) {
+static int push_box(lua_State *L, struct exchange *exchange, enum vm_type type) {
   struct exchange_box *box = lua_newuserdatauv(L, sizeof *box, 1);
   box->exchange = exchange;
-  luaL_setmetatable(L, type);
+  vm_set_type(L, type);
   lua_pushvalue(L, -1);
   return vm_ref(L);
 }
@@ -139,8 +136,8 @@ static int push_box(lua_State *L, struct exchange *exchange, const char *type) {
 static int push_request(lua_State *L, void *arg) {
   struct exchange *exchange = arg;
   lua_rawgeti(L, LUA_REGISTRYINDEX, exchange->vm->live->dispatch_ref);
-  exchange->req_ref = push_box(L, exchange, exchange_req_type);
-  exchange->res_ref = push_box(L, exchange, exchange_res_type);
+  exchange->req_ref = push_box(L, exchange, VM_REQ);
+  exchange->res_ref = push_box(L, exchange, VM_RES);
   return 2;
 }
 

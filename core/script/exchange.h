@@ -34,17 +34,14 @@ struct exchange_box {
   struct exchange *exchange;
 };
 
-extern const char exchange_req_type[];  // metatable names
-extern const char exchange_res_type[];
-
 // Events, from the server.
 void exchange_on_request(struct http_conn *http);
 void exchange_on_body(struct http_conn *http);
 void exchange_on_drained(struct http_conn *http);
 void exchange_on_closed(struct http_conn *http);
 
-// The exchange of the box at `arg` (of type req or res), NULL when it is freed.
-struct exchange *exchange_check(lua_State *L, int arg, const char *type);
+// The exchange of the box at `arg` (VM_REQ or VM_RES), NULL when it is freed.
+struct exchange *exchange_check(lua_State *L, int arg, enum vm_type type);
 
 // Sets (replaces) or adds a response header. False: not valid in HTTP.
 bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,

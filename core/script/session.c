@@ -15,9 +15,6 @@
 #include "script/session_wait.h"
 #include "script/task.h"
 
-const char session_ws_type[] = "tidegate.ws";
-const char session_stream_type[] = "tidegate.stream";
-
 enum {
   QUEUE_BYTES = 65536,  // of waiting messages; beyond, the socket is not read
   EVENT_OVERHEAD = 64,  // counted per message, so that empty ones are bounded too
@@ -146,7 +143,7 @@ int session_push_box(lua_State *L, const struct route *route, int context) {
   context = lua_absindex(L, context);
   struct session_box *box = lua_newuserdatauv(L, sizeof *box, 1);
   box->session = NULL;
-  luaL_setmetatable(L, route->is_ws ? session_ws_type : session_stream_type);
+  vm_set_type(L, route->is_ws ? VM_WS : VM_STREAM);
   lua_pushvalue(L, context);
   lua_setiuservalue(L, -2, 1);
   lua_pushvalue(L, -1);
@@ -174,9 +171,13 @@ void session_start(lua_State *L, struct conn *conn, const struct route *route, i
   session->task->owner = session;
 }
 
+struct session_box *session_test(lua_State *L, int arg) {
+  struct session_box *box = vm_test_type(L, arg, VM_WS);
+  return box != NULL ? box : vm_test_type(L, arg, VM_STREAM);
+}
+
 struct session_box *session_check(lua_State *L, int arg) {
-  struct session_box *box = luaL_testudata(L, arg, session_ws_type);
-  if (box == NULL) box = luaL_testudata(L, arg, session_stream_type);
+  struct session_box *box = session_test(L, arg);
   if (box == NULL) luaL_typeerror(L, arg, "ws or stream");
   return box;
 }

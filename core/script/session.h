@@ -44,7 +44,9 @@ struct session_box {
   struct session *session;
 };
 
-// The box at index `arg`, of a WebSocket or a stream; raises otherwise.
+// The box at index `arg`, of a WebSocket or a stream; NULL otherwise.
+struct session_box *session_test(lua_State *L, int arg);
+// The same, but raises otherwise.
 struct session_box *session_check(lua_State *L, int arg);
 // The open connection of the box at `arg`, or NULL: fail with "closed".
 struct conn *session_check_conn(lua_State *L, int arg);
@@ -75,8 +77,5 @@ bool session_take_message(lua_State *L, struct session *session);
 
 // Frees what is left when the VM ends.
 void session_free_all(struct vm *vm);
-
-extern const char session_ws_type[];  // metatable names
-extern const char session_stream_type[];
 
 #endif

@@ -106,6 +106,36 @@ int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
 
 void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }
 
+static const char *const type_names[] = {"tidegate.req", "tidegate.res", "tidegate.ws",
+                                         "tidegate.stream"};
+
+void vm_new_type(lua_State *L, enum vm_type type) {
+  struct vm *vm = vm_of(L);
+  luaL_newmetatable(L, type_names[type]);
+  vm->types[type].metatable = lua_topointer(L, -1);
+  lua_pushvalue(L, -1);
+  vm->types[type].ref = vm_ref(L);
+}
+
+void vm_set_type(lua_State *L, enum vm_type type) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->types[type].ref);
+  lua_setmetatable(L, -2);
+}
+
+void *vm_test_type(lua_State *L, int arg, enum vm_type type) {
+  void *object = lua_touserdata(L, arg);
+  if (object == NULL || !lua_getmetatable(L, arg)) return NULL;
+  const void *metatable = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return metatable == vm_of(L)->types[type].metatable ? object : NULL;
+}
+
+void *vm_check_type(lua_State *L, int arg, enum vm_type type) {
+  void *object = vm_test_type(L, arg, type);
+  if (object == NULL) luaL_typeerror(L, arg, type_names[type]);
+  return object;
+}
+
 int vm_fail(lua_State *L, const char *message, const char *code) {
   lua_pushnil(L);
   lua_pushstring(L, message);

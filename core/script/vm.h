@@ -3,7 +3,7 @@
 // the worker's thread.
 //
 // Lua is entered in two ways only: vm_enter (a protected C function, for
-// building values and starting tasks) and task_resume (task.c). So neither a
+// building values) and task_start/task_resume (task.c). So neither a
 // script nor a lack of memory can unwind into C that does not expect it.
 #ifndef TIDEGATE_SCRIPT_VM_H
 #define TIDEGATE_SCRIPT_VM_H
@@ -20,6 +20,9 @@ struct bundle;
 struct generation;
 struct task;
 struct worker;
+
+// The objects that scripts hold, each with its metatable.
+enum vm_type { VM_REQ, VM_RES, VM_WS, VM_STREAM, VM_TYPES };
 
 struct vm {
   lua_State *L;
@@ -40,6 +43,12 @@ struct vm {
   // Odd while Lua runs, changes with each entry: what the watchdog looks at,
   // and the entry it found to run for too long.
   atomic_ulong entry_serial, overdue_serial;
+  // Metatables by type: to compare a pointer costs a tenth of luaL_checkudata.
+  struct {
+    const void *metatable;
+    int ref;
+  } types[VM_TYPES];
+  int kind_refs[2];  // "text" and "binary", by enum message_kind
 };
 
 struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes);
@@ -56,6 +65,14 @@ bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what);
 // Anchors the value on top of L's stack in the registry / releases it.
 int vm_ref(lua_State *L);
 void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
+
+// Pushes the new metatable of a type, anchored.
+void vm_new_type(lua_State *L, enum vm_type type);
+// Gives the userdata on top of the stack its type.
+void vm_set_type(lua_State *L, enum vm_type type);
+// The userdata at `arg` if it is of that type, else NULL.
+void *vm_test_type(lua_State *L, int arg, enum vm_type type);
+void *vm_check_type(lua_State *L, int arg, enum vm_type type);  // raises instead
 
 // Pushes nil, message, code: how bindings tell failures. Returns 3.
 int vm_fail(lua_State *L, const char *message, const char *code);
