@@ -43,6 +43,9 @@ int bind_decode_json(lua_State *L, int index);
 // Pushes the table of "a=1&b=2"; of a repeated name the first value counts.
 void bind_push_pairs(lua_State *L, struct slice text);
 
+// Pushes the `params` of the request at index 1: nil when nobody has set or read them.
+void bind_push_params(lua_State *L);
+
 // A payload argument: a string as it is, a table as JSON (pushed on the stack
 // to keep it alive, in place of the argument). Raises for other types and for
 // tables that have no JSON form, naming `what`: "send: data".

@@ -152,23 +152,36 @@ static bool push_last_event_id(lua_State *L, const struct http_request *request)
   return false;
 }
 
-// Pushes what the session's object keeps of the request at index 1.
-static void push_context(lua_State *L, struct exchange *exchange, int data, int protocol) {
-  lua_createtable(L, 0, 4);
+// Pushes the table of what the session keeps of the request at index 1, or
+// nothing when that is nothing. Returns its index, or 0.
+static int push_fields(lua_State *L, struct exchange *exchange, int data, int protocol) {
+  int base = lua_gettop(L);
+  int count = 0;
+  const struct http_request *request = http_request(exchange->http);
+  const char *names[5];
   lua_pushvalue(L, data);
-  lua_setfield(L, -2, "data");
-  lua_getfield(L, 1, "params");
-  lua_setfield(L, -2, "params");
-  struct slice query = http_request(exchange->http)->query;
-  if (query.len > 0) {
-    vm_push_slice(L, query);
-    lua_setfield(L, -2, "raw_query");
+  names[count++] = "data";
+  bind_push_params(L);
+  names[count++] = "params";
+  if (request->query.len > 0) {
+    vm_push_slice(L, request->query);
+    names[count++] = "raw_query";
   }
-  if (push_last_event_id(L, http_request(exchange->http))) lua_setfield(L, -2, "last_event_id");
-  if (protocol != 0 && !lua_isnil(L, protocol)) {
+  if (push_last_event_id(L, request)) names[count++] = "last_event_id";
+  if (protocol != 0) {
     lua_pushvalue(L, protocol);
-    lua_setfield(L, -2, "protocol");
+    names[count++] = "protocol";
   }
+  int present = 0;
+  for (int i = 1; i <= count; i++) present += !lua_isnil(L, base + i);
+  if (present == 0) return 0;
+  lua_createtable(L, 0, present);
+  for (int i = 1; i <= count; i++) {
+    if (lua_isnil(L, base + i)) continue;
+    lua_pushvalue(L, base + i);
+    lua_setfield(L, -2, names[i - 1]);
+  }
+  return lua_gettop(L);
 }
 
 struct acceptance {
@@ -177,7 +190,7 @@ struct acceptance {
 };
 
 // The common part of accept_ws and accept_sse: arguments (req, route_key,
-// data, protocol | nil, headers | nil).
+// data | nil, protocol | nil, headers | nil).
 static struct acceptance check_accept(lua_State *L) {
   struct acceptance a = {exchange_check(L, 1, VM_REQ), NULL};
   // By key: the generation may have changed while the request waited.
@@ -190,12 +203,12 @@ static struct acceptance check_accept(lua_State *L) {
 }
 
 static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn,
-                         enum http_send_status sent, int box_ref) {
+                         enum http_send_status sent, struct session *session) {
   if (sent != HTTP_SENT) {
-    vm_unref(vm_of(L), box_ref);
+    session_abandon(vm_of(L), session);
     return vm_fail(L, "the response has started already", "started");
   }
-  session_start(L, conn, a->route, box_ref);
+  session_start(vm_of(L), session, conn);
   exchange_release_task(a->exchange);
   return 1;
 }
@@ -210,12 +223,11 @@ static int accept_ws(lua_State *L) {
                                .max_message = (uint32_t)a.route->max_message_bytes,
                                .has_envelope = a.route->has_envelope};
   if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
-  push_context(L, a.exchange, 3, 4);
-  int box_ref = session_push_box(L, a.route, 6);
+  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, 3, 4));
   struct conn *conn = NULL;
   enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options,
                                          a.exchange->fields, a.exchange->field_count, &conn);
-  return finish_accept(L, &a, conn, sent, box_ref);
+  return finish_accept(L, &a, conn, sent, session);
 }
 
 // core.accept_sse(req, route_key, data, headers) -> stream | nil, message, code
@@ -226,12 +238,11 @@ static int accept_sse(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
   struct sse_options options = {.keepalive_ms = a.route->keepalive_ms};
-  push_context(L, a.exchange, 3, 0);
-  int box_ref = session_push_box(L, a.route, 6);
+  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, 3, 0));
   struct conn *conn = NULL;
   enum http_send_status sent =
       sse_accept(a.exchange->http, &options, a.exchange->fields, a.exchange->field_count, &conn);
-  return finish_accept(L, &a, conn, sent, box_ref);
+  return finish_accept(L, &a, conn, sent, session);
 }
 
 static const luaL_Reg functions[] = {

@@ -26,10 +26,10 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   fields.key = vm_opt_field_slice(L, index, "key", "publish");
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
-    struct session_box *box = session_test(L, -1);
-    if (box == NULL)
+    struct session *session = session_test(L, -1);
+    if (session == NULL)
       luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
-    if (box->session != NULL) fields.except = box->session->id;
+    if (!session->is_over) fields.except = session->id;
   }
   lua_getfield(L, index, "kind");
   fields.kind = bind_check_kind(L, -1, "publish");

@@ -125,6 +125,13 @@ static void push_params(lua_State *L, struct exchange *x) {
   lua_newtable(L);
 }
 
+void bind_push_params(lua_State *L) {
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) return;  // nil, or none at all
+  lua_pushliteral(L, "params");
+  lua_rawget(L, -2);
+  lua_replace(L, -2);
+}
+
 static const struct field {
   const char *name;
   void (*push)(lua_State *L, struct exchange *exchange);
@@ -155,12 +162,10 @@ static int req_index(lua_State *L) {
   }
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL || box->exchange == NULL ||
-      box->exchange->http == NULL) {
-    lua_pushnil(L);
-    return 1;
-  }
+  if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL) return 1;
   const struct field *field = lua_touserdata(L, -1);
+  bool is_here = box->exchange != NULL && box->exchange->http != NULL;
+  if (!is_here && field->push != push_params) return 0;  // which needs no request
   field->push(L, box->exchange);
   if (!has_cache) {
     lua_createtable(L, 0, 4);

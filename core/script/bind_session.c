@@ -14,29 +14,37 @@
 
 // ---- fields --------------------------------------------------------------
 
-// Fields that are made when first asked for, and then kept in the context
-// table on top of the stack (index 3).
+// Pushes the session's table of fields, made when it has none yet.
+static void push_fields(lua_State *L) {
+  if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, 1);
+}
+
+// Fields that are made when first asked for, and then kept.
 static void push_made_field(lua_State *L, struct session *session, const char *name) {
   if (strcmp(name, "query") == 0) {
-    lua_getfield(L, 3, "raw_query");
-    if (lua_isnil(L, -1))
+    push_fields(L);
+    if (lua_getfield(L, -1, "raw_query") == LUA_TNIL)
       lua_newtable(L);
     else
       bind_push_pairs(L, vm_check_slice(L, -1));
   } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
     lua_newtable(L);
-  } else if (strcmp(name, "peer") == 0 && session != NULL && session->conn != NULL) {
+  } else if (strcmp(name, "peer") == 0 && session->conn != NULL) {
     char peer[64];
     conn_peer(session->conn, peer, sizeof peer);
     lua_pushstring(L, peer);
-  } else if (strcmp(name, "id") == 0 && session != NULL) {
-    lua_pushinteger(L, (lua_Integer)session->id);
   } else {
     lua_pushnil(L);
     return;
   }
-  lua_pushvalue(L, -1);
-  lua_setfield(L, 3, name);
+  push_fields(L);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
 }
 
 // conn.x: a method (upvalue 1), then a field.
@@ -44,12 +52,18 @@ static int session_index(lua_State *L) {
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-  struct session_box *box = session_check(L, 1);
+  struct session *session = session_check(L, 1);
+  if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL) return 1;
+  }
   lua_settop(L, 2);
-  lua_getiuservalue(L, 1, 1);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, 3) != LUA_TNIL) return 1;
-  if (lua_type(L, 2) == LUA_TSTRING) push_made_field(L, box->session, lua_tostring(L, 2));
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  const char *name = lua_tostring(L, 2);
+  if (strcmp(name, "id") == 0)
+    lua_pushinteger(L, (lua_Integer)session->id);
+  else
+    push_made_field(L, session, name);
   return 1;
 }
 
@@ -57,19 +71,19 @@ static int session_index(lua_State *L) {
 static int session_newindex(lua_State *L) {
   session_check(L, 1);
   lua_settop(L, 3);
-  lua_getiuservalue(L, 1, 1);
+  push_fields(L);
   lua_insert(L, 2);
   lua_rawset(L, 2);
   return 0;
 }
 
 static int session_tostring(lua_State *L) {
-  struct session_box *box = session_check(L, 1);
-  const char *kind = vm_test_type(L, 1, VM_WS) != NULL ? "ws" : "stream";
-  if (box->session == NULL)
+  struct session *session = session_check(L, 1);
+  const char *kind = session->is_ws ? "ws" : "stream";
+  if (session->is_over)
     lua_pushfstring(L, "%s (closed)", kind);
   else
-    lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)box->session->id);
+    lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)session->id);
   return 1;
 }
 
@@ -134,7 +148,7 @@ static bool is_stream(lua_State *L) { return vm_test_type(L, 1, VM_STREAM) != NU
 // gave an id. Leaves the text on the stack.
 static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
   if (options->since == HUB_SINCE_ID || !is_stream(L)) return;
-  lua_getiuservalue(L, 1, 1);
+  push_fields(L);
   if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
   struct slice id = vm_check_slice(L, -1);
   // Once a topic: after leaving it, joining again must not replay it again.
@@ -227,8 +241,8 @@ static int session_buffered(lua_State *L) {
 // conn:drain([seconds]) -> true | nil, "closed" | "timeout", code: waits until
 // no direct sends wait for the socket
 static int session_drain(lua_State *L) {
-  struct session_box *box = session_check(L, 1);
-  return session_wait_drained(L, box->session, session_opt_seconds(L, 2));
+  struct session *session = session_check(L, 1);
+  return session_wait_drained(L, session, session_opt_seconds(L, 2));
 }
 
 static const luaL_Reg shared_methods[] = {

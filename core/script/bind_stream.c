@@ -8,10 +8,7 @@
 #include "script/session.h"
 #include "script/vm.h"
 
-static struct session *check_stream(lua_State *L) {
-  struct session_box *box = vm_check_type(L, 1, VM_STREAM);
-  return box->session;
-}
+static struct session *check_stream(lua_State *L) { return vm_check_type(L, 1, VM_STREAM); }
 
 // The table form of an event. `data` may be any value: a string or number as
 // it is, a table as JSON.
@@ -39,7 +36,7 @@ static int stream_send(lua_State *L) {
     event = check_event(L, 2);
   else
     event.data = bind_check_payload(L, 2, "send: event");
-  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   const char *wrong = NULL;
   switch (sse_send(session->conn, &event, &wrong)) {
     case SESSION_OK:
@@ -58,7 +55,7 @@ static int stream_send(lua_State *L) {
 // stream:close() -> true | nil, "closed", "closed": ends the stream when all is sent
 static int stream_close(lua_State *L) {
   struct session *session = check_stream(L);
-  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   if (sse_close(session->conn) != SESSION_OK) return vm_fail(L, "closed", "closed");
   lua_pushboolean(L, 1);
   return 1;

@@ -25,15 +25,14 @@ static int push_status(lua_State *L, enum session_status status) {
   return 0;
 }
 
-static struct session_box *check_ws(lua_State *L) { return vm_check_type(L, 1, VM_WS); }
+static struct session *check_ws(lua_State *L) { return vm_check_type(L, 1, VM_WS); }
 
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {
-  struct session_box *box = check_ws(L);
+  struct session *session = check_ws(L);
   struct slice data = bind_check_payload(L, 2, "send: data");
   enum message_kind kind = bind_check_kind(L, 3, "send");
-  struct session *session = box->session;
-  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   enum session_status status = ws_send(session->conn, kind, data);
   if (status == SESSION_FULL) session_on_full(session);
   return push_status(L, status);
@@ -41,11 +40,11 @@ static int ws_send_method(lua_State *L) {
 
 // ws:recv([seconds]) -> data, kind | nil, "closed" | "timeout", code
 static int ws_recv(lua_State *L) {
-  struct session_box *box = check_ws(L);
-  return session_wait_message(L, box->session, session_opt_seconds(L, 2));
+  struct session *session = check_ws(L);
+  return session_wait_message(L, session, session_opt_seconds(L, 2));
 }
 
-static int next_message(lua_State *L) { return session_wait_message(L, check_ws(L)->session, -1); }
+static int next_message(lua_State *L) { return session_wait_message(L, check_ws(L), -1); }
 
 // for data, kind in ws:messages() do ... end: until the connection closes
 static int ws_messages(lua_State *L) {
@@ -57,21 +56,21 @@ static int ws_messages(lua_State *L) {
 
 // ws:ping([data]) -> true | nil, message, code
 static int ws_ping_method(lua_State *L) {
-  struct session_box *box = check_ws(L);
+  struct session *session = check_ws(L);
   struct slice data = lua_isnoneornil(L, 2) ? (struct slice){0} : vm_check_slice(L, 2);
-  if (box->session == NULL || box->session->conn == NULL) return vm_fail(L, "closed", "closed");
-  return push_status(L, ws_ping(box->session->conn, data));
+  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
+  return push_status(L, ws_ping(session->conn, data));
 }
 
 // ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
 static int ws_close_method(lua_State *L) {
-  struct session_box *box = check_ws(L);
+  struct session *session = check_ws(L);
   lua_Integer code = luaL_optinteger(L, 2, 1000);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : vm_check_slice(L, 3);
-  if (box->session == NULL || box->session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   if (code < 1000 || code > 4999)
     return vm_fail(L, "a close code must be one that may be sent", "invalid");
-  return push_status(L, ws_close(box->session->conn, (int)code, reason));
+  return push_status(L, ws_close(session->conn, (int)code, reason));
 }
 
 static const luaL_Reg methods[] = {

@@ -89,7 +89,9 @@ static void fail(struct exchange *exchange, const char *error) {
   http_respond(http, 500, &type, 1, text);
 }
 
-static void on_task_ended(struct task *task, void *owner, bool ok, const char *error) {
+static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
+  (void)vm;
   struct exchange *exchange = owner;
   if (exchange->task != task) return;
   // http_respond tells that the request is over, which must not free it yet.

@@ -277,8 +277,9 @@ struct step {
   char *error;
 };
 
-static void on_step_ended(struct task *task, void *owner, bool ok, const char *error) {
-  (void)task;
+static void on_step_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
+  (void)vm, (void)task;
   struct step *step = owner;
   step->ok = ok;
   if (!ok) step->error = mem_strdup(error);
@@ -370,21 +371,27 @@ struct route *generation_find_route(struct generation *generation, const char *k
   return NULL;
 }
 
+struct move {
+  const struct generation *old;
+  struct route **targets;  // by index of the old route
+};
+
+static void move_session(struct vm *vm, struct session *session, void *arg) {
+  (void)vm;
+  const struct move *move = arg;
+  const struct route *routes = move->old->routes;
+  // Not so a session that is being closed since its route vanished earlier.
+  bool has_route = session->route >= routes && session->route < routes + move->old->route_count;
+  if (has_route) session_set_route(session, move->targets[session->route - routes]);
+}
+
 static void move_sessions(struct vm *vm, struct generation *old, struct generation *new) {
   // Old routes are few, sessions may be many: look each route up once.
-  struct route **targets = mem_zalloc((old->route_count + 1) * sizeof *targets);
+  struct move move = {old, mem_zalloc((old->route_count + 1) * sizeof *move.targets)};
   for (size_t i = 0; i < old->route_count; i++)
-    targets[i] = generation_find_route(new, old->routes[i].key);
-  struct list *node = vm->sessions.next;
-  while (node != &vm->sessions) {
-    struct session *session = list_entry(node, struct session, link);
-    node = node->next;
-    // Not so a session that is being closed since its route vanished earlier.
-    bool has_route =
-        session->route >= old->routes && session->route < old->routes + old->route_count;
-    if (has_route) session_set_route(session, targets[session->route - old->routes]);
-  }
-  free(targets);
+    move.targets[i] = generation_find_route(new, old->routes[i].key);
+  session_each(vm, move_session, &move);
+  free(move.targets);
 }
 
 void generation_switch(struct vm *vm, struct generation *generation) {

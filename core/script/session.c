@@ -4,39 +4,21 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/mem.h"
 #include "net/conn.h"
 #include "net/sse_conn.h"
+#include "net/worker.h"
 #include "net/ws_conn.h"
 #include "script/bind.h"
-#include "script/exchange.h"
+#include "script/session_queue.h"
 #include "script/session_wait.h"
 #include "script/task.h"
 
 enum {
-  QUEUE_BYTES = 65536,  // of waiting messages; beyond, the socket is not read
-  EVENT_OVERHEAD = 64,  // counted per message, so that empty ones are bounded too
   CODE_NORMAL = 1000,
   CODE_RESTART = 1012,
   CODE_ERROR = 1011,
   CODE_TRY_AGAIN = 1013,
-};
-
-enum event_type { EVENT_MESSAGE, EVENT_GAP, EVENT_DRAIN, EVENT_CLOSE };
-
-struct event {
-  enum event_type type;
-  enum message_kind kind;  // of a message
-  uint64_t number;         // missed messages, or the close code
-  struct slice text;       // payload, topic or reason
-};
-
-struct queued_event {
-  struct queued_event *next;
-  struct event event;
-  char bytes[];
 };
 
 // The route of a session whose route vanished in a reload.
@@ -47,65 +29,41 @@ static const struct route no_route = {.key = "(none)",
                                       .gap_ref = LUA_NOREF,
                                       .drain_ref = LUA_NOREF};
 
-static void pump(struct session *session);
+static void pump(struct vm *vm, struct session *session);
 
-// ---- the queue -----------------------------------------------------------
-
-static void enqueue(struct session *session, const struct event *event) {
-  struct queued_event *queued = mem_alloc(sizeof *queued + event->text.len);
-  queued->next = NULL;
-  queued->event = *event;
-  if (event->text.len > 0) memcpy(queued->bytes, event->text.ptr, event->text.len);
-  queued->event.text.ptr = queued->bytes;
-  *session->last = queued;
-  session->last = &queued->next;
-  session->queued_bytes += event->text.len + EVENT_OVERHEAD;
-  if (session->queued_bytes > QUEUE_BYTES && session->conn != NULL)
-    conn_set_reading(session->conn, false);
-}
-
-// Takes out the event that *place points at; NULL when that is the end.
-static struct queued_event *unlink_event(struct session *session, struct queued_event **place) {
-  struct queued_event *queued = *place;
-  if (queued == NULL) return NULL;
-  *place = queued->next;
-  if (session->last == &queued->next) session->last = place;
-  session->queued_bytes -= queued->event.text.len + EVENT_OVERHEAD;
-  if (session->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL) {
-    conn_set_reading(session->conn, true);
-  }
-  return queued;
-}
-
-static struct queued_event *dequeue(struct session *session) {
-  return unlink_event(session, &session->first);
-}
-
-static void drop_queue(struct session *session) {
-  struct queued_event *queued;
-  while ((queued = dequeue(session)) != NULL) free(queued);
-}
+static struct vm *vm_of_conn(const struct conn *conn) { return worker_app(conn->worker); }
 
 // ---- life ----------------------------------------------------------------
 
-static void session_free(struct session *session) {
-  drop_queue(session);
-  list_remove(&session->link);
+// Afterwards only scripts hold the object.
+static void session_end(struct vm *vm, struct session *session) {
+  session_waits_free(session);
   if (session->task != NULL) session->task->owner = NULL;
   if (session->conn != NULL) conn_set_app(session->conn, NULL);
-  lua_State *L = session->vm->L;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, session->box_ref);
-  struct session_box *box = lua_touserdata(L, -1);
-  if (box != NULL) box->session = NULL;
-  lua_pop(L, 1);
-  vm_unref(session->vm, session->box_ref);
-  free(session);
+  session->task = NULL;
+  session->conn = NULL;
+  session->is_over = true;
+  vm_unref(vm, session->ref);
 }
 
-void session_free_all(struct vm *vm) {
-  while (!list_is_empty(&vm->sessions))
-    session_free(list_entry(vm->sessions.next, struct session, link));
+void session_each(struct vm *vm, void (*fn)(struct vm *vm, struct session *session, void *arg),
+                  void *arg) {
+  lua_State *L = vm->L;
+  int count = (int)lua_rawlen(L, LUA_REGISTRYINDEX);
+  for (int ref = 1; ref <= count; ref++) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    struct session *session = session_test(L, -1);
+    lua_pop(L, 1);
+    if (session != NULL && session->ref == ref) fn(vm, session, arg);
+  }
 }
+
+static void end_each(struct vm *vm, struct session *session, void *arg) {
+  (void)arg;
+  session_end(vm, session);
+}
+
+void session_end_all(struct vm *vm) { session_each(vm, end_each, NULL); }
 
 static void end_connection(struct session *session, int code, const char *reason) {
   if (session->conn == NULL) return;
@@ -121,7 +79,8 @@ static bool is_fed_by_hub(const struct session *session) {
   return !session->is_ws && session->conn != NULL && session->conn->reader.sub_count > 0;
 }
 
-static void on_task_ended(struct task *task, void *owner, bool ok, const char *error) {
+static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
   struct session *session = owner;
   (void)error;
   if (session->task == task) session->task = NULL;
@@ -129,7 +88,7 @@ static void on_task_ended(struct task *task, void *owner, bool ok, const char *e
     end_connection(session, CODE_ERROR, "internal error");
   else if (session->runs_task && !is_fed_by_hub(session))
     end_connection(session, CODE_NORMAL, "");
-  pump(session);
+  pump(vm, session);
 }
 
 static void describe(void *owner, char *out, size_t size) {
@@ -139,52 +98,45 @@ static void describe(void *owner, char *out, size_t size) {
 
 static const struct task_owner session_owner = {on_task_ended, describe, false};
 
-int session_push_box(lua_State *L, const struct route *route, int context) {
-  context = lua_absindex(L, context);
-  struct session_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  box->session = NULL;
+struct session *session_push(lua_State *L, const struct route *route, int fields) {
+  struct session *session = lua_newuserdatauv(L, sizeof *session, 1);
+  *session = (struct session){.route = route, .is_ws = route->is_ws, .is_over = true};
   vm_set_type(L, route->is_ws ? VM_WS : VM_STREAM);
-  lua_pushvalue(L, context);
-  lua_setiuservalue(L, -2, 1);
+  if (fields != 0) {
+    lua_pushvalue(L, fields);
+    lua_setiuservalue(L, -2, 1);
+  }
   lua_pushvalue(L, -1);
-  return vm_ref(L);
+  session->ref = vm_ref(L);
+  return session;
 }
 
-void session_start(lua_State *L, struct conn *conn, const struct route *route, int box_ref) {
-  struct vm *vm = vm_of(L);
-  struct session_box *box = lua_touserdata(L, -1);
-  struct session *session = mem_zalloc(sizeof *session);
-  session->vm = vm;
+void session_abandon(struct vm *vm, struct session *session) { vm_unref(vm, session->ref); }
+
+void session_start(struct vm *vm, struct session *session, struct conn *conn) {
   session->conn = conn;
-  session->route = route;
   session->id = conn_id(conn);
-  session->is_ws = route->is_ws;
-  session->box_ref = box_ref;
-  session->last = &session->first;
-  list_init(&session->drainers);
-  list_append(&vm->sessions, &session->link);
-  box->session = session;
-  conn_set_app(conn, session);
+  session->is_over = false;
   session->task = vm->running;
-  session->runs_task = route->task_ref != LUA_NOREF;
+  session->runs_task = session->route->task_ref != LUA_NOREF;
   session->task->owner_ops = &session_owner;
   session->task->owner = session;
+  conn_set_app(conn, session);
 }
 
-struct session_box *session_test(lua_State *L, int arg) {
-  struct session_box *box = vm_test_type(L, arg, VM_WS);
-  return box != NULL ? box : vm_test_type(L, arg, VM_STREAM);
+struct session *session_test(lua_State *L, int arg) {
+  struct session *session = vm_test_type(L, arg, VM_WS);
+  return session != NULL ? session : vm_test_type(L, arg, VM_STREAM);
 }
 
-struct session_box *session_check(lua_State *L, int arg) {
-  struct session_box *box = session_test(L, arg);
-  if (box == NULL) luaL_typeerror(L, arg, "ws or stream");
-  return box;
+struct session *session_check(lua_State *L, int arg) {
+  struct session *session = session_test(L, arg);
+  if (session == NULL) luaL_typeerror(L, arg, "ws or stream");
+  return session;
 }
 
 struct conn *session_check_conn(lua_State *L, int arg) {
-  struct session_box *box = session_check(L, arg);
-  return box->session != NULL ? box->session->conn : NULL;
+  return session_check(L, arg)->conn;
 }
 
 // ---- running handlers ----------------------------------------------------
@@ -234,14 +186,15 @@ struct call {
 static int push_call(lua_State *L, void *arg) {
   const struct call *call = arg;
   lua_rawgeti(L, LUA_REGISTRYINDEX, call->ref);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, call->session->box_ref);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, call->session->ref);
   return 1 + push_arguments(L, call->event);
 }
 
-static void run_handler(struct session *session, int ref, const struct event *event) {
+static void run_handler(struct vm *vm, struct session *session, int ref,
+                        const struct event *event) {
   if (ref == LUA_NOREF) return;
   struct call call = {session, event, ref};
-  session->task = task_new(session->vm, &session_owner, session);
+  session->task = task_new(vm, &session_owner, session);
   if (session->task != NULL)
     task_start(session->task, push_call, &call);
   else
@@ -249,42 +202,46 @@ static void run_handler(struct session *session, int ref, const struct event *ev
 }
 
 // Gives waiting events to handlers, one at a time, until one of them waits.
-static void pump(struct session *session) {
+static void pump(struct vm *vm, struct session *session) {
   if (session->is_pumping) return;
   session->is_pumping = true;
-  while (session->task == NULL && session->first != NULL) {
+  const struct event *first;
+  while (session->task == NULL && (first = session_first_event(session)) != NULL) {
     const struct route *route = session->route;
-    if (route->task_ref != LUA_NOREF && session->first->event.type == EVENT_MESSAGE) {
+    if (route->task_ref != LUA_NOREF && first->type == EVENT_MESSAGE) {
       // After a reload that turned callbacks into a task: it takes the
       // message with recv.
       session->runs_task = true;
       if (session->conn == NULL || session->is_ending)
-        free(dequeue(session));
+        free(session_dequeue(session));
       else
-        run_handler(session, route->task_ref, NULL);
+        run_handler(vm, session, route->task_ref, NULL);
       continue;
     }
-    struct queued_event *queued = dequeue(session);
+    struct queued_event *queued = session_dequeue(session);
     session->runs_task = false;
-    run_handler(session, handler_ref(route, queued->event.type), &queued->event);
+    run_handler(vm, session, handler_ref(route, queued->event.type), &queued->event);
     free(queued);
   }
   session->is_pumping = false;
-  if (session->is_closed && session->task == NULL && session->first == NULL) session_free(session);
+  session_waits_tidy(session);
+  if (session->is_closed && session->task == NULL && session->waits == NULL)
+    session_end(vm, session);
 }
 
-static void deliver(struct session *session, const struct event *event) {
-  bool is_idle = session->task == NULL && session->first == NULL && !session->is_pumping;
+static void deliver(struct vm *vm, struct session *session, const struct event *event) {
+  bool is_idle =
+      session->task == NULL && session_first_event(session) == NULL && !session->is_pumping;
   if (!is_idle || session->route->task_ref != LUA_NOREF) {
-    enqueue(session, event);
-    pump(session);
+    session_enqueue(session, event);
+    pump(vm, session);
     return;
   }
   session->is_pumping = true;
   session->runs_task = false;
-  run_handler(session, handler_ref(session->route, event->type), event);
+  run_handler(vm, session, handler_ref(session->route, event->type), event);
   session->is_pumping = false;
-  pump(session);
+  pump(vm, session);
 }
 
 // ---- events from the server ----------------------------------------------
@@ -293,14 +250,14 @@ void session_on_message(struct conn *conn, enum message_kind kind, struct slice 
   struct session *session = conn_app(conn);
   if (session == NULL || session->is_ending) return;
   struct event event = {EVENT_MESSAGE, kind, 0, data};
-  if (!session_wake_receiver(session, kind, data)) deliver(session, &event);
+  if (!session_wake_receiver(session, kind, data)) deliver(vm_of_conn(conn), session, &event);
 }
 
 void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
   struct session *session = conn_app(conn);
   if (session == NULL || session->route->gap_ref == LUA_NOREF) return;
   struct event event = {EVENT_GAP, MESSAGE_TEXT, missed, topic};
-  deliver(session, &event);
+  deliver(vm_of_conn(conn), session, &event);
 }
 
 void session_on_drained(struct conn *conn) {
@@ -309,11 +266,12 @@ void session_on_drained(struct conn *conn) {
   // Aside first: the drain callback may be the end of the session.
   struct list waiting;
   list_init(&waiting);
-  list_splice(&waiting, &session->drainers);
+  if (session->waits != NULL) list_splice(&waiting, &session->waits->drainers);
   bool was_full = session->was_full;
   session->was_full = false;
   struct event event = {.type = EVENT_DRAIN};
-  if (was_full && session->route->drain_ref != LUA_NOREF) deliver(session, &event);
+  if (was_full && session->route->drain_ref != LUA_NOREF)
+    deliver(vm_of_conn(conn), session, &event);
   session_wake_drained(&waiting);
 }
 
@@ -341,8 +299,8 @@ void session_on_closed(struct conn *conn, int code, struct slice reason) {
   session->is_pumping = was_pumping;
   session->is_closed = true;
   struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};
-  if (session->route->close_ref != LUA_NOREF) enqueue(session, &event);
-  pump(session);
+  if (session->route->close_ref != LUA_NOREF) session_enqueue(session, &event);
+  pump(vm_of_conn(conn), session);
 }
 
 void session_set_route(struct session *session, const struct route *route) {
@@ -355,9 +313,7 @@ void session_set_route(struct session *session, const struct route *route) {
 
 bool session_take_message(lua_State *L, struct session *session) {
   // Gaps and drains are for callbacks; a recv passes over them.
-  struct queued_event **place = &session->first;
-  while (*place != NULL && (*place)->event.type != EVENT_MESSAGE) place = &(*place)->next;
-  struct queued_event *queued = unlink_event(session, place);
+  struct queued_event *queued = session_dequeue_message(session);
   if (queued == NULL) return false;
   lua_pushlstring(L, queued->event.text.ptr, queued->event.text.len);
   bind_push_kind(L, queued->event.kind);

@@ -5,6 +5,7 @@
 
 #include "net/conn.h"
 #include "script/session.h"
+#include "script/session_queue.h"
 #include "script/task.h"
 #include "script/vm.h"
 
@@ -49,9 +50,9 @@ static void wake_task(struct task *task, const char *failure) {
 }
 
 bool session_wake_receiver(struct session *session, enum message_kind kind, struct slice data) {
-  struct task *task = session->receiver;
+  struct task *task = session_receiver(session);
   if (task == NULL) return false;
-  session->receiver = NULL;
+  session->waits->receiver = NULL;
   struct wake wake = {task, NULL, kind == MESSAGE_TEXT ? "text" : "binary", data};
   task_wake(task, resume_waiting, &wake);
   return true;
@@ -67,17 +68,19 @@ static void wake_list(struct list *waiting, const char *failure) {
 void session_wake_drained(struct list *waiting) { wake_list(waiting, NULL); }
 
 void session_wake_closed(struct session *session) {
-  struct task *receiver = session->receiver;
-  session->receiver = NULL;
-  if (receiver != NULL) wake_task(receiver, "closed");
-  wake_list(&session->drainers, "closed");
+  struct task *receiver = session_receiver(session);
+  if (receiver != NULL) {
+    session->waits->receiver = NULL;
+    wake_task(receiver, "closed");
+  }
+  if (session->waits != NULL) wake_list(&session->waits->drainers, "closed");
 }
 
 // ---- waiting -------------------------------------------------------------
 
 static void detach_receiver(struct task *task) {
   struct session *session = task->waits_for;
-  if (session->receiver == task) session->receiver = NULL;
+  if (session_receiver(session) == task) session->waits->receiver = NULL;
 }
 
 static void detach_drainer(struct task *task) { list_remove(&task->wait_link); }
@@ -96,23 +99,23 @@ static int wait_for(lua_State *L, struct session *session, double seconds,
 }
 
 int session_wait_message(lua_State *L, struct session *session, double seconds) {
-  if (session != NULL && session_take_message(L, session)) return 2;
-  if (session == NULL || session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session_take_message(L, session)) return 2;
+  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
-  if (session->receiver != NULL) return luaL_error(L, "another task waits in recv already");
-  session->receiver = task;
+  if (session_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
+  session_waits(session)->receiver = task;
   return wait_for(L, session, seconds, detach_receiver);
 }
 
 int session_wait_drained(lua_State *L, struct session *session, double seconds) {
   struct task *task =
       task_current(L);  // also when there is nothing to wait for: misuse shows early
-  struct conn *conn = session != NULL ? session->conn : NULL;
+  struct conn *conn = session->conn;
   if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
   if (conn_out_bytes(conn) == 0) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  list_append(&session->drainers, &task->wait_link);
+  list_append(&session_waits(session)->drainers, &task->wait_link);
   return wait_for(L, session, seconds, detach_drainer);
 }

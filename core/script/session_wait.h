@@ -17,8 +17,8 @@ struct session;
 // absent, which means for ever. Raises for anything but a number from 0 on.
 double session_opt_seconds(lua_State *L, int arg);
 
-// For bindings, which return what these return: results, or a wait. session
-// NULL: it is over. Raise where a task cannot wait.
+// For bindings, which return what these return: results, or a wait. Raise where
+// a task cannot wait.
 //   recv -> data, kind | nil, "closed" | "timeout", code
 //   drain -> true | nil, "closed" | "timeout", code
 int session_wait_message(lua_State *L, struct session *session, double seconds);
@@ -28,7 +28,7 @@ int session_wait_drained(lua_State *L, struct session *session, double seconds);
 // woken task does may be the end of the session.
 bool session_wake_receiver(struct session *session, enum message_kind kind, struct slice data);
 
-// Wakes with true the tasks in the list, which session->drainers was moved to.
+// Wakes with true the tasks in the list, which those in drain were moved to.
 void session_wake_drained(struct list *waiting);
 
 // Wakes all with "closed". The caller keeps the session alive meanwhile.

@@ -100,8 +100,9 @@ static void subscription_free(struct subscription *s) {
   free(s);
 }
 
-static void on_task_ended(struct task *task, void *owner, bool ok, const char *error) {
-  (void)task, (void)ok, (void)error;
+static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
+  (void)vm, (void)task, (void)ok, (void)error;
   struct subscription *s = owner;
   s->task = NULL;
   if (s->is_closed)

@@ -133,6 +133,7 @@ static void copy_error(lua_State *co, char *out, size_t size) {
 }
 
 static void end_task(struct task *task, int status) {
+  struct vm *vm = task->vm;
   bool ok = status == LUA_OK;
   char error[ERROR_BYTES];
   error[0] = '\0';
@@ -145,7 +146,7 @@ static void end_task(struct task *task, int status) {
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
   retire(task, ok);
-  if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, ok, error);
+  if (owner != NULL && ops->ended != NULL) ops->ended(vm, task, owner, ok, error);
 }
 
 static int push_yield_error(lua_State *L) {
@@ -234,12 +235,13 @@ void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(stru
 
 // Called between runs only: the task waits, or has never run.
 static void end_unfinished(struct task *task, bool ok, const char *error) {
+  struct vm *vm = task->vm;
   if (task->detach != NULL) task->detach(task);
   reset_coroutine(task);
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
   retire(task, ok);
-  if (owner != NULL && ops->ended != NULL) ops->ended(task, owner, ok, error);
+  if (owner != NULL && ops->ended != NULL) ops->ended(vm, task, owner, ok, error);
 }
 
 void task_kill(struct task *task) { end_unfinished(task, true, ""); }

@@ -14,10 +14,11 @@
 
 struct task;
 
-// What owns a task hears of its end. ok false: it raised; the error has been
+// What owns a task hears of its end, when the task itself (a pointer only, to
+// compare) is gone. ok false: it raised; the error has been
 // logged with the owner's description. May start other tasks.
 struct task_owner {
-  void (*ended)(struct task *task, void *owner, bool ok, const char *error);
+  void (*ended)(struct vm *vm, struct task *task, void *owner, bool ok, const char *error);
   // Describes the owner for the log: "route=GET /x conn=12".
   void (*describe)(void *owner, char *out, size_t size);
   bool is_quiet;  // errors are not logged: `ended` reports them

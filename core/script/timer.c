@@ -43,8 +43,9 @@ static void timer_end(struct timer *timer) {
   if (!timer->is_running) free(timer);
 }
 
-static void on_task_ended(struct task *task, void *owner, bool ok, const char *error) {
-  (void)task, (void)ok, (void)error;
+static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
+  (void)vm, (void)task, (void)ok, (void)error;
   struct timer *timer = owner;
   timer->is_running = false;
   if (timer->is_over)
@@ -84,7 +85,7 @@ static void on_due(struct wheel_timer *wheel) {
   timer->is_running = true;
   struct task *task = task_new(vm, &timer_owner, timer);
   if (task == NULL) {  // not enough memory to start: this turn is lost
-    on_task_ended(NULL, timer, false, "");
+    on_task_ended(vm, NULL, timer, false, "");
     return;
   }
   task->is_background = timer->is_background;

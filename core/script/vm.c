@@ -49,7 +49,6 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
   vm->dir = dir;
   vm->memory_max_bytes = memory_max_bytes;
   list_init(&vm->tasks);
-  list_init(&vm->sessions);
   list_init(&vm->timers);
   vm->L = lua_newstate(capped_alloc, vm);
   if (vm->L == NULL) {
@@ -70,7 +69,7 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
 
 void vm_free(struct vm *vm) {
   task_kill_all(vm);
-  session_free_all(vm);
+  session_end_all(vm);
   subscription_free_all(vm);
   timer_cancel_all(&vm->timers);
   generation_free(vm->live);

@@ -35,8 +35,7 @@ struct vm {
   struct task *running;        // innermost task, NULL outside Lua
   struct task *idle_tasks;     // pool
   size_t idle_task_count;
-  struct list tasks;  // all tasks that have started and not ended
-  struct list sessions;
+  struct list tasks;                    // all tasks that have started and not ended
   struct list timers;                   // those that handlers started
   struct subscriptions *subscriptions;  // of gate.subscribe; the first worker's VM only
   unsigned long request_count;

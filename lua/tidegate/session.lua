@@ -145,7 +145,9 @@ local function decide(definition, req, res, life, verdict, ...)
   if definition.kind == "sse" and req.method == "HEAD" then
     return answer_head(res, headers)
   end
-  life.session = accept(definition, req, verdict == true and {} or verdict, headers)
+  -- The data of `true` is made when somebody asks for it.
+  if verdict == true then verdict = nil end
+  life.session = accept(definition, req, verdict, headers)
   life.is_gone = life.session == nil
 end
 

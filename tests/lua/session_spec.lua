@@ -16,13 +16,13 @@ describe("session", function()
 
   local function noop() end
 
-  it("accepts without an upgrade function, with an empty table as data", function()
+  it("accepts without an upgrade function, with no data", function()
     gate.sse("/other", noop)
     gate.ws("/s", { message = noop })
     upgrade "/s"
     assert.same({ "accept ws" }, { table.unpack(log) })
     assert.equal("ws /s", log.connection.key)
-    assert.same({}, log.connection.data)
+    assert.is_nil(log.connection.data)
     assert.is_nil(log.response)
   end)
 
@@ -45,9 +45,9 @@ describe("session", function()
         assert.equal(data, log.connection.data)
       end)
 
-      it("accepts with true", function()
+      it("accepts with true, with no data", function()
         decide(true)
-        assert.same({}, log.connection.data)
+        assert.is_nil(log.connection.data)
       end)
 
       it("takes headers for the acceptance", function()
