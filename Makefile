@@ -23,7 +23,7 @@ build: ## install what is missing, and build build/release/tidegate alone
 test: ## install what is missing, then run every test in every build
 	@tests/run
 
-TEST_KINDS := arrows unit lua e2e clients browser
+TEST_KINDS := arrows unit lua e2e clients browser count
 .PHONY: $(TEST_KINDS:%=test-%)
 test-arrows:  ## check that includes in core/ only point downward
 test-unit:    ## unit tests of core/ (cmocka)
@@ -31,15 +31,23 @@ test-lua:     ## specs of the framework in lua/ (busted)
 test-e2e:     ## the running program over real sockets (busted)
 test-clients: ## real WebSocket and EventSource clients (node)
 test-browser: ## the demo page in a headless browser (node)
+test-count:   ## what `make bench-count` compares (callgrind)
 $(TEST_KINDS:%=test-%): test-%:
 	@tests/run $* $(PRESET)
 
-.PHONY: bench bench-full bench-build
+.PHONY: bench bench-full bench-build bench-count
 bench: bench-build ## compare with a raw epoll loop and with other servers: 10 minutes
 	@tests/bench/run short
 
 bench-full: bench-build ## the same with every case and the plots: about an hour
 	@tests/bench/run full
+
+bench-count: ## count the instructions of fixed work, and compare; UPDATE=1 keeps the new counts
+	@.ci/setup count
+	@mkdir -p build
+	@cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build/release --target bench_count -j $(JOBS)
+	@tests/bench/count/run $(if $(UPDATE),--update)
 
 bench-build:
 	@.ci/setup bench
