@@ -127,15 +127,18 @@ static int uv_wait_ms(struct worker *worker) {
   return uv_backend_timeout(&worker->loop);
 }
 
+bool turn_once(struct worker *worker, int longest_wait_ms) {
+  end_turn(worker);
+  if (worker->is_stopping && worker->conns.count == 0) return false;
+  int wait_ms = has_work(worker) ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
+  poll_wait(&worker->poll, shorter(wait_ms, longest_wait_ms));
+  worker->now_ms = clock_mono_ms();
+  poll_dispatch(&worker->poll);
+  if (uv_wait_ms(worker) == 0) uv_run(&worker->loop, UV_RUN_NOWAIT);
+  wheel_advance(&worker->wheel, worker->now_ms);
+  return true;
+}
+
 void turn_loop(struct worker *worker) {
-  for (;;) {
-    end_turn(worker);
-    if (worker->is_stopping && worker->conns.count == 0) return;
-    int wait_ms = has_work(worker) ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
-    poll_wait(&worker->poll, wait_ms);
-    worker->now_ms = clock_mono_ms();
-    poll_dispatch(&worker->poll);
-    if (uv_wait_ms(worker) == 0) uv_run(&worker->loop, UV_RUN_NOWAIT);
-    wheel_advance(&worker->wheel, worker->now_ms);
-  }
+  while (turn_once(worker, -1)) continue;
 }

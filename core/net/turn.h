@@ -5,6 +5,7 @@
 #ifndef TIDEGATE_NET_TURN_H
 #define TIDEGATE_NET_TURN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct conn;
@@ -16,6 +17,10 @@ struct conn_array {
   size_t count, cap;
 };
 void conn_array_push(struct conn_array *array, struct conn *conn);
+
+// Ends the turn before, waits at most so long (-1: as long as it takes), and
+// begins the next. False when the worker is stopping and has no connection left.
+bool turn_once(struct worker *worker, int longest_wait_ms);
 
 // Runs turns until the worker is stopping and has no connection left.
 void turn_loop(struct worker *worker);

@@ -10,6 +10,7 @@
 
 #include "count.h"
 #include "net/server.h"
+#include "net/turn.h"
 #include "script/bundle.h"
 #include "script/script_app.h"
 
@@ -64,7 +65,7 @@ void gate_start(void) {
 void gate_stop(void) {
   while (gate.client_count > 0) gate_close(gate.clients[0]);
   server_stop(&gate.server);
-  uv_run(&gate.server.workers[0].loop, UV_RUN_DEFAULT);
+  turn_loop(&gate.server.workers[0]);
   server_free(&gate.server);
   config_free(&gate.config);
 }
@@ -90,18 +91,18 @@ static size_t read_all(int client) {
   return total;
 }
 
-static void turn(void *loop) { uv_run(loop, UV_RUN_NOWAIT); }
+static void turn(void *worker) { turn_once(worker, 0); }
 
 size_t gate_exchange(size_t expected, bool is_counted) {
-  uv_loop_t *loop = &gate.server.workers[0].loop;
+  struct worker *worker = &gate.server.workers[0];
   size_t total = 0;
   int quiet = 0;
   for (int turns = 0; expected > 0 ? total < expected : quiet < QUIET_TURNS; turns++) {
     count_expect(turns < TURNS_MAX, "the server does not answer");
     if (is_counted)
-      count_measure(turn, loop);
+      count_measure(turn, worker);
     else
-      turn(loop);
+      turn(worker);
     size_t before = total;
     for (size_t i = 0; i < gate.client_count; i++) total += read_all(gate.clients[i]);
     quiet = total > before ? 0 : quiet + 1;
