@@ -183,9 +183,16 @@ describe("coming back", function()
       local ids = {}
       for i = 1, 3 do ids[i] = publish("twice", "t" .. i) end
       local stream <close> = sse.connect(server, "/twice/twice", { last_event_id = ids[1] })
+      -- It may leave before it was given what it missed.
+      local seen = {}
+      repeat
+        local event = stream:receive()
+        if event.event == "message" then seen[#seen + 1] = event.data end
+      until event.event == "joined"
+      local replay = table.concat(seen, " ")
+      assert.is_true(replay == "t2 t3" or replay == "", replay)
       publish("twice", "t4")
-      local seen = receive_until(stream, "t4")
-      assert.is_true(seen == "t2 t3 t4" or seen == "t4", seen)
+      assert.equal("t4", stream:receive().data)
     end)
   end)
 end)
