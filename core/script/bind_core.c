@@ -26,13 +26,16 @@ void bind_check_options(lua_State *L, int index, const char *const *names, const
 }
 
 struct slice bind_check_payload(lua_State *L, int arg, const char *what) {
-  if (lua_istable(L, arg)) {
+  int type = lua_type(L, arg);
+  if (type == LUA_TTABLE) {
     bind_push_json(L, arg, what);
     lua_replace(L, arg);
-  } else if (lua_type(L, arg) != LUA_TSTRING && lua_type(L, arg) != LUA_TNUMBER) {
+  } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
     luaL_error(L, "%s must be a string or a table (got %s)", what, luaL_typename(L, arg));
   }
-  return vm_check_slice(L, arg);
+  struct slice payload;
+  payload.ptr = lua_tolstring(L, arg, &payload.len);
+  return payload;
 }
 
 enum hub_since bind_check_since(lua_State *L, int index, const char *what, struct slice *id) {
@@ -68,8 +71,9 @@ int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const c
 }
 
 enum message_kind bind_check_kind(lua_State *L, int index, const char *what) {
-  if (lua_isnoneornil(L, index)) return MESSAGE_TEXT;
-  const char *kind = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+  int type = lua_type(L, index);
+  if (type <= LUA_TNIL) return MESSAGE_TEXT;
+  const char *kind = type == LUA_TSTRING ? lua_tostring(L, index) : "";
   if (strcmp(kind, "text") == 0) return MESSAGE_TEXT;
   if (strcmp(kind, "binary") == 0) return MESSAGE_BINARY;
   return (enum message_kind)luaL_error(L, "%s: kind must be \"text\" or \"binary\"", what);

@@ -142,7 +142,7 @@ static struct hub_join_options check_join_options(lua_State *L, int index) {
   return options;
 }
 
-static bool is_stream(lua_State *L) { return vm_test_type(L, 1, VM_STREAM) != NULL; }
+static bool is_stream(lua_State *L) { return !session_check(L, 1)->is_ws; }
 
 // A stream resumes by itself: what the client saw last counts, unless the script
 // gave an id. Leaves the text on the stack.

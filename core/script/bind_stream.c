@@ -8,7 +8,10 @@
 #include "script/session.h"
 #include "script/vm.h"
 
-static struct session *check_stream(lua_State *L) { return vm_check_type(L, 1, VM_STREAM); }
+static struct session *check_stream(lua_State *L) {
+  struct session *session = session_test(L, 1);
+  return session != NULL && !session->is_ws ? session : vm_check_type(L, 1, VM_STREAM);
+}
 
 // The table form of an event. `data` may be any value: a string or number as
 // it is, a table as JSON.

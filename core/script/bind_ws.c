@@ -25,7 +25,10 @@ static int push_status(lua_State *L, enum session_status status) {
   return 0;
 }
 
-static struct session *check_ws(lua_State *L) { return vm_check_type(L, 1, VM_WS); }
+static struct session *check_ws(lua_State *L) {
+  struct session *session = session_test(L, 1);
+  return session != NULL && session->is_ws ? session : vm_check_type(L, 1, VM_WS);
+}
 
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {

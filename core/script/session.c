@@ -125,6 +125,11 @@ void session_start(struct vm *vm, struct session *session, struct conn *conn) {
 }
 
 struct session *session_test(lua_State *L, int arg) {
+  // Nearly always the session whose handler runs: nothing else has its address.
+  const struct task *running = vm_of(L)->running;
+  void *object = lua_touserdata(L, arg);
+  bool is_own = running != NULL && running->owner_ops == &session_owner && running->owner == object;
+  if (is_own && object != NULL) return object;
   struct session *session = vm_test_type(L, arg, VM_WS);
   return session != NULL ? session : vm_test_type(L, arg, VM_STREAM);
 }
@@ -155,50 +160,33 @@ static int handler_ref(const struct route *route, enum event_type type) {
   return LUA_NOREF;
 }
 
-// Pushes what the handler gets after the connection; returns how many.
-static int push_arguments(lua_State *L, const struct event *event) {
-  if (event == NULL) return 0;
-  switch (event->type) {
-    case EVENT_MESSAGE:
-      lua_pushlstring(L, event->text.ptr, event->text.len);
-      bind_push_kind(L, event->kind);
-      return 2;
-    case EVENT_GAP:
-      lua_pushlstring(L, event->text.ptr, event->text.len);
-      lua_pushinteger(L, (lua_Integer)event->number);
-      return 2;
-    case EVENT_DRAIN:
-      return 0;
-    case EVENT_CLOSE:
-      lua_pushinteger(L, (lua_Integer)event->number);
-      lua_pushlstring(L, event->text.ptr, event->text.len);
-      return 2;
-  }
-  return 0;
+// Pushes what the handler gets after the connection. Returns how many, or -1.
+static int push_arguments(struct vm *vm, lua_State *co, const struct event *event) {
+  if (event->type == EVENT_DRAIN) return 0;
+  if (event->type == EVENT_CLOSE) lua_pushinteger(co, (lua_Integer)event->number);
+  if (!vm_push_text(vm, co, event->text)) return -1;
+  if (event->type == EVENT_MESSAGE) bind_push_kind(co, event->kind);
+  if (event->type == EVENT_GAP) lua_pushinteger(co, (lua_Integer)event->number);
+  return 2;
 }
 
-struct call {
-  struct session *session;
-  const struct event *event;  // NULL: none
-  int ref;
-};
-
-static int push_call(lua_State *L, void *arg) {
-  const struct call *call = arg;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, call->ref);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, call->session->ref);
-  return 1 + push_arguments(L, call->event);
-}
-
+// event NULL: the handler gets the connection only.
 static void run_handler(struct vm *vm, struct session *session, int ref,
                         const struct event *event) {
   if (ref == LUA_NOREF) return;
-  struct call call = {session, event, ref};
-  session->task = task_new(vm, &session_owner, session);
-  if (session->task != NULL)
-    task_start(session->task, push_call, &call);
-  else
+  struct task *task = task_new(vm, &session_owner, session);
+  if (task == NULL) {
     end_connection(session, CODE_ERROR, "internal error");
+    return;
+  }
+  session->task = task;
+  lua_rawgeti(task->co, LUA_REGISTRYINDEX, ref);
+  lua_rawgeti(task->co, LUA_REGISTRYINDEX, session->ref);
+  int count = event != NULL ? push_arguments(vm, task->co, event) : 0;
+  if (count < 0)
+    task_fail(task, "not enough memory");
+  else
+    task_resume(task, 1 + count);
 }
 
 // Gives waiting events to handlers, one at a time, until one of them waits.

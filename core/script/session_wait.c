@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "net/conn.h"
+#include "script/bind.h"
 #include "script/session.h"
 #include "script/session_queue.h"
 #include "script/task.h"
@@ -20,20 +21,13 @@ double session_opt_seconds(lua_State *L, int arg) {
 
 struct wake {
   struct task *task;
-  const char *failure;  // NULL: a message when kind is set, else true
-  const char *kind;
-  struct slice data;
+  const char *failure;  // NULL: true
 };
 
 static int push_outcome(lua_State *L, const struct wake *wake) {
   if (wake->failure != NULL) return vm_fail(L, wake->failure, wake->failure);
-  if (wake->kind == NULL) {
-    lua_pushboolean(L, 1);
-    return 1;
-  }
-  vm_push_slice(L, wake->data);
-  lua_pushstring(L, wake->kind);
-  return 2;
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 static int resume_waiting(lua_State *L) {
@@ -45,7 +39,7 @@ static int resume_waiting(lua_State *L) {
 }
 
 static void wake_task(struct task *task, const char *failure) {
-  struct wake wake = {.task = task, .failure = failure};
+  struct wake wake = {task, failure};
   task_wake(task, resume_waiting, &wake);
 }
 
@@ -53,8 +47,12 @@ bool session_wake_receiver(struct session *session, enum message_kind kind, stru
   struct task *task = session_receiver(session);
   if (task == NULL) return false;
   session->waits->receiver = NULL;
-  struct wake wake = {task, NULL, kind == MESSAGE_TEXT ? "text" : "binary", data};
-  task_wake(task, resume_waiting, &wake);
+  if (vm_push_text(task->vm, task->co, data)) {
+    bind_push_kind(task->co, kind);
+    task_resume(task, 2);
+  } else {
+    task_fail(task, "not enough memory");
+  }
   return true;
 }
 

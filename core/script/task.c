@@ -60,7 +60,7 @@ static void task_free(struct task *task) {
 static void retire(struct task *task, bool is_reusable) {
   struct vm *vm = task->vm;
   list_remove(&task->link);
-  wheel_cancel(&task->timer);
+  if (wheel_timer_is_set(&task->timer)) wheel_cancel(&task->timer);
   if (!is_reusable || vm->idle_task_count >= POOL_MAX) {
     task_free(task);
     return;
@@ -160,7 +160,7 @@ static int push_yield_error(lua_State *L) {
 void task_resume(struct task *task, int args) {
   struct vm *vm = task->vm;
   struct task *outer = vm->running;
-  wheel_cancel(&task->timer);
+  if (wheel_timer_is_set(&task->timer)) wheel_cancel(&task->timer);
   task->waits_for = NULL;
   task->detach = NULL;
   task->is_waiting = false;

@@ -49,7 +49,8 @@ struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner);
 
 // Begins the task. push(L, arg) is called first thing inside it, so protected
 // like the rest: it pushes a function and its arguments and returns how many
-// arguments; what it raises is the task's failure. Then as task_resume.
+// arguments; what it raises is the task's failure. Then as task_resume, which
+// also begins a task whose function and arguments are on task->co already.
 void task_start(struct task *task, int (*push)(lua_State *L, void *arg), void *arg);
 
 // Runs the task until it waits or ends, with `args` values on top of its

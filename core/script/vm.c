@@ -14,6 +14,8 @@
 #include "script/task.h"
 #include "script/timer.h"
 
+enum { PUSH_ROOM_BYTES = 4096 };  // more than a string takes beside its bytes
+
 // Lua's allocator with a cap: beyond it Lua collects garbage, and if that does
 // not help raises "not enough memory" in the script.
 static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
@@ -140,6 +142,30 @@ int vm_fail(lua_State *L, const char *message, const char *code) {
   lua_pushstring(L, message);
   lua_pushstring(L, code);
   return 3;
+}
+
+struct push {
+  lua_State *co;
+  struct slice text;
+};
+
+static int push_protected(lua_State *L) {
+  const struct push *push = lua_touserdata(L, 1);
+  vm_push_slice(L, push->text);
+  lua_xmove(L, push->co, 1);
+  return 0;
+}
+
+bool vm_push_text(struct vm *vm, lua_State *co, struct slice text) {
+  // What it allocates: the string; a larger table of strings, which may fail. So
+  // with room to spare nothing can raise (a collection does not).
+  if (vm->memory_bytes + text.len + PUSH_ROOM_BYTES <= vm->memory_max_bytes) {
+    vm_push_slice(vm->L, text);
+    lua_xmove(vm->L, co, 1);
+    return true;
+  }
+  struct push push = {co, text};
+  return vm_enter(vm, push_protected, &push, "pushing a message");
 }
 
 void vm_push_slice(lua_State *L, struct slice text) {

@@ -76,6 +76,10 @@ void *vm_check_type(lua_State *L, int arg, enum vm_type type);  // raises instea
 // Pushes nil, message, code: how bindings tell failures. Returns 3.
 int vm_fail(lua_State *L, const char *message, const char *code);
 
+// Pushes a string on a coroutine that does not run, outside any protected call:
+// the quick way to hand it one. False (and a line in the log) when memory is too short.
+bool vm_push_text(struct vm *vm, lua_State *co, struct slice text);
+
 void vm_push_slice(lua_State *L, struct slice text);
 
 // The string at index `arg` as a slice (it must be one: luaL_checklstring).
