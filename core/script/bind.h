@@ -46,6 +46,10 @@ void bind_push_pairs(lua_State *L, struct slice text);
 // Pushes the `params` of the request at index 1: nil when nobody has set or read them.
 void bind_push_params(lua_State *L);
 
+// Reads into the request object at index 1 what is to stay of it after the answer.
+struct exchange;
+void bind_remember_request(lua_State *L, struct exchange *exchange);
+
 // A payload argument: a string as it is, a table as JSON (pushed on the stack
 // to keep it alive, in place of the argument). Raises for other types and for
 // tables that have no JSON form, naming `what`: "send: data".

@@ -2,7 +2,7 @@
 // set_route.
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "net/conn.h"
 #include "net/sse_conn.h"
@@ -42,24 +42,31 @@ static void take_headers(lua_State *L, struct exchange *exchange, int index) {
   }
 }
 
-static void set_default_type(struct exchange *exchange, const char *type) {
-  if (exchange_has_header(exchange, "content-type")) return;
-  exchange_set_header(exchange, slice_str("Content-Type"), slice_str(type), true);
-}
-
-// The body that the value at `index` means; sets the content type.
-static struct slice take_body(lua_State *L, struct exchange *exchange, int index) {
+// The body that the value at `index` means, and its type.
+static struct slice take_body(lua_State *L, int index, const char **type) {
   if (lua_isnil(L, index)) return (struct slice){0};
   if (lua_istable(L, index)) {
     bind_push_json(L, index, "the table that a handler returned as its response body");
     lua_replace(L, index);
-    set_default_type(exchange, "application/json");
+    *type = "application/json";
   } else if (lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER) {
-    set_default_type(exchange, "text/plain; charset=utf-8");
+    *type = "text/plain; charset=utf-8";
   } else {
     luaL_error(L, "a handler returned a %s as its response body", luaL_typename(L, index));
   }
   return vm_check_slice(L, index);
+}
+
+// type: of the body, unless the handler set one; NULL: none.
+static enum http_send_status send_whole(struct exchange *exchange, int status, const char *type,
+                                        struct slice body) {
+  struct http_field only = {slice_str("Content-Type"), slice_str(type)};
+  // Most answers set no header: then nothing needs to be kept.
+  if (type != NULL && exchange->field_count == 0)
+    return http_respond(exchange->http, status, &only, 1, body);
+  if (type != NULL && !exchange_has_header(exchange, "content-type"))
+    exchange_set_header(exchange, only.name, only.value, true);
+  return http_respond(exchange->http, status, exchange->fields, exchange->field_count, body);
 }
 
 // core.respond(req, res, ...): sends what the values mean (lua/README.md)
@@ -94,10 +101,10 @@ static int respond(lua_State *L) {
     return luaL_error(L, "a handler returned a %s; it may return a string, a table, or a status",
                       luaL_typename(L, 3));
   }
-  struct slice body = take_body(L, exchange, body_index);
+  const char *type = NULL;
+  struct slice body = take_body(L, body_index, &type);
   exchange->is_answered = true;
-  if (http_respond(exchange->http, status != 0 ? status : 200, exchange->fields,
-                   exchange->field_count, body) == HTTP_SEND_BAD_FIELD) {
+  if (send_whole(exchange, status != 0 ? status : 200, type, body) == HTTP_SEND_BAD_FIELD) {
     exchange->is_answered = false;
     return luaL_error(
         L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
@@ -108,16 +115,27 @@ static int respond(lua_State *L) {
 // core.set_route(req, key): names the route for the log
 static int set_route(lua_State *L) {
   struct exchange *exchange = exchange_check(L, 1, VM_REQ);
-  if (exchange != NULL)
-    snprintf(exchange->route, sizeof exchange->route, "%s", luaL_checkstring(L, 2));
+  struct slice name = vm_check_slice(L, 2);
+  if (exchange == NULL) return 0;
+  if (name.len >= sizeof exchange->route) name.len = sizeof exchange->route - 1;
+  memcpy(exchange->route, name.ptr, name.len);
+  exchange->route[name.len] = '\0';
   return 0;
+}
+
+// The result is kept: SHA-1 costs a tenth of a handshake.
+static struct ws_handshake check_handshake(struct exchange *exchange) {
+  struct ws_handshake handshake = ws_handshake_check(http_request(exchange->http));
+  if (handshake.status == 101)
+    memcpy(exchange->ws_accept, handshake.accept, sizeof exchange->ws_accept);
+  return handshake;
 }
 
 // core.ws_check(req) -> nil | status, message, headers
 static int ws_check(lua_State *L) {
   struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   if (exchange == NULL || exchange->http == NULL) return 0;
-  struct ws_handshake handshake = ws_handshake_check(http_request(exchange->http));
+  struct ws_handshake handshake = check_handshake(exchange);
   if (handshake.status == 101) return 0;
   lua_pushinteger(L, handshake.status);
   lua_pushfstring(L, "%s\n", handshake.reason);
@@ -167,7 +185,8 @@ static int push_fields(lua_State *L, struct exchange *exchange, int data, int pr
     vm_push_slice(L, request->query);
     names[count++] = "raw_query";
   }
-  if (push_last_event_id(L, request)) names[count++] = "last_event_id";
+  // Only streams resume by it.
+  if (protocol == 0 && push_last_event_id(L, request)) names[count++] = "last_event_id";
   if (protocol != 0) {
     lua_pushvalue(L, protocol);
     names[count++] = "protocol";
@@ -217,15 +236,16 @@ static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *
 static int accept_ws(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
-  struct ws_handshake handshake = ws_handshake_check(http_request(a.exchange->http));
-  if (handshake.status != 101) return vm_fail(L, handshake.reason, "handshake");
+  const char *refused =
+      a.exchange->ws_accept[0] != '\0' ? NULL : check_handshake(a.exchange).reason;
+  if (refused != NULL) return vm_fail(L, refused, "handshake");
   struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
                                .max_message = (uint32_t)a.route->max_message_bytes,
                                .has_envelope = a.route->has_envelope};
   if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
   struct session *session = session_push(L, a.route, push_fields(L, a.exchange, 3, 4));
   struct conn *conn = NULL;
-  enum http_send_status sent = ws_accept(a.exchange->http, handshake.accept, &options,
+  enum http_send_status sent = ws_accept(a.exchange->http, a.exchange->ws_accept, &options,
                                          a.exchange->fields, a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent, session);
 }

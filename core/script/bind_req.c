@@ -126,7 +126,7 @@ static void push_params(lua_State *L, struct exchange *x) {
 }
 
 void bind_push_params(lua_State *L) {
-  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) return;  // nil, or none at all
+  if (lua_getiuservalue(L, 1, REQ_FIELDS) != LUA_TTABLE) return;  // nil
   lua_pushliteral(L, "params");
   lua_rawget(L, -2);
   lua_replace(L, -2);
@@ -135,19 +135,46 @@ void bind_push_params(lua_State *L) {
 static const struct field {
   const char *name;
   void (*push)(lua_State *L, struct exchange *exchange);
+  bool stays;  // after the answer, also when nobody has read it before
 } req_fields[] = {
-    {"method", push_method},
-    {"path", push_path},
-    {"raw_path", push_raw_path},
-    {"query", push_query},
-    {"peer", push_peer},
-    {"headers", push_headers},
-    {"cookies", push_cookies},
-    {"is_upgrade", push_is_upgrade},
-    {"id", push_id},
-    {"params", push_params},
-    {NULL, NULL},
+    {"method", push_method, true},
+    {"path", push_path, true},
+    {"raw_path", push_raw_path, true},
+    {"query", push_query, true},
+    {"peer", push_peer, true},
+    {"headers", push_headers, false},
+    {"cookies", push_cookies, false},
+    {"is_upgrade", push_is_upgrade, true},
+    {"id", push_id, false},
+    {"params", push_params, false},
+    {NULL, NULL, false},
 };
+
+// Pushes the table of the fields that the request at index 1 keeps.
+static void push_kept(lua_State *L) {
+  if (lua_getiuservalue(L, 1, REQ_FIELDS) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_createtable(L, 0, 8);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, REQ_FIELDS);
+}
+
+void bind_remember_request(lua_State *L, struct exchange *exchange) {
+  push_kept(L);
+  for (const struct field *field = req_fields; field->name != NULL; field++) {
+    if (!field->stays) continue;
+    lua_pushstring(L, field->name);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TNIL) {
+      lua_pop(L, 1);
+      field->push(L, exchange);
+      lua_rawset(L, -3);
+    } else {
+      lua_pop(L, 2);
+    }
+  }
+  lua_pop(L, 1);
+}
 
 // req.x: a method, then what was set or read before, then a field of the head.
 // Upvalues: the methods, and the field readers by name.
@@ -155,8 +182,7 @@ static int req_index(lua_State *L) {
   struct exchange_box *box = vm_check_type(L, 1, VM_REQ);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-  bool has_cache = lua_getiuservalue(L, 1, 1) == LUA_TTABLE;
-  if (has_cache) {
+  if (lua_getiuservalue(L, 1, REQ_FIELDS) == LUA_TTABLE) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL) return 1;
   }
@@ -167,11 +193,7 @@ static int req_index(lua_State *L) {
   bool is_here = box->exchange != NULL && box->exchange->http != NULL;
   if (!is_here && field->push != push_params) return 0;  // which needs no request
   field->push(L, box->exchange);
-  if (!has_cache) {
-    lua_createtable(L, 0, 4);
-    lua_setiuservalue(L, 1, 1);
-  }
-  lua_getiuservalue(L, 1, 1);
+  push_kept(L);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -3);
   lua_rawset(L, -3);
@@ -183,12 +205,7 @@ static int req_index(lua_State *L) {
 static int req_newindex(lua_State *L) {
   vm_check_type(L, 1, VM_REQ);
   lua_settop(L, 3);
-  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) {
-    lua_createtable(L, 0, 4);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, 1);
-    lua_replace(L, -2);
-  }
+  push_kept(L);
   lua_insert(L, 2);
   lua_rawset(L, 2);
   return 0;

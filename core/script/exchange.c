@@ -59,19 +59,12 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
 
 // ---- life ----------------------------------------------------------------
 
-static void empty_box(struct vm *vm, int ref) {
-  if (ref == LUA_NOREF) return;
-  lua_rawgeti(vm->L, LUA_REGISTRYINDEX, ref);
-  struct exchange_box *box = lua_touserdata(vm->L, -1);
-  if (box != NULL) box->exchange = NULL;
-  lua_pop(vm->L, 1);
-  vm_unref(vm, ref);
-}
-
 static void free_when_done(struct exchange *exchange) {
   if (exchange->http != NULL || exchange->task != NULL || exchange->is_held) return;
-  empty_box(exchange->vm, exchange->req_ref);
-  empty_box(exchange->vm, exchange->res_ref);
+  if (exchange->req_ref != LUA_NOREF) {
+    exchange->req->exchange = exchange->res->exchange = NULL;
+    vm_unref(exchange->vm, exchange->req_ref);
+  }
   for (size_t i = 0; i < exchange->field_count; i++) free_field(&exchange->fields[i]);
   free(exchange->fields);
   free(exchange);
@@ -127,20 +120,35 @@ struct exchange *exchange_check(lua_State *L, int arg, enum vm_type type) {
 
 // ---- events --------------------------------------------------------------
 
-static int push_box(lua_State *L, struct exchange *exchange, enum vm_type type) {
-  struct exchange_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  box->exchange = exchange;
+static struct exchange_box *push_box(lua_State *L, enum vm_type type, int user_values) {
+  struct exchange_box *box = lua_newuserdatauv(L, sizeof *box, user_values);
+  box->exchange = NULL;
   vm_set_type(L, type);
+  return box;
+}
+
+static void push_objects(lua_State *L, struct exchange *exchange) {
+  struct exchange_box *req = push_box(L, VM_REQ, REQ_USER_VALUES);
+  struct exchange_box *res = push_box(L, VM_RES, 0);
   lua_pushvalue(L, -1);
-  return vm_ref(L);
+  lua_setiuservalue(L, -3, REQ_RES);
+  lua_pushvalue(L, -2);
+  exchange->req_ref = vm_ref(L);
+  exchange->req = req;
+  exchange->res = res;
+  req->exchange = res->exchange = exchange;
 }
 
 static int push_request(lua_State *L, void *arg) {
   struct exchange *exchange = arg;
   lua_rawgeti(L, LUA_REGISTRYINDEX, exchange->vm->live->dispatch_ref);
-  exchange->req_ref = push_box(L, exchange, VM_REQ);
-  exchange->res_ref = push_box(L, exchange, VM_RES);
-  return 2;
+  push_objects(L, exchange);
+  // What the router wants of every request, without a look-up for each.
+  const struct http_request *request = http_request(exchange->http);
+  vm_push_slice(L, request->method_name);
+  vm_push_slice(L, request->path);
+  lua_pushboolean(L, request->upgrades_websocket);
+  return 5;
 }
 
 void exchange_on_request(struct http_conn *http) {
@@ -148,7 +156,7 @@ void exchange_on_request(struct http_conn *http) {
   struct exchange *exchange = mem_zalloc(sizeof *exchange);
   exchange->vm = vm;
   exchange->http = http;
-  exchange->req_ref = exchange->res_ref = LUA_NOREF;
+  exchange->req_ref = LUA_NOREF;
   exchange->conn_id = conn_id(http_conn_of(http));
   exchange->number = ++vm->request_count;
   http_set_app(http, exchange);
@@ -208,12 +216,9 @@ void exchange_on_drained(struct http_conn *http) {
 // middleware): what it is likely to want is read out before the head goes.
 static int remember_request(lua_State *L) {
   struct exchange *exchange = lua_touserdata(L, 1);
-  static const char *const fields[] = {"method", "path", "raw_path", "query", "peer", "is_upgrade"};
   lua_rawgeti(L, LUA_REGISTRYINDEX, exchange->req_ref);
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    lua_getfield(L, -1, fields[i]);
-    lua_pop(L, 1);
-  }
+  lua_replace(L, 1);
+  bind_remember_request(L, exchange);
   return 0;
 }
 
@@ -221,7 +226,7 @@ void exchange_on_closed(struct http_conn *http) {
   struct exchange *exchange = http_app(http);
   if (exchange == NULL) return;
   struct vm *vm = exchange->vm;
-  if (exchange->task != NULL && !exchange->is_answered)
+  if (exchange->task != NULL && exchange->req_ref != LUA_NOREF && !exchange->is_answered)
     vm_enter(vm, remember_request, exchange, "request");
   struct wake body = {exchange->body_waiter, NULL};
   struct wake drained = {exchange->drainer, NULL};

@@ -8,26 +8,33 @@
 
 #include "base/slice.h"
 #include "net/http_conn.h"
+#include "proto/ws_handshake.h"
 #include "script/vm.h"
 
 struct task;
 
 struct exchange {
   struct vm *vm;
-  struct http_conn *http;    // NULL once the request is over
-  struct task *task;         // the handler; NULL when it has ended
-  struct task *body_waiter;  // a task that waits for the body
-  struct task *drainer;      // a task that waits until what it wrote has gone
-  int req_ref, res_ref;      // the Lua objects
+  struct http_conn *http;          // NULL once the request is over
+  struct task *task;               // the handler; NULL when it has ended
+  struct task *body_waiter;        // a task that waits for the body
+  struct task *drainer;            // a task that waits until what it wrote has gone
+  struct exchange_box *req, *res;  // the Lua objects
+  int req_ref;                     // keeps both: req holds res
   unsigned long long conn_id;
   unsigned long number;  // of the request on this worker
   char route[128];       // for the log, once the router knows
   int status;            // of the response in the making; 0: not set
-  bool is_answered;      // the last step of the handler is sending the answer
+  char
+      ws_accept[WS_ACCEPT_BYTES + 1];  // the answer to the handshake, once it was checked; or empty
+  bool is_answered;                    // the last step of the handler is sending the answer
   bool is_held;
   struct http_field *fields;  // its headers; names and values are owned
   size_t field_count, field_cap;
 };
+
+// The user values of req: a table of the fields that were read or set, and res.
+enum { REQ_FIELDS = 1, REQ_RES = 2, REQ_USER_VALUES = 2 };
 
 // What the Lua objects req and res hold. NULL once the exchange is freed.
 struct exchange_box {

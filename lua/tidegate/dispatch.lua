@@ -73,7 +73,7 @@ end
 ---@param router tidegate.router
 ---@param routes tidegate.route[]
 ---@param links tidegate.link[] of gate.use, in order
----@return fun(req: tidegate.Request, res: tidegate.Response) dispatch
+---@return fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean) dispatch
 function dispatch.new(router, routes, links)
   local has_ws = false
   for _, route in ipairs(routes) do
@@ -85,9 +85,8 @@ function dispatch.new(router, routes, links)
   local missing = missing_terminal(router)
   local none = {}
 
-  local function find_route(req)
-    local path, method = req.raw_path, req.method
-    if has_ws and req.is_upgrade then
+  local function find_route(req, method, path, is_upgrade)
+    if has_ws and is_upgrade then
       local route, params = router:find(path, "ws", "ws")
       if route then return route, params end
     end
@@ -99,8 +98,8 @@ function dispatch.new(router, routes, links)
     return route, params
   end
 
-  return function(req, res)
-    local route, params = find_route(req)
+  return function(req, res, method, raw_path, is_upgrade)
+    local route, params = find_route(req, method, raw_path, is_upgrade)
     if not route then
       local chain = middleware.select(links, req.path, none)
       return respond(req, res, middleware.run(chain, missing, req, res))

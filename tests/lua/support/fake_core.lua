@@ -125,7 +125,7 @@ function fake.load()
   -- Dispatches a request; the values that respond was given follow.
   function generation.request(method, raw_path, fields)
     local req, res = prepare(method, raw_path, fields)
-    generation.finished.dispatch(req, res)
+    generation.finished.dispatch(req, res, method, raw_path, req.is_upgrade or false)
     generation.req, generation.res = req, res
     if log.response then return table.unpack(log.response, 1, log.response.n) end
   end
