@@ -312,33 +312,41 @@ static void sweep_step(struct hub *hub, uint64_t now_ms) {
   }
 }
 
+// About what messages and topics take, also those topics that keep nothing.
+static uint64_t footprint(const struct hub *hub) {
+  return held_bytes(hub) + hub->topics.count * HUB_TOPIC_COST;
+}
+
 // Freed memory lies between what is still used until it is asked back. Asking
 // stops the threads that allocate for as long as it takes, so it is done only
 // when most of much has gone; then again and again down to little, because a
 // few topics that are left hold back as many pages as there were topics.
-static void give_memory_back(struct hub *hub, uint64_t held) {
-  if (held > hub->held_peak) hub->held_peak = held;
+static void give_memory_back(struct hub *hub, uint64_t before, uint64_t held) {
+  if (before > hub->held_peak) hub->held_peak = before;
   if (hub->held_peak >= HUB_TRIM_BYTES) hub->is_shrinking = true;
   if (!hub->is_shrinking || held > hub->held_peak / 2) return;
   mem_trim();
   hub->held_peak = held;
-  hub->is_shrinking = held > HUB_TRIM_BYTES / 256;
+  hub->is_shrinking = held > HUB_TRIM_BYTES / 64;
 }
 
 void hub_sweep(struct hub *hub) {
   uint64_t now_ms = clock_mono_ms();
   size_t slots = 0, wanted = HUB_SWEEP_MIN;
-  uint64_t held = 0;
+  uint64_t before = 0;
   for (bool has_room = true; slots < wanted || !has_room; slots += HUB_SWEEP_STEP) {
     pthread_mutex_lock(&hub->lock);
     size_t cap = hub->topics.cap;
+    if (slots == 0) before = footprint(hub);
     if (cap / HUB_SWEEP_CALLS > wanted) wanted = cap / HUB_SWEEP_CALLS;
     if (slots < wanted) sweep_step(hub, now_ms);
     has_room = evict_for_memory(hub);
-    held = held_bytes(hub);
     pthread_mutex_unlock(&hub->lock);
     if (slots >= cap && has_room) break;
   }
   presence_sweep(hub, now_ms);
-  give_memory_back(hub, held);
+  pthread_mutex_lock(&hub->lock);
+  uint64_t held = footprint(hub);
+  pthread_mutex_unlock(&hub->lock);
+  give_memory_back(hub, before, held);
 }

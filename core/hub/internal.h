@@ -17,7 +17,7 @@ enum {
   HUB_SWEEP_CALLS = 128,  // in so many every topic is looked at ...
   HUB_SWEEP_STEP = 256,   // ... so many slots of the map in one hold of the lock ...
   HUB_SWEEP_MIN = 2048,   // ... and so many in a call at least
-  HUB_TRIM_BYTES = 16 * 1024 * 1024,
+  HUB_TRIM_BYTES = 4 * 1024 * 1024,
 };
 
 // What a topic that keeps messages costs beside them, about: its struct, name
