@@ -160,3 +160,43 @@ describe("a session whose route vanished", function()
     assert.equal(1012, (client:wait_close()))
   end)
 end)
+
+-- Takes all memory down to the last bytes, and holds it until its client goes.
+local FULL = [[
+local gate = require "tidegate"
+gate.ws("/fill", { message = function(ws)
+  local held, size = {}, 1048576
+  while size >= 16 do
+    local ok, text = pcall(string.rep, "x", size + #held % 7)
+    ok = ok and pcall(rawset, held, #held + 1, text)
+    if not ok then size = size // 2 end
+  end
+  ws:recv()
+end })
+gate.ws("/callback", { message = function(ws, text) ws:send("got " .. #text) end })
+gate.ws("/task", function(ws)
+  for text in ws:messages() do ws:send("got " .. #text) end
+end)
+]]
+
+describe("a VM whose memory is full", function()
+  for _, bytes in ipairs { 3000, 200000 } do
+    it(("fails handlers of messages of %d bytes, and serves again when it has some"):format(bytes), function()
+      local server <close> = start { scripts = FULL, args = { "--workers", "1", "--vm-memory", "8000000" } }
+      local filler = ws.connect(server, "/fill")
+      local clients = { ws.connect(server, "/callback"), ws.connect(server, "/task") }
+      for _, client in ipairs(clients) do assert.equal("got 1", (client:ask "a")) end
+      filler:send "fill"
+      for _, client in ipairs(clients) do
+        client:send(("m"):rep(bytes))
+        assert.equal(1011, (client:wait_close()))
+      end
+      server:wait_for_log "not enough memory"
+      filler:drop()
+      loop.poll(function()
+        local ok, client = pcall(ws.connect, server, "/callback")
+        return ok and client:ask "abc" == "got 3"
+      end, "answer")
+    end)
+  end
+end)
