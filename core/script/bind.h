@@ -65,6 +65,12 @@ int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const c
 // value stays on the stack. Raises, naming `what`, when it is no string.
 enum hub_since bind_check_since(lua_State *L, int index, const char *what, struct slice *id);
 
+// The option `lag` of the table at `index`, as above.
+enum hub_lag bind_check_lag(lua_State *L, int index, const char *what);
+
+// Pushes {id, kind, event, key}: what scripts are told of a message beside its payload.
+void bind_push_message_info(lua_State *L, const struct hub *hub, const struct message *m);
+
 void bind_push_kind(lua_State *L, enum message_kind kind);
 
 // "text" (also nil) or "binary"; raises for anything else, naming `what`.

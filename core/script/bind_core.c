@@ -49,6 +49,32 @@ enum hub_since bind_check_since(lua_State *L, int index, const char *what, struc
   return HUB_SINCE_ID;
 }
 
+enum hub_lag bind_check_lag(lua_State *L, int index, const char *what) {
+  struct slice lag = vm_opt_field_slice(L, index, "lag", what);
+  if (lag.ptr == NULL) return HUB_LAG_DEFAULT;
+  if (slice_equal(lag, slice_str("skip"))) return HUB_LAG_SKIP;
+  if (slice_equal(lag, slice_str("latest"))) return HUB_LAG_LATEST;
+  if (slice_equal(lag, slice_str("close"))) return HUB_LAG_CLOSE;
+  return (enum hub_lag)luaL_error(L, "%s: lag must be \"skip\", \"latest\" or \"close\"", what);
+}
+
+static void set_text(lua_State *L, const char *name, struct slice text) {
+  if (text.len == 0) return;
+  vm_push_slice(L, text);
+  lua_setfield(L, -2, name);
+}
+
+void bind_push_message_info(lua_State *L, const struct hub *hub, const struct message *m) {
+  char id[HUB_ID_MAX];
+  hub_id_format(hub, m->seq, id);
+  lua_createtable(L, 0, 6);
+  set_text(L, "id", slice_str(id));
+  bind_push_kind(L, (enum message_kind)m->kind);
+  lua_setfield(L, -2, "kind");
+  set_text(L, "event", message_event(m));
+  set_text(L, "key", message_key(m));
+}
+
 void bind_push_kind(lua_State *L, enum message_kind kind) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->kind_refs[kind]);
 }

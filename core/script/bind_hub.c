@@ -115,16 +115,6 @@ static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
   lua_pop(L, 1);
 }
 
-static enum hub_lag read_lag(lua_State *L, int index) {
-  static const char *const names[] = {"skip", "latest", "close"};
-  static const enum hub_lag values[] = {HUB_LAG_SKIP, HUB_LAG_LATEST, HUB_LAG_CLOSE};
-  struct slice lag = vm_opt_field_slice(L, index, "lag", "topic");
-  if (lag.ptr == NULL) return HUB_LAG_DEFAULT;
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-    if (slice_equal(lag, slice_str(names[i]))) return values[i];
-  return (enum hub_lag)luaL_error(L, "topic: lag must be \"skip\", \"latest\" or \"close\"");
-}
-
 // topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
 static int hub_topic_function(lua_State *L) {
   struct vm *vm = vm_of(L);
@@ -140,19 +130,13 @@ static int hub_topic_function(lua_State *L) {
   rule.bytes = (uint64_t)whole_option(L, 2, "bytes", 1e12);
   rule.ttl_ms = (uint64_t)ceil(number_option(L, 2, "ttl", 1e10) * 1000);
   rule.limit = (uint32_t)whole_option(L, 2, "limit", 4e9);
-  rule.lag = read_lag(L, 2);
+  rule.lag = bind_check_lag(L, 2, "topic");
   read_presence(L, 2, &rule);
   generation_add_rule(vm->loading, &rule);
   return 0;
 }
 
 // ---- reading the hub -----------------------------------------------------
-
-static void set_slice(lua_State *L, const char *name, struct slice text) {
-  if (text.len == 0) return;
-  vm_push_slice(L, text);
-  lua_setfield(L, -2, name);
-}
 
 static size_t check_limit(lua_State *L, int index, const char *what, size_t otherwise) {
   size_t limit = otherwise;
@@ -182,17 +166,9 @@ static struct hub_history_options check_history_options(lua_State *L, int index)
 
 static void push_message(lua_State *L, struct hub *hub, const struct message *m, double now_s,
                          uint64_t now_ms) {
-  char id[HUB_ID_MAX];
-  hub_id_format(hub, m->seq, id);
-  lua_createtable(L, 0, 6);
-  lua_pushstring(L, id);
-  lua_setfield(L, -2, "id");
+  bind_push_message_info(L, hub, m);
   vm_push_slice(L, message_payload(m));
   lua_setfield(L, -2, "data");
-  bind_push_kind(L, (enum message_kind)m->kind);
-  lua_setfield(L, -2, "kind");
-  set_slice(L, "event", message_event(m));
-  set_slice(L, "key", message_key(m));
   lua_pushnumber(L, now_s - (double)(now_ms - m->published_ms) / 1000);
   lua_setfield(L, -2, "time");
 }
@@ -256,7 +232,8 @@ static int hub_topics_function(lua_State *L) {
   for (size_t i = 0; i < count; i++) {
     const struct hub_topic_info *info = &(*found)[i];
     lua_createtable(L, 0, 3);
-    set_slice(L, "topic", slice_of(info->name, info->name_len));
+    vm_push_slice(L, slice_of(info->name, info->name_len));
+    lua_setfield(L, -2, "topic");
     lua_pushinteger(L, info->subscribers);
     lua_setfield(L, -2, "count");
     lua_pushinteger(L, (lua_Integer)info->messages);

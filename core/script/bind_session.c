@@ -107,15 +107,6 @@ static int fail_status(lua_State *L, enum hub_status status) {
   }
 }
 
-static enum hub_lag check_lag(lua_State *L, int index) {
-  struct slice lag = vm_opt_field_slice(L, index, "lag", "join");
-  if (lag.ptr == NULL) return HUB_LAG_DEFAULT;
-  if (slice_equal(lag, slice_str("skip"))) return HUB_LAG_SKIP;
-  if (slice_equal(lag, slice_str("latest"))) return HUB_LAG_LATEST;
-  if (slice_equal(lag, slice_str("close"))) return HUB_LAG_CLOSE;
-  return (enum hub_lag)luaL_error(L, "join: lag must be \"skip\", \"latest\" or \"close\"");
-}
-
 // Who joins: `as` and `info`. The values stay on the stack.
 static void check_member(lua_State *L, int index, struct hub_join_options *options) {
   int type = lua_getfield(L, index, "as");
@@ -136,7 +127,7 @@ static struct hub_join_options check_join_options(lua_State *L, int index) {
   static const char *const names[] = {"since", "lag", "as", "info", NULL};
   luaL_checktype(L, index, LUA_TTABLE);
   bind_check_options(L, index, names, "join");
-  options.lag = check_lag(L, index);
+  options.lag = bind_check_lag(L, index, "join");
   check_member(L, index, &options);
   options.since = bind_check_since(L, index, "join", &options.id);
   return options;

@@ -118,22 +118,8 @@ static void describe(void *owner, char *out, size_t size) {
 
 static const struct task_owner subscription_owner = {on_task_ended, describe, false};
 
-static void set_text(lua_State *L, const char *name, struct slice text) {
-  if (text.len == 0) return;
-  vm_push_slice(L, text);
-  lua_setfield(L, -2, name);
-}
-
 static void push_info(lua_State *L, const struct subscription *s, const struct message *m) {
-  char id[HUB_ID_MAX];
-  hub_id_format(s->owner->vm->worker->hub, m->seq, id);
-  lua_createtable(L, 0, 5);
-  lua_pushstring(L, id);
-  lua_setfield(L, -2, "id");
-  bind_push_kind(L, (enum message_kind)m->kind);
-  lua_setfield(L, -2, "kind");
-  set_text(L, "event", message_event(m));
-  set_text(L, "key", message_key(m));
+  bind_push_message_info(L, s->owner->vm->worker->hub, m);
   if (s->missed == 0) return;
   lua_pushinteger(L, (lua_Integer)s->missed);
   lua_setfield(L, -2, "missed");
