@@ -170,14 +170,17 @@ static bool push_last_event_id(lua_State *L, const struct http_request *request)
   return false;
 }
 
-// Pushes the table of what the session keeps of the request at index 1, or
+// Arguments of accept_ws and accept_sse.
+enum { ACCEPT_REQ = 1, ACCEPT_KEY, ACCEPT_IS_BARE, ACCEPT_DATA, ACCEPT_HEADERS, ACCEPT_PROTOCOL };
+
+// Pushes the table of what the session keeps of its request, or
 // nothing when that is nothing. Returns its index, or 0.
-static int push_fields(lua_State *L, struct exchange *exchange, int data, int protocol) {
+static int push_fields(lua_State *L, struct exchange *exchange, bool is_ws) {
   int base = lua_gettop(L);
   int count = 0;
   const struct http_request *request = http_request(exchange->http);
   const char *names[5];
-  lua_pushvalue(L, data);
+  lua_pushvalue(L, ACCEPT_DATA);
   names[count++] = "data";
   bind_push_params(L);
   names[count++] = "params";
@@ -186,9 +189,9 @@ static int push_fields(lua_State *L, struct exchange *exchange, int data, int pr
     names[count++] = "raw_query";
   }
   // Only streams resume by it.
-  if (protocol == 0 && push_last_event_id(L, request)) names[count++] = "last_event_id";
-  if (protocol != 0) {
-    lua_pushvalue(L, protocol);
+  if (!is_ws && push_last_event_id(L, request)) names[count++] = "last_event_id";
+  if (is_ws) {
+    lua_pushvalue(L, ACCEPT_PROTOCOL);
     names[count++] = "protocol";
   }
   int present = 0;
@@ -208,22 +211,22 @@ struct acceptance {
   const struct route *route;
 };
 
-// The common part of accept_ws and accept_sse: arguments (req, route_key,
-// data | nil, protocol | nil, headers | nil).
+// What both begin with.
 static struct acceptance check_accept(lua_State *L) {
-  struct acceptance a = {exchange_check(L, 1, VM_REQ), NULL};
+  struct acceptance a = {exchange_check(L, ACCEPT_REQ, VM_REQ), NULL};
   // By key: the generation may have changed while the request waited.
-  a.route = generation_find_route(vm_of(L)->live, luaL_checkstring(L, 2));
-  lua_settop(L, 5);
+  a.route = generation_find_route(vm_of(L)->live, luaL_checkstring(L, ACCEPT_KEY));
+  lua_settop(L, ACCEPT_PROTOCOL);
   if (a.exchange == NULL || a.exchange->http == NULL) return (struct acceptance){0};
-  if (a.route == NULL) luaL_error(L, "the route %s is gone", lua_tostring(L, 2));
-  if (!lua_isnil(L, 5)) take_headers(L, a.exchange, 5);
+  if (a.route == NULL) luaL_error(L, "the route %s is gone", lua_tostring(L, ACCEPT_KEY));
+  if (!lua_isnil(L, ACCEPT_HEADERS)) take_headers(L, a.exchange, ACCEPT_HEADERS);
   return a;
 }
 
 static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn,
                          enum http_send_status sent, struct session *session) {
   if (sent != HTTP_SENT) {
+    a->exchange->is_answered = false;
     session_abandon(vm_of(L), session);
     return vm_fail(L, "the response has started already", "started");
   }
@@ -232,7 +235,9 @@ static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *
   return 1;
 }
 
-// core.accept_ws(req, route_key, data, protocol, headers) -> ws | nil, message, code
+// core.accept_ws(req, route_key, is_bare, data | nil, headers | nil, protocol | nil)
+//   -> ws | nil, message, code
+// is_bare: nothing looks at the request after this.
 static int accept_ws(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
@@ -242,24 +247,24 @@ static int accept_ws(lua_State *L) {
   struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
                                .max_message = (uint32_t)a.route->max_message_bytes,
                                .has_envelope = a.route->has_envelope};
-  if (!lua_isnil(L, 4)) options.protocol = vm_check_slice(L, 4);
-  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, 3, 4));
+  if (!lua_isnil(L, ACCEPT_PROTOCOL)) options.protocol = vm_check_slice(L, ACCEPT_PROTOCOL);
+  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
   struct conn *conn = NULL;
+  a.exchange->is_answered = lua_toboolean(L, ACCEPT_IS_BARE);
   enum http_send_status sent = ws_accept(a.exchange->http, a.exchange->ws_accept, &options,
                                          a.exchange->fields, a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent, session);
 }
 
-// core.accept_sse(req, route_key, data, headers) -> stream | nil, message, code
+// core.accept_sse(req, route_key, is_bare, data | nil, headers | nil)
+//   -> stream | nil, message, code
 static int accept_sse(lua_State *L) {
-  lua_settop(L, 4);
-  lua_pushnil(L);  // no protocol
-  lua_insert(L, 4);
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
   struct sse_options options = {.keepalive_ms = a.route->keepalive_ms};
-  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, 3, 0));
+  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
   struct conn *conn = NULL;
+  a.exchange->is_answered = lua_toboolean(L, ACCEPT_IS_BARE);
   enum http_send_status sent =
       sse_accept(a.exchange->http, &options, a.exchange->fields, a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent, session);

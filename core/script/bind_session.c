@@ -139,7 +139,7 @@ static bool is_stream(lua_State *L) { return !session_check(L, 1)->is_ws; }
 // gave an id. Leaves the text on the stack.
 static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
   if (options->since == HUB_SINCE_ID || !is_stream(L)) return;
-  push_fields(L);
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) return;
   if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
   struct slice id = vm_check_slice(L, -1);
   // Once a topic: after leaving it, joining again must not replay it again.
@@ -183,7 +183,7 @@ static int session_join(lua_State *L) {
   char id[HUB_ID_MAX];
   hub_id_format(vm_of(L)->worker->hub, result.seq, id);
   if (is_stream(L)) tell_stream(conn, topic, &options, &result, id);
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, result.missed_known ? 3 : 2);
   lua_pushboolean(L, result.recovered);
   lua_setfield(L, -2, "recovered");
   if (result.missed_known) {

@@ -27,7 +27,7 @@ struct exchange {
   int status;            // of the response in the making; 0: not set
   char
       ws_accept[WS_ACCEPT_BYTES + 1];  // the answer to the handshake, once it was checked; or empty
-  bool is_answered;                    // the last step of the handler is sending the answer
+  bool is_answered;  // the last step of the handler is sending the answer: nobody reads on
   bool is_held;
   struct http_field *fields;  // its headers; names and values are owned
   size_t field_count, field_cap;

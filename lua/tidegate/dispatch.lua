@@ -111,7 +111,8 @@ function dispatch.new(router, routes, links)
     if not route.session then
       return respond(req, res, middleware.run(chain, route.terminal, req, res))
     end
-    local life = {}
+    -- With nothing around the terminal, nobody looks at the request any more.
+    local life = { is_bare = #chain == 0 }
     return conclude(route.session, life, req, res,
       middleware.run(chain, route.terminal, req, res, life))
   end

@@ -119,11 +119,12 @@ local function answer_head(res, headers)
   res:write("")
 end
 
-local function accept(definition, req, data, headers)
+local function accept(definition, req, life, data, headers)
   if definition.kind == "ws" then
-    return core.accept_ws(req, definition.key, data, choose_protocol(definition, req), headers)
+    local protocol = choose_protocol(definition, req)
+    return core.accept_ws(req, definition.key, life.is_bare, data, headers, protocol)
   end
-  return core.accept_sse(req, definition.key, data, headers)
+  return core.accept_sse(req, definition.key, life.is_bare, data, headers)
 end
 
 -- Acts on what `upgrade` returned. Only a table or true lets anyone in, so that
@@ -147,7 +148,7 @@ local function decide(definition, req, res, life, verdict, ...)
   end
   -- The data of `true` is made when somebody asks for it.
   if verdict == true then verdict = nil end
-  life.session = accept(definition, req, verdict, headers)
+  life.session = accept(definition, req, life, verdict, headers)
   life.is_gone = life.session == nil
 end
 

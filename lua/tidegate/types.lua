@@ -152,8 +152,8 @@ local Timer = {}
 function Timer:cancel() end
 
 ---@class tidegate.Core the native module
----@field accept_ws fun(req: tidegate.Request, key: string, data?: table, protocol?: string, headers?: table): tidegate.WebSocket|nil, string|nil
----@field accept_sse fun(req: tidegate.Request, key: string, data?: table, headers?: table): tidegate.Stream|nil, string|nil
+---@field accept_ws fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, protocol?: string): tidegate.WebSocket|nil, string|nil
+---@field accept_sse fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table): tidegate.Stream|nil, string|nil
 ---@field respond fun(req: tidegate.Request, res: tidegate.Response, ...: any)
 ---@field set_route fun(req: tidegate.Request, name: string)
 ---@field ws_check fun(req: tidegate.Request): integer|nil, string|nil, table|nil

@@ -39,10 +39,11 @@ gate.get("/last", function()
   local sent, message, code = last:send "too late"
   return { facts = facts(last), sent = sent, code = code }
 end)
--- A middleware may look at params after the session has begun.
+-- A middleware may look at the request after the session has begun.
 gate.use("/plain", function(req, _, next)
   next()
   gate.log.info("params after: " .. type(req.params))
+  gate.log.info(("after: %s %s %s %s %s"):format(req.method, req.path, req.raw_path, req.peer, req.query.as))
 end)
 ]]
 
@@ -66,6 +67,11 @@ describe("the object of a session", function()
     assert.same({ "yes", "noted" }, { third.data.written, third.note })
     assert.is_true(third.is_same)
     server:wait_for_log "params after: table"
+  end)
+
+  it("leaves a middleware what the request was", function()
+    local client <close> = ws.connect(server, "/plain?as=true")
+    server:wait_for_log "after: GET /plain /plain 127%.0%.0%.1 true"
   end)
 
   it("has the table that upgrade returned, and the path's values", function()

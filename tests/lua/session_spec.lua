@@ -115,6 +115,13 @@ describe("session", function()
     upgrade "/s"
     assert.same({ "guard", "upgrade", "use out", "open" }, seen)
     assert.is_nil(log.response)
+    assert.is_false(log.connection.is_bare, "a middleware may look at the request")
+  end)
+
+  it("ends the request where nothing stands around it", function()
+    gate.ws("/s", { open = noop })
+    upgrade "/s"
+    assert.is_true(log.connection.is_bare)
   end)
 
   it("is refused by a guard like any request", function()

@@ -82,13 +82,11 @@ local function new_core(log)
     if req.bad_handshake then return 400, "bad handshake", { ["x-why"] = "key" } end
   end
   local function accept(kind)
-    return function(req, key, data, ...)
+    return function(req, key, is_bare, data, headers, protocol)
       log[#log + 1] = "accept " .. kind
       if req.has_left then return nil, "closed" end
-      local protocol, headers = ...
-      if kind == "sse" then protocol, headers = nil, protocol end
-      local connection = { kind = kind, key = key, data = data, protocol = protocol,
-        headers = headers, joined = {} }
+      local connection = { kind = kind, key = key, is_bare = is_bare, data = data,
+        protocol = protocol, headers = headers, joined = {} }
       function connection:topics() return self.joined end
       function connection:close() log[#log + 1] = "close" end
       log.connection = connection
