@@ -17,7 +17,8 @@ struct ws_handshake {
 
 // Checks a request whose upgrades_websocket is set: GET, HTTP/1.1, one key of
 // 16 bytes in base64, version 13 (otherwise 426, to be sent with
-// "Sec-WebSocket-Version: 13"), no body.
+// "Sec-WebSocket-Version: 13"), no body, and that the subprotocols and
+// extensions it offers are lists as section 4.3 writes them.
 struct ws_handshake ws_handshake_check(const struct http_request *request);
 
 #endif
