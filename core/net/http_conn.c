@@ -149,7 +149,18 @@ static enum http_send_status begin(struct http_conn *http, int status,
   return HTTP_SENT;
 }
 
-static void write_connection(struct http_conn *http, struct buf *out) {
+// Whoever sends Upgrade names it in Connection, too (RFC 9110 7.8).
+static bool names_upgrade(const struct http_field *fields, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (slice_equal_nocase(fields[i].name, slice_str("upgrade"))) return true;
+  }
+  return false;
+}
+
+static void write_connection(struct http_conn *http, struct buf *out,
+                             const struct http_field *fields, size_t count) {
+  if (names_upgrade(fields, count))
+    http_write_header(out, slice_str("Connection"), slice_str("Upgrade"));
   if (!http->keeps_alive)
     http_write_header(out, slice_str("Connection"), slice_str("close"));
   else if (http_request(http)->minor_version == 0) {
@@ -165,7 +176,7 @@ enum http_send_status http_respond(struct http_conn *http, int status,
   struct buf *out = conn_out(http->conn);
   // 204 and 1xx must not have a Content-Length (RFC 9110 8.6); a 304 may.
   if (!http_status_is_bodiless(status)) http_write_length(out, body.len);
-  write_connection(http, out);
+  write_connection(http, out, fields, count);
   http_write_end(out);
   if (!http->drops_body) buf_append_slice(out, body);
   on_response_ended(http);
@@ -184,7 +195,7 @@ enum http_send_status http_respond_head(struct http_conn *http, int status,
     else
       http->keeps_alive = false;
   }
-  write_connection(http, out);
+  write_connection(http, out, fields, count);
   http_write_end(out);
   return HTTP_SENT;
 }
