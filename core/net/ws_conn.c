@@ -188,10 +188,20 @@ static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_go_on
 
 // ---- what the app calls --------------------------------------------------
 
+// What the acceptance says itself, and once (RFC 6455 11.3).
+static bool field_is_own(struct slice name) {
+  static const struct slice prefix = {"sec-websocket-", 14};
+  if (name.len > prefix.len) name.len = prefix.len;
+  return slice_equal_nocase(name, prefix) || slice_equal_nocase(name, slice_str("upgrade"));
+}
+
 enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
                                 const struct ws_options *options, const struct http_field *fields,
                                 size_t count, struct conn **result) {
   struct conn *conn = http_conn_of(http);
+  for (size_t i = 0; i < count; i++) {
+    if (field_is_own(fields[i].name)) return HTTP_SEND_BAD_FIELD;
+  }
   enum http_send_status sent = http_write_upgrade_head(http, 101, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(conn);

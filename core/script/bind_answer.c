@@ -228,6 +228,8 @@ static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *
   if (sent != HTTP_SENT) {
     a->exchange->is_answered = false;
     session_abandon(vm_of(L), session);
+    if (sent == HTTP_SEND_BAD_FIELD)
+      return luaL_error(L, "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
     return vm_fail(L, "the response has started already", "started");
   }
   session_start(vm_of(L), session, conn);

@@ -21,7 +21,7 @@ local KEYS = {
 local next_key = 0
 
 -- The bytes of an opening handshake. options.headers: name -> value replaces or
--- adds a field, false leaves it out; options.protocols: the offer;
+-- adds a field, a list of values one for each, false leaves it out; options.protocols: the offer;
 -- options.request_line replaces the first line.
 ---@param path string
 ---@param options table|nil
@@ -36,7 +36,9 @@ function ws.handshake(path, options)
   for name, value in pairs(options.headers or {}) do fields[name] = value end
   local lines = { options.request_line or ("GET %s HTTP/1.1"):format(path) }
   for name, value in pairs(fields) do
-    if value then lines[#lines + 1] = ("%s: %s"):format(name, value) end
+    for _, one in ipairs(type(value) == "table" and value or { value or nil }) do
+      lines[#lines + 1] = ("%s: %s"):format(name, one)
+    end
   end
   return table.concat(lines, "\r\n") .. "\r\n\r\n", KEYS[next_key][2]
 end
