@@ -81,12 +81,13 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
     case WS_EVENT_MORE:
       break;
     case WS_EVENT_MESSAGE:
-      // After our close frame the peer's messages are of no interest (RFC 6455 1.4).
+      // After our close frame the peer's messages are of no interest (RFC 6455 1.4);
+      // its pings are still owed their pongs (5.5.2).
       if (conn->close_sent) break;
       conn->worker->app->message(conn, result->kind, result->data);
       break;
     case WS_EVENT_PING:
-      if (!conn->close_sent) send_pong(conn, result->data);
+      send_pong(conn, result->data);
       break;
     case WS_EVENT_PONG:
       break;  // any input counts as a sign of life

@@ -71,8 +71,9 @@ local function take_message(client, data, kind)
   client.messages[#client.messages + 1] = { data, kind }
 end
 
+-- After a close frame only the pongs to pings that crossed it (RFC 6455 5.5.1, 5.5.2).
 local function take_frame(client, opcode, data, fin)
-  if client.close_code then error("the server sent a frame after its close frame", 0) end
+  if client.close_code and opcode ~= frame.PONG then error("the server sent a frame after its close frame", 0) end
   if on_control[opcode] then return on_control[opcode](client, data) end
   local kind = opcode == frame.TEXT and "text" or "binary"
   if opcode == frame.CONTINUATION then
