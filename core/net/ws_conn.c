@@ -137,8 +137,6 @@ static void on_go_on(struct conn *conn) {
   free(early);
 }
 
-static void on_eof(struct conn *conn) { conn_close(conn); }
-
 // ---- heartbeat and the end -----------------------------------------------
 
 static void on_timeout(struct conn *conn) {
@@ -177,11 +175,22 @@ static void on_lagged(struct conn *conn) { ws_close(conn, CODE_TRY_AGAIN, slice_
 // A peer that does not answer our close frame does not change why the session
 // ended: the app is told the code that we closed with. (For RFC 6455 7.1.5 this
 // is 1006 as well, which would tell the app less than it knows.)
-static void on_close(struct conn *conn) {
-  ws_session_free(&conn->proto.ws);
+static void tell_broken(struct conn *conn) {
   int code = CODE_ABNORMAL;
   if (conn->close_sent) code = conn->close_code != 0 ? conn->close_code : CODE_NO_STATUS;
   tell_closed(conn, code, (struct slice){0});
+}
+
+// A peer may end its side and still read what it was answered; nothing more is
+// said to it, though.
+static void on_eof(struct conn *conn) {
+  conn_finish(conn);
+  tell_broken(conn);
+}
+
+static void on_close(struct conn *conn) {
+  ws_session_free(&conn->proto.ws);
+  tell_broken(conn);
 }
 
 static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_go_on,

@@ -8,6 +8,7 @@ local ws = require "support.ws"
 local SCRIPT = [[
 local gate = require "tidegate"
 local function tell(ws, code, reason)
+  assert(ws:send "too late" == nil)
   gate.log.info(("closed %s: %s %q"):format(ws.data.name or "?", tostring(code), tostring(reason)))
 end
 gate.ws("/told/{name}", {
