@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "net/conn.h"
@@ -71,6 +72,7 @@ static void on_peer_close(struct conn *conn, int code, struct slice reason) {
 }
 
 static void on_failure(struct conn *conn, int code, const char *reason) {
+  log_info("WebSocket %llu failed, %d: %s", (unsigned long long)conn_id(conn), code, reason);
   send_close(conn, code, slice_str(reason));
   tell_closed(conn, code, slice_str(reason));
   conn_finish(conn);

@@ -1,5 +1,6 @@
--- The end of a WebSocket session: the close handshake from both sides, frames
--- that break a rule, text that is not UTF-8, and the heartbeat.
+-- The end of a WebSocket session (RFC 6455 sections 5.5.1, 7, 8.1 and 10.7): the
+-- close handshake from both sides, and what is failed. Each rule of a frame alone is a
+-- row of the unit tests.
 local frame = require "support.frame"
 local loop = require "support.loop"
 local tidegate = require "support.server"
@@ -19,6 +20,10 @@ gate.ws("/told/{name}", {
       ws:close(tonumber(code), reason)
       local ok, _, err = ws:send "too late"
       gate.log.info("after close: " .. tostring(ok) .. " " .. tostring(err))
+    elseif data == "try utf8" then ws:send(select(3, ws:close(1000, "\xff")))
+    elseif data:find "^try" then
+      local try, why = data:match "^try (%d+) (.*)$"
+      ws:send(select(3, ws:close(tonumber(try), why)))
     elseif data == "close" then ws:close()
     else ws:send(data) end
   end,
@@ -31,8 +36,6 @@ gate.ws("/task-told", function(ws)
     if not data then gate.log.info("recv ended: " .. tostring(why)) return end
   end
 end)
-gate.ws("/beat", { heartbeat = 0.1, open = function(ws) ws.data.name = "beat" end, close = tell })
-gate.ws("/quiet", { heartbeat = 0, message = function(ws, data) ws:send(data) end })
 ]]
 
 describe("the end of a WebSocket session", function()
@@ -54,16 +57,24 @@ describe("the end of a WebSocket session", function()
     if reason then assert.equal(("%q"):format(reason), why) end
   end
 
+  local function close_frame(payload) return frame.encode { opcode = frame.CLOSE, data = payload } end
+
   describe("by the client", function()
-    for _, case in ipairs { { 1000, "bye" }, { 1001, "" }, { 3000, "ü" }, { 4999, ("r"):rep(123) } } do
-      it(("with %d is answered with the same code and told to the script"):format(case[1]), function()
+    for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999 } do
+      it(("with %d is answered with the same code and told to the script (5.5.1, 7.4)"):format(code), function()
         local client = connect()
-        assert.equal(case[1], (client:close(case[1], case[2])))
-        wait_told(client, case[1], case[2])
+        assert.equal(code, (client:close(code, "ü")))
+        wait_told(client, code, "ü")
       end)
     end
 
-    it("without a code is answered without one and is 1005", function()
+    it("with the longest reason (5.5.1)", function()
+      local client = connect()
+      assert.equal(1000, (client:close(1000, ("r"):rep(123))))
+      wait_told(client, 1000, ("r"):rep(123))
+    end)
+
+    it("without a code is answered without one and is 1005 (7.1.5)", function()
       local client = connect()
       client:send_close()
       assert.equal(1005, (client:wait_close()))
@@ -72,13 +83,13 @@ describe("the end of a WebSocket session", function()
 
     it("comes after the answers to messages sent before it", function()
       local client = connect()
-      client:send_raw(frame.encode { data = "last words" } .. frame.encode { opcode = frame.CLOSE, data = "\3\232" })
+      client:send_raw(frame.encode { data = "last words" } .. close_frame "\3\232")
       client.close_sent = true
       assert.equal("last words", client:receive())
       assert.equal(1000, (client:wait_close()))
     end)
 
-    it("by leaving is 1006", function()
+    it("by leaving is 1006 (7.1.5)", function()
       local client = connect()
       client:drop()
       wait_told(client, 1006)
@@ -93,16 +104,62 @@ describe("the end of a WebSocket session", function()
       server:wait_for_log("recv ended: closed", mark)
     end)
 
-    it("what comes after its close frame is ignored", function()
+    it("what comes after its close frame is ignored, however much, and broken or not (7.1.1)", function()
+      for _, rest in ipairs { frame.encode { data = "more" }, close_frame "\3\233", ("\xff"):rep(1000000) } do
+        local client = connect()
+        client.close_sent = true
+        client:send_raw(close_frame "\3\232" .. rest)
+        assert.equal(1000, (client:wait_close()))
+        assert.is_nil(client.socket.failure)
+        wait_told(client, 1000)
+      end
+    end)
+
+    it("in the packet of its handshake is answered (4.2.2, 5.5.1)", function()
+      local client = ws.connect(server, "/told/early", { early = close_frame "\3\232" })
+      client.close_sent = true
+      assert.equal(1000, (client:wait_close()))
+    end)
+
+    it("comes through byte by byte, and with a mask of its own (5.5.1)", function()
       local client = connect()
       client.close_sent = true
-      client:send_raw(frame.encode { opcode = frame.CLOSE, data = "\3\232" } .. frame.encode { data = "more" })
+      client.socket:send_in_pieces(frame.encode { opcode = frame.CLOSE, data = "\3\232why", mask = "\1\2\3\4" }, 1)
       assert.equal(1000, (client:wait_close()))
+      wait_told(client, 1000, "why")
+    end)
+  end)
+
+  describe("by a client that ends its side of the connection", function()
+    it("gets the answers to what it sent before (7.1.1)", function()
+      local client = connect()
+      client:send "last words"
+      client.socket:shutdown()
+      assert.equal("last words", client:receive())
+      client.socket:wait_end()
+      wait_told(client, 1006)
+    end)
+
+    it("behind its close frame gets the answer to that (5.5.1)", function()
+      local client = connect()
+      client:send_close(1000)
+      client.socket:shutdown()
+      assert.equal(1000, (client:wait_close()))
+      wait_told(client, 1000)
+    end)
+
+    it("within a frame gets no answer (7.1.5)", function()
+      local client = connect()
+      client:send_raw(frame.encode({ data = "cut off" }):sub(1, 8))
+      client.socket:shutdown()
+      client.socket:wait_end()
+      assert.is_nil(client.close_code)
+      wait_told(client, 1006)
     end)
   end)
 
   describe("by the script", function()
-    it("sends its code and reason, and the script is told", function()
+    it("sends its code and reason, and nothing of the script behind it (5.5.1, 6.1)", function()
       local client = connect()
       client:send "close 4000 enough ü"
       local code, reason = client:wait_close()
@@ -143,7 +200,7 @@ describe("the end of a WebSocket session", function()
       end
     end)
 
-    it("lets control frames pass until the client answers", function()
+    it("ignores messages until the client answers (1.4)", function()
       local client = connect { auto_close = false }
       client:send "close 4000 x"
       loop.wait(function() return client.close_code end, "close frame")
@@ -152,92 +209,97 @@ describe("the end of a WebSocket session", function()
       client.socket:wait_end()
       wait_told(client, 4000)
     end)
+
+    it("at the same time as by the client ends at once, with the client's code for the script (5.5.1, 7.1.5)", function()
+      local client = connect()
+      client.close_sent = true
+      client:send_raw(frame.encode { data = "close 4000 ours" } .. close_frame "\3\233theirs")
+      local code, reason = client:wait_close()
+      assert.same({ 4000, "ours" }, { code, reason })
+      wait_told(client, 1001, "theirs")
+    end)
+
+    it("is failed by what breaks a rule before the client answers (7.1.7)", function()
+      local client = connect { auto_close = false }
+      client:send "close 4000 x"
+      loop.wait(function() return client.close_code end, "close frame")
+      client:send_frame { data = "x", rsv = 1 }
+      client.socket:wait_end()
+      wait_told(client, 1002)
+    end)
+
+    it("may have only a code that may be sent, and a reason of 123 bytes of UTF-8 (5.5.1, 7.4)", function()
+      local client <close> = connect()
+      for _, code in ipairs { 0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535 } do
+        assert.equal("invalid", client:ask("try " .. code .. " x"))
+      end
+      assert.equal("invalid", client:ask("try 1000 " .. ("x"):rep(124)))
+      assert.equal("invalid", client:ask("try utf8"))
+    end)
   end)
 
-  -- What each broken rule of RFC 6455 gets.
+  local function code_frame(code) return { opcode = frame.CLOSE, data = string.pack(">I2", code) .. "why" } end
+
+  -- section, what breaks it, the frame, the code
   local BROKEN = {
-    ["an unmasked frame"] = { { data = "x", mask = false }, 1002 },
-    ["a reserved bit"] = { { data = "x", rsv = 4 }, 1002 },
-    ["an unknown opcode"] = { { opcode = 3, data = "x" }, 1002 },
-    ["an unknown control opcode"] = { { opcode = 11, data = "x" }, 1002 },
-    ["a long ping"] = { { opcode = frame.PING, data = ("x"):rep(126) }, 1002 },
-    ["a ping in fragments"] = { { opcode = frame.PING, data = "x", fin = false }, 1002 },
-    ["a continuation of nothing"] = { { opcode = frame.CONTINUATION, data = "x" }, 1002 },
-    ["a length not in its shortest form"] = { { data = "x", length_form = 16 }, 1002 },
-    ["a length of 64 bits that fits 16"] = { { data = "x", length_form = 64 }, 1002 },
-    ["a close frame of one byte"] = { { opcode = frame.CLOSE, data = "x" }, 1002 },
-    ["a close code that is reserved"] = { { opcode = frame.CLOSE, data = "\3\237" }, 1002 },
-    ["a close code below 1000"] = { { opcode = frame.CLOSE, data = "\3\231" }, 1002 },
-    ["a close code above 4999"] = { { opcode = frame.CLOSE, data = "\x13\x88" }, 1002 },
-    ["a close reason that is not UTF-8"] = { { opcode = frame.CLOSE, data = "\3\232\xff" }, 1007 },
-    ["text that is not UTF-8"] = { { data = "ok\xff" }, 1007 },
-    ["text with a surrogate"] = { { data = "\xed\xa0\x80" }, 1007 },
-    ["text in overlong form"] = { { data = "\xc0\xaf" }, 1007 },
-    ["text above U+10FFFF"] = { { data = "\xf4\x90\x80\x80" }, 1007 },
-    ["text that ends within a character"] = { { data = "\xe2\x82" }, 1007 },
+    { "5.1", "an unmasked frame", { data = "x", mask = false }, 1002 },
+    { "5.2", "reserved bit 1", { data = "x", rsv = 4 }, 1002 },
+    { "5.2", "reserved bit 2", { data = "x", rsv = 2 }, 1002 },
+    { "5.2", "reserved bit 3", { data = "x", rsv = 1 }, 1002 },
+    { "5.2", "a length not in its shortest form", { data = "x", length_form = 16 }, 1002 },
+    { "5.2", "a length of 64 bits that fits 16", { data = "x", length_form = 64 }, 1002 },
+    { "5.2", "a length with its highest bit set", { data = "x", length = math.mininteger, length_form = 64 }, 1002 },
+    { "5.4", "a continuation of nothing", { opcode = frame.CONTINUATION, data = "x" }, 1002 },
+    { "5.5", "a ping of 126 bytes", { opcode = frame.PING, data = ("x"):rep(126) }, 1002 },
+    { "5.5", "a ping in fragments", { opcode = frame.PING, data = "x", fin = false }, 1002 },
+    { "5.5.1", "a close frame of one byte", { opcode = frame.CLOSE, data = "x" }, 1002 },
+    { "5.5.1", "a close reason of 124 bytes", { opcode = frame.CLOSE, data = "\3\232" .. ("x"):rep(124) }, 1002 },
+    { "8.1", "a close reason that is not UTF-8", { opcode = frame.CLOSE, data = "\3\232\xff" }, 1007 },
+    { "8.1", "text that is not UTF-8", { data = "ok\xff" }, 1007 },
+    { "8.1", "text with a surrogate", { data = "\xed\xa0\x80" }, 1007 },
+    { "8.1", "text in overlong form", { data = "\xc0\xaf" }, 1007 },
+    { "8.1", "text above U+10FFFF", { data = "\xf4\x90\x80\x80" }, 1007 },
+    { "8.1", "text that ends within a character", { data = "\xe2\x82" }, 1007 },
   }
-  for name, case in pairs(BROKEN) do
-    it(("by %s is %d"):format(name, case[2]), function()
+  for _, opcode in ipairs { 3, 4, 5, 6, 7, 11, 12, 13, 14, 15 } do
+    BROKEN[#BROKEN + 1] = { "5.2", "opcode " .. opcode, { opcode = opcode, data = "x" }, 1002 }
+  end
+  for _, code in ipairs { 0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535 } do
+    BROKEN[#BROKEN + 1] = { "7.4", "close code " .. code, code_frame(code), 1002 }
+  end
+  for _, case in ipairs(BROKEN) do
+    local section, name, fields, expected = table.unpack(case)
+    it(("by %s is %d, logged, and the end of what is read (%s, 7.1.7)"):format(name, expected, section), function()
       local client = connect()
-      client:send_frame(case[1])
+      local mark = server:mark()
+      client:send_raw(frame.encode(fields) .. frame.encode { data = "close 4000 not read" })
       local code, reason = client:wait_close()
-      assert.equal(case[2], code)
+      assert.equal(expected, code)
       assert.is_true(#reason > 0, "a reason for the developer")
-      wait_told(client, case[2])
+      wait_told(client, expected, reason)
+      assert.equal(reason, (server:wait_for_log(("WebSocket %%d+ failed, %d: (.+)$"):format(expected), mark)))
     end)
   end
 
-  it("by a new message within another is 1002", function()
+  it("by a new message within another is 1002 (5.4)", function()
     local client = connect()
     client:send_frame { data = "one", fin = false }
     client:send_frame { data = "two" }
     assert.equal(1002, (client:wait_close()))
   end)
 
-  it("comes at the first byte that cannot be UTF-8, not at the message's end", function()
+  it("comes at the first byte that cannot be UTF-8, not at the end of message or frame (8.1, 10.7)", function()
     local client = connect()
     client:send_frame { data = "good \xce", fin = false }
     client:send_raw(frame.encode({ opcode = frame.CONTINUATION, data = "\xff" .. ("x"):rep(1000) }):sub(1, 20))
     assert.equal(1007, (client:wait_close()))
+    local single = connect()
+    single:send_raw(frame.encode({ data = "good \xce\xff" .. ("x"):rep(1000) }):sub(1, 20))
+    assert.equal(1007, (single:wait_close()))
   end)
 
   it("with 1002 does not concern the next session", function()
     local client <close> = connect()
     assert.equal("fine", client:ask "fine")
-  end)
-
-  describe("by heartbeat", function()
-    it("comes after two missed pongs", function()
-      local client = ws.connect(server, "/beat", { auto_pong = false })
-      client.socket:wait_end()
-      assert.is_true(#client.pings >= 2, "pings before the end")
-      server:wait_for_log "closed beat: 1006"
-    end)
-
-    it("does not come while pongs do", function()
-      local client <close> = ws.connect(server, "/beat")
-      loop.wait(function() return #client.pings >= 6 end, "sixth ping")
-      assert.is_false(client.socket.is_ended or false)
-    end)
-
-    it("does not come while messages do", function()
-      local client <close> = ws.connect(server, "/beat", { auto_pong = false })
-      loop.wait(function()
-        if #client.pings > client.received_count then
-          client.received_count = #client.pings
-          client:send "alive"
-        end
-        return #client.pings >= 6
-      end, "sixth ping")
-      assert.is_false(client.socket.is_ended or false)
-    end)
-
-    it("may be turned off", function()
-      local quiet <close> = ws.connect(server, "/quiet")
-      local beating <close> = ws.connect(server, "/beat")
-      loop.wait(function() return #beating.pings >= 3 end, "third ping")
-      assert.equal("still here", quiet:ask "still here")
-      assert.equal(0, #quiet.pings)
-    end)
   end)
 end)

@@ -1,5 +1,5 @@
--- WebSocket messages: kinds, sizes, fragments with control frames in between,
--- and frames cut at any byte.
+-- WebSocket messages (RFC 6455 sections 5.4, 5.6, 6 and 10.4): kinds, sizes,
+-- fragments, and frames cut at any byte.
 local frame = require "support.frame"
 local loop = require "support.loop"
 local tidegate = require "support.server"
@@ -13,6 +13,7 @@ end)
 gate.ws("/kinds", {
   message = function(ws, data, kind) ws:send(kind .. ":" .. #data) end,
 })
+gate.ws("/large", { max_message = 16 * 1024 * 1024, message = function(ws, data, kind) ws:send(data, kind) end })
 gate.ws("/small", { max_message = 10, message = function(ws, data) ws:send(data) end })
 gate.ws("/table", { open = function(ws) ws:send { list = { 1, 2 } } end, message = function() end })
 gate.ws("/refused", {
@@ -22,7 +23,6 @@ gate.ws("/refused", {
     ws:send("\xff\xfe", "binary")
   end,
 })
-gate.ws("/ping", { message = function(ws) ws:ping() end })
 gate.ws("/flood", {
   message = function(ws)
     local chunk = ("x"):rep(65536)
@@ -46,9 +46,9 @@ describe("WebSocket messages", function()
   setup(function() server = tidegate.start { scripts = SCRIPT } end)
   teardown(function() server:stop() end)
 
-  it("keep their kind and bytes, in every form of length", function()
+  it("keep their kind and bytes, in every form of length (5.2, 5.6, 6.1)", function()
     local client <close> = ws.connect(server, "/echo")
-    for _, size in ipairs { 0, 1, 125, 126, 65535, 65536, 1048576 } do
+    for _, size in ipairs { 0, 1, 125, 126, 127, 128, 65535, 65536, 65537, 1048576 } do
       local text = ("ü"):rep(size // 2) .. ("x"):rep(size % 2)
       client:send(text)
       local data, kind = client:receive()
@@ -82,7 +82,7 @@ describe("WebSocket messages", function()
     for i = 1, 500 do assert.equal("n" .. i, client:receive()) end
   end)
 
-  it("may be cut at any byte", function()
+  it("may be cut at any byte (6.2)", function()
     local client <close> = ws.connect(server, "/echo")
     local bytes = frame.encode { data = "hé" } .. frame.encode { data = ("y"):rep(200) }
     for cut = 1, #bytes - 1 do
@@ -92,7 +92,45 @@ describe("WebSocket messages", function()
     end
   end)
 
-  it("may come in fragments, also empty ones and within a character", function()
+  for _, piece in ipairs { 64, 256, 1024, 1500 } do
+    it(("may come in pieces of %d bytes (6.2)"):format(piece), function()
+      local client <close> = ws.connect(server, "/echo")
+      for _, size in ipairs { 1, 126, 4096, 65536, 131072 } do
+        local text = ("Grüße "):rep(size // 8 + 1):sub(1, size // 8 * 8) .. "."
+        client.socket:send_in_pieces(frame.encode { data = text }, piece)
+        assert.is_true(client:receive() == text, "text of " .. #text)
+      end
+    end)
+
+    it(("may come in fragments of %d bytes (5.4)"):format(piece), function()
+      local client <close> = ws.connect(server, "/echo")
+      local data = ("\0\xff\x80\x7f"):rep(32768)
+      local frames = {}
+      for at = 1, #data, piece do
+        frames[#frames + 1] = frame.encode {
+          opcode = at == 1 and frame.BINARY or frame.CONTINUATION,
+          data = data:sub(at, at + piece - 1), fin = at + piece > #data,
+        }
+      end
+      client:send_raw(table.concat(frames))
+      local echo, kind = client:receive()
+      assert.equal("binary", kind)
+      assert.is_true(echo == data)
+    end)
+  end
+
+  it("may be as large as the route lets them (10.4)", function()
+    local client <close> = ws.connect(server, "/large")
+    for _, size in ipairs { 1 << 20, 1 << 22, 1 << 24 } do
+      local data = ("x"):rep(size)
+      client:send_cheaply(data)
+      assert.is_true(client:receive(loop.deadline * 4) == data, "of " .. size)
+    end
+    client:send_raw(frame.encode({ data = "", length = (1 << 24) + 1 }))
+    assert.equal(1009, (client:wait_close()))
+  end)
+
+  it("may come in fragments, also empty ones and within a character (5.4, 5.6)", function()
     local client <close> = ws.connect(server, "/echo")
     local bytes = "grün€\xf0\x9f\x98\x80"
     client:send_frame { data = "", fin = false }
@@ -107,34 +145,14 @@ describe("WebSocket messages", function()
     assert.same({ "\1\2", "binary" }, { data, kind })
   end)
 
-  it("in fragments may have control frames between", function()
-    local client <close> = ws.connect(server, "/echo")
-    client:send_frame { data = "one ", fin = false }
-    assert.equal("in between", client:ping "in between")
-    client:send_frame { opcode = frame.PONG, data = "unasked" }
-    client:send_frame { opcode = frame.CONTINUATION, data = "message" }
-    assert.equal("one message", client:receive())
-  end)
-
-  it("pings are answered in order, with their data", function()
-    local client <close> = ws.connect(server, "/echo")
-    for _, data in ipairs { "", "a", ("p"):rep(125), "\0\xff" } do assert.equal(data, client:ping(data)) end
-  end)
-
-  it("a script may ping", function()
-    local client <close> = ws.connect(server, "/ping")
-    client:send "now"
-    loop.wait(function() return client.pings[1] end, "ping")
-  end)
-
-  it("up to the limit pass, beyond it the session ends with 1009", function()
+  it("up to the limit pass, beyond it the session ends with 1009 (10.4)", function()
     local client = ws.connect(server, "/small")
     assert.equal("0123456789", client:ask "0123456789")
     client:send "0123456789a"
     assert.equal(1009, (client:wait_close()))
   end)
 
-  it("beyond the limit are refused at the header, and in fragments", function()
+  it("beyond the limit are refused at the header, and in fragments (10.4)", function()
     local announced = ws.connect(server, "/small")
     announced:send_raw(frame.encode({ data = "x", length = 1 << 40 }):sub(1, 14))
     assert.equal(1009, (announced:wait_close()))
@@ -152,7 +170,7 @@ describe("WebSocket messages", function()
     assert.equal(1009, (client:wait_close()))
   end)
 
-  it("that are not UTF-8 cannot be sent as text by a script", function()
+  it("that are not UTF-8 cannot be sent as text by a script (5.6)", function()
     local client <close> = ws.connect(server, "/refused")
     local told = require("cjson").decode((client:ask "go"))
     assert.same({ true, "utf8" }, { told.ok, told.code })
