@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/mem.h"
 
 char *buf_reserve(struct buf *b, size_t bytes) {
@@ -35,6 +36,10 @@ void buf_append(struct buf *b, const void *ptr, size_t bytes) {
 }
 
 void buf_append_char(struct buf *b, char c) { buf_append(b, &c, 1); }
+
+void buf_append_decimal(struct buf *b, uint64_t value) {
+  buf_grew(b, decimal_write(value, buf_reserve(b, DECIMAL_MAX)));
+}
 
 void buf_printf(struct buf *b, const char *format, ...) {
   va_list args;

@@ -5,6 +5,7 @@
 #define TIDEGATE_BASE_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -32,6 +33,7 @@ static inline void buf_append_str(struct buf *b, const char *text) {
   buf_append(b, text, strlen(text));
 }
 void buf_append_char(struct buf *b, char c);
+void buf_append_decimal(struct buf *b, uint64_t value);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Drops `bytes` (at most buf_len) from the front.

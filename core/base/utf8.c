@@ -34,7 +34,9 @@ bool utf8_feed(struct utf8 *s, struct slice bytes) {
   const uint8_t *end = p + bytes.len;
   while (p < end) {
     if (s->need == 0) {
-      // Eight ASCII bytes at a time: most text is ASCII.
+      // Many ASCII bytes at a time: most text is ASCII.
+      while (end - p >= 32 && is_ascii(load(p) | load(p + 8) | load(p + 16) | load(p + 24)))
+        p += 32;
       while (end - p >= 8 && is_ascii(load(p))) p += 8;
       // The last ones together with some that were looked at already.
       if (p == end || (end - p < 8 && bytes.len >= 8 && is_ascii(load(end - 8)))) return true;

@@ -254,6 +254,7 @@ static enum hub_status publish_checked(struct hub *hub, struct hub_port *from, s
                                        struct hub_wakes *wakes) {
   struct slice name = message_topic(m);
   struct topic *t = hub_topic_find(hub, name);
+  if (t == NULL && !topic_name_is_valid(name)) return HUB_BAD_TOPIC;
   const struct hub_rule *rule = rule_of(hub, t, name);
   if (m->size > rule->bytes) return HUB_TOO_LARGE;
   if (t == NULL && rule->history > 0) t = hub_topic_for(hub, name);
@@ -265,13 +266,11 @@ bool hub_topic_is_valid(struct slice topic) { return topic_name_is_valid(topic);
 
 enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct message *m,
                             uint64_t *seq) {
-  enum hub_status status = HUB_BAD_TOPIC;
   struct hub_wakes wakes;
   wakes.count = 0;
-  if (!topic_name_is_valid(message_topic(m))) goto cleanup;
   m->published_ms = clock_mono_ms();
   pthread_mutex_lock(&hub->lock);
-  status = publish_checked(hub, from, m, &wakes);
+  enum hub_status status = publish_checked(hub, from, m, &wakes);
   pthread_mutex_unlock(&hub->lock);
   if (status != HUB_OK) goto cleanup;
   hub_wake_ports(&wakes);

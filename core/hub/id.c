@@ -1,12 +1,14 @@
 // Message ids, "<epoch>-<seq>": the place in the stream a client comes back
 // with. They are short and plain because browsers ask permission (a CORS
 // preflight) before they send back a long or odd Last-Event-ID.
-#include <stdio.h>
-
+#include "base/decimal.h"
 #include "hub/internal.h"
 
 void hub_id_format(const struct hub *hub, uint64_t seq, char out[HUB_ID_MAX]) {
-  snprintf(out, HUB_ID_MAX, "%s-%llu", hub->epoch, (unsigned long long)seq);
+  memcpy(out, hub->epoch, HUB_EPOCH_LEN);
+  out[HUB_EPOCH_LEN] = '-';
+  char *digits = out + HUB_EPOCH_LEN + 1;
+  digits[decimal_write(seq, digits)] = '\0';
 }
 
 // One way to write a number: digits, no sign, no leading zero.

@@ -1,7 +1,6 @@
 // Server-sent events: see sse.h.
 #include "proto/sse.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -80,12 +79,12 @@ const char *sse_write(struct buf *out, const struct sse_event *event) {
 
 void sse_encode_message(const struct message *m, const char *epoch, struct buf *out) {
   if (m->kind != MESSAGE_TEXT) return;
-  char seq[24];
-  int seq_len = snprintf(seq, sizeof seq, "-%llu\n", (unsigned long long)m->seq);
   if (m->event_len > 0) write_line(out, event_field, message_event(m));
   buf_append_str(out, id_field);
   buf_append_str(out, epoch);
-  buf_append(out, seq, (size_t)seq_len);
+  buf_append_char(out, '-');
+  buf_append_decimal(out, m->seq);
+  buf_append_char(out, '\n');
   write_lines(out, data_field, message_payload(m));
   buf_append_char(out, '\n');
 }

@@ -53,6 +53,20 @@ static void test_printf_longer_than_its_room(void **state) {
   buf_free(&b);
 }
 
+static void test_decimal_writes_what_printf_does(void **state) {
+  (void)state;
+  static const uint64_t values[] = {0, 1, 9, 10, 99, 100, 4294967296, UINT64_MAX - 1, UINT64_MAX};
+  for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+    struct buf ours = {0}, expected = {0};
+    buf_append_decimal(&ours, values[i]);
+    buf_printf(&expected, "%llu", (unsigned long long)values[i]);
+    assert_int_equal(buf_len(&ours), buf_len(&expected));
+    assert_memory_equal(ours.data, expected.data, buf_len(&expected));
+    buf_free(&ours);
+    buf_free(&expected);
+  }
+}
+
 static void test_consuming_all_starts_over(void **state) {
   (void)state;
   struct buf b = {0};
@@ -145,6 +159,7 @@ int main(void) {
       cmocka_unit_test(test_zero_is_empty),
       cmocka_unit_test(test_appends_in_order),
       cmocka_unit_test(test_printf_longer_than_its_room),
+      cmocka_unit_test(test_decimal_writes_what_printf_does),
       cmocka_unit_test(test_consuming_all_starts_over),
       cmocka_unit_test(test_reserve_gives_what_it_says),
       cmocka_unit_test(test_chop_drops_the_end),
