@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "proto/http_chars.h"
+#include "proto/ws_extensions.h"
+#include "proto/ws_list.h"
 
 enum { KEY_CHARS = 24, SHA1_BYTES = 20 };
 
@@ -57,83 +58,11 @@ static struct slice only_header(const struct http_request *request, const char *
   return count == 1 ? value : (struct slice){0};
 }
 
-// ---- lists ---------------------------------------------------------------
-
-static void skip_space(struct slice *s) {
-  while (s->len > 0 && (*s->ptr == ' ' || *s->ptr == '\t')) s->ptr++, s->len--;
+static bool take_protocol(struct slice *in, void *arg) {
+  struct slice token;
+  (void)arg;
+  return ws_list_take_token(in, &token);
 }
-
-static bool take_char(struct slice *s, char c) {
-  skip_space(s);
-  if (s->len == 0 || *s->ptr != c) return false;
-  s->ptr++, s->len--;
-  return true;
-}
-
-static bool take_token(struct slice *s) {
-  skip_space(s);
-  size_t len = http_chars_run(s->ptr, s->len, HTTP_CHAR_TOKEN);
-  *s = slice_of(s->ptr + len, s->len - len);
-  return len > 0;
-}
-
-// A quoted string is a token as well once its backslashes are gone.
-static bool take_quoted(struct slice *s) {
-  const char *from = s->ptr;
-  while (s->len > 0 && *s->ptr != '"') {
-    size_t escape = *s->ptr == '\\';
-    if (s->len <= escape || !http_char_is(s->ptr[escape], HTTP_CHAR_TOKEN)) return false;
-    *s = slice_of(s->ptr + escape + 1, s->len - escape - 1);
-  }
-  return s->ptr > from && take_char(s, '"');
-}
-
-// token *( ";" token [ "=" ( token | quoted-string ) ] )
-static bool take_extension(struct slice *s) {
-  if (!take_token(s)) return false;
-  while (take_char(s, ';')) {
-    if (!take_token(s)) return false;
-    if (take_char(s, '=') && !(take_char(s, '"') ? take_quoted(s) : take_token(s))) return false;
-  }
-  return true;
-}
-
-// The lists that a client may offer (section 4.3). Each may be spread over
-// several headers, and has one element at least.
-static const struct offer {
-  const char *name;
-  bool (*take)(struct slice *s);
-  const char *refusal;
-} offers[] = {
-    {"Sec-WebSocket-Protocol", take_token, "Sec-WebSocket-Protocol must be a list of tokens"},
-    {"Sec-WebSocket-Extensions", take_extension, "Sec-WebSocket-Extensions is malformed"},
-};
-
-// Counts the elements of a list; false when one is malformed. Empty ones are
-// skipped (RFC 2616 2.1, whose grammar RFC 6455 uses).
-static bool count_elements(struct slice list, const struct offer *offer, size_t *count) {
-  for (;;) {
-    while (take_char(&list, ',')) continue;
-    if (list.len == 0) return true;
-    if (!offer->take(&list)) return false;
-    *count += 1;
-    skip_space(&list);
-    if (list.len > 0 && *list.ptr != ',') return false;
-  }
-}
-
-static bool offer_is_valid(const struct http_request *request, const struct offer *offer) {
-  size_t headers = 0, elements = 0;
-  for (size_t i = 0; i < request->header_count; i++) {
-    const struct http_header *header = &request->headers[i];
-    if (!slice_equal_nocase(header->name, slice_str(offer->name))) continue;
-    if (!count_elements(header->value, offer, &elements)) return false;
-    headers++;
-  }
-  return headers == 0 || elements > 0;
-}
-
-// ---- the check -----------------------------------------------------------
 
 static struct ws_handshake refuse(int status, const char *reason) {
   return (struct ws_handshake){.status = status, .reason = reason};
@@ -153,9 +82,11 @@ struct ws_handshake ws_handshake_check(const struct http_request *request) {
   }
   struct slice key = only_header(request, "Sec-WebSocket-Key");
   if (!key_is_valid(key)) return refuse(400, "Sec-WebSocket-Key must be 16 bytes in base64, once");
-  for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
-    if (!offer_is_valid(request, &offers[i])) return refuse(400, offers[i].refusal);
-  }
+  if (!ws_list_read(request, "Sec-WebSocket-Protocol", take_protocol, NULL))
+    return refuse(400, "Sec-WebSocket-Protocol must be a list of tokens");
+  struct ws_deflate_terms offer;
+  if (ws_extensions_read(request, &offer) == WS_EXTENSIONS_MALFORMED)
+    return refuse(400, "Sec-WebSocket-Extensions is malformed");
   struct ws_handshake good = {.status = 101};
   if (!write_accept(key, good.accept)) return refuse(500, "OpenSSL offers no SHA-1");
   return good;
