@@ -48,6 +48,8 @@ const struct config_key config_keys[] = {
      "between SSE comments; 0: none"},
     {"send_queue", CONFIG_COUNT, FIELD(send_queue_bytes), 1024, BYTES_MAX, "1048576", "BYTES",
      "direct sends that wait on one connection"},
+    {"compress_memory", CONFIG_COUNT, FIELD(compress_memory_bytes), 0, 1024 * BYTES_MAX, "67108864",
+     "BYTES", "compression contexts that a worker's WebSockets keep"},
     {"connections", CONFIG_COUNT, FIELD(connections), 1, 10000000, "100000", "N",
      "connections per worker"},
     {"max_topics", CONFIG_COUNT, FIELD(max_topics), 1, 10000000, "128", "N",

@@ -48,12 +48,14 @@ void message_unref(struct message *m) {
 }
 
 static struct message_form *encode_form(const struct message *m,
-                                        const struct message_encoder *encoder) {
+                                        const struct message_encoder *encoder, void *tools) {
   // The bytes are encoded behind the header in one buffer, which then becomes the form.
   struct buf out = {0};
   buf_reserve(&out, sizeof(struct message_form) + m->size + 64);
   buf_grew(&out, sizeof(struct message_form));
-  encoder->encode(m, encoder->epoch, &out);
+  encoder->encode(m, encoder->epoch, tools, &out);
+  // What was compressed leaves most of its room unused.
+  if (out.cap > 2 * out.end) out.data = mem_realloc(out.data, out.end);
   struct message_form *form = (struct message_form *)(void *)out.data;
   form->len = buf_len(&out) - sizeof(struct message_form);
   form->held_bytes = encoder->held_bytes;
@@ -63,12 +65,12 @@ static struct message_form *encode_form(const struct message *m,
 }
 
 const struct message_form *message_form(struct message *m, unsigned index,
-                                        const struct message_encoder *encoder) {
+                                        const struct message_encoder *encoder, void *tools) {
   _Atomic(struct message_form *) *place = &m->forms[index];
   struct message_form *form = atomic_load_explicit(place, memory_order_acquire);
   if (form != NULL && form != &busy) return form;
   if (form == NULL && atomic_compare_exchange_strong(place, &form, &busy)) {
-    form = encode_form(m, encoder);
+    form = encode_form(m, encoder, tools);
     atomic_store_explicit(place, form, memory_order_release);
     return form;
   }

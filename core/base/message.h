@@ -15,7 +15,7 @@ enum message_kind { MESSAGE_TEXT, MESSAGE_BINARY };
 
 // Wire forms a message may be cached in; what each index means is decided by
 // whoever registers encoders with the hub (net/wire.h).
-enum { MESSAGE_FORMS = 4 };
+enum { MESSAGE_FORMS = 5 };
 
 // The encoded bytes of one form. len 0: this form does not carry the message.
 struct message_form {
@@ -84,8 +84,10 @@ static inline size_t message_cost(const struct message *m) {
 }
 
 // Appends the wire form of m to out; appends nothing when the form cannot
-// carry it. `epoch` is the hub's, for ids.
-typedef void message_encode_fn(const struct message *m, const char *epoch, struct buf *out);
+// carry it. `epoch` is the hub's, for ids; `tools` is what the caller of
+// message_form has for encoding, and its thread's alone.
+typedef void message_encode_fn(const struct message *m, const char *epoch, void *tools,
+                               struct buf *out);
 
 // What makes one form, and counts it. Lives longer than the messages.
 struct message_encoder {
@@ -99,6 +101,6 @@ struct message_encoder {
 // thread; concurrent first uses encode once, the others wait for it. The bytes
 // live as long as the message.
 const struct message_form *message_form(struct message *m, unsigned index,
-                                        const struct message_encoder *encoder);
+                                        const struct message_encoder *encoder, void *tools);
 
 #endif

@@ -8,8 +8,8 @@
 
 enum { KEEP_BYTES = 1024 * 1024 };
 
-struct slice hub_form(struct hub *hub, struct message *m, unsigned form) {
-  const struct message_form *f = message_form(m, form, &hub->encoders[form]);
+struct slice hub_form(struct hub_port *port, struct message *m, unsigned form) {
+  const struct message_form *f = message_form(m, form, &port->hub->encoders[form], port->ctx);
   return slice_of(f->bytes, f->len);
 }
 
@@ -34,11 +34,11 @@ static void reserve_ends(struct batch_form *f, size_t count) {
   f->ends = mem_alloc(f->ends_cap * sizeof *f->ends);
 }
 
-static void build(struct hub *hub, struct batch_cache *cache, unsigned form) {
+static void build(struct hub_port *port, struct batch_cache *cache, unsigned form) {
   struct batch_form *f = &cache->forms[form];
   reserve_ends(f, cache->count);
   f->empty_count = 0;
-  struct slice bytes = hub_form(hub, cache->messages[0], form);
+  struct slice bytes = hub_form(port, cache->messages[0], form);
   if (cache->count == 1) {
     // The message's own form serves as the batch: nothing to copy.
     f->ends[0] = bytes.len;
@@ -47,7 +47,7 @@ static void build(struct hub *hub, struct batch_cache *cache, unsigned form) {
     buf_clear(&f->bytes);
     buf_reserve(&f->bytes, 1);  // so that ptr is not NULL even when all are empty
     for (size_t i = 0; i < cache->count; i++) {
-      struct slice one = hub_form(hub, cache->messages[i], form);
+      struct slice one = hub_form(port, cache->messages[i], form);
       f->empty_count += one.len == 0;
       buf_append_slice(&f->bytes, one);
       f->ends[i] = buf_len(&f->bytes);
@@ -58,8 +58,9 @@ static void build(struct hub *hub, struct batch_cache *cache, unsigned form) {
   f->is_built = true;
 }
 
-const struct batch_form *batch_get(struct hub *hub, struct batch_cache *cache, unsigned form) {
-  if (!cache->forms[form].is_built) build(hub, cache, form);
+const struct batch_form *batch_get(struct hub_port *port, struct batch_cache *cache,
+                                   unsigned form) {
+  if (!cache->forms[form].is_built) build(port, cache, form);
   return &cache->forms[form];
 }
 

@@ -25,7 +25,7 @@ void batch_free(struct batch_cache *cache);
 
 // Starts a batch of `count` (at least 1) messages; the forms are built on first use.
 void batch_start(struct batch_cache *cache, struct message *const *messages, size_t count);
-const struct batch_form *batch_get(struct hub *hub, struct batch_cache *cache, unsigned form);
+const struct batch_form *batch_get(struct hub_port *port, struct batch_cache *cache, unsigned form);
 
 // How many of the first `taken` messages of a batch its form could not carry.
 size_t batch_count_empty(const struct batch_form *form, size_t taken);

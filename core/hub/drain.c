@@ -171,7 +171,7 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
       defer(port, sub, chunk->topic);
       continue;
     }
-    const struct batch_form *form = batch_get(port->hub, &port->batches, reader->form);
+    const struct batch_form *form = batch_get(port, &port->batches, reader->form);
     size_t taken = port->ops.deliver(reader, &form->batch);
     size_t empty = batch_count_empty(form, taken);
     delivered += taken - empty;

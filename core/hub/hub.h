@@ -296,8 +296,9 @@ void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, 
                        void *arg);
 
 // The encoded form `form` of m (cached; counts in `encoded`); empty when the
-// form cannot carry it. The bytes live as long as the message.
-struct slice hub_form(struct hub *hub, struct message *m, unsigned form);
+// form cannot carry it. The bytes live as long as the message. Encoders get the
+// port's ctx as their tools.
+struct slice hub_form(struct hub_port *port, struct message *m, unsigned form);
 struct hub *hub_port_hub(const struct hub_port *port);
 
 #endif

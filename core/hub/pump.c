@@ -203,7 +203,7 @@ static size_t deliver(struct hub_port *port, struct hub_reader *reader,
   size_t taken = port->ops.deliver(reader, &batch);
   size_t empty = 0;
   for (size_t i = 0; i < taken && reader->form != HUB_FORM_NONE; i++) {
-    if (hub_form(port->hub, step->messages[i], reader->form).len == 0) empty++;
+    if (hub_form(port, step->messages[i], reader->form).len == 0) empty++;
   }
   struct hub_counters *counters = &port->hub->counters;
   atomic_fetch_add_explicit(&counters->delivered, taken - empty, memory_order_relaxed);

@@ -177,8 +177,6 @@ void conn_destroy(struct conn *conn) {
   hub_reader_close(&conn->reader);
   message_unref(conn->pinned);
   if (conn->out != NULL) drop_out(conn);
-  if (conn->early != NULL) buf_free(conn->early);
-  free(conn->early);
   sock_release(&conn->sock);
   struct conn *last = worker->conns.items[--worker->conns.count];
   worker->conns.items[conn->index] = last;
@@ -210,7 +208,7 @@ static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
   int count = 0;
   *bytes = 0;
   if (conn->pinned != NULL) {
-    struct slice form = hub_form(conn->worker->hub, conn->pinned, conn->reader.form);
+    struct slice form = hub_form(conn->reader.port, conn->pinned, conn->reader.form);
     parts[count++] =
         (struct iovec){(char *)form.ptr + conn->pinned_offset, form.len - conn->pinned_offset};
   }
@@ -227,7 +225,7 @@ static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
 static size_t consume_own(struct conn *conn, size_t put) {
   if (conn->pinned != NULL) {
     size_t rest =
-        hub_form(conn->worker->hub, conn->pinned, conn->reader.form).len - conn->pinned_offset;
+        hub_form(conn->reader.port, conn->pinned, conn->reader.form).len - conn->pinned_offset;
     size_t step = put < rest ? put : rest;
     conn->pinned_offset += (uint32_t)step;
     put -= step;
@@ -308,7 +306,7 @@ static int gather_batch(struct conn *conn, const struct hub_batch *batch, struct
   }
   size_t i = 0;
   while (i < batch->count && count < IOV_MAX_PARTS) {
-    struct slice form = hub_form(conn->worker->hub, batch->messages[i++], conn->reader.form);
+    struct slice form = hub_form(conn->reader.port, batch->messages[i++], conn->reader.form);
     if (form.len > 0) parts[count++] = (struct iovec){(char *)form.ptr, form.len};
   }
   *messages = i;
@@ -324,7 +322,7 @@ static size_t account_batch(struct conn *conn, const struct hub_batch *batch, si
     size_t end =
         batch->bytes.ptr != NULL
             ? batch->ends[i]
-            : start + hub_form(conn->worker->hub, batch->messages[i], conn->reader.form).len;
+            : start + hub_form(conn->reader.port, batch->messages[i], conn->reader.form).len;
     if (end > put) {
       if (put <= start) return i;
       conn->pinned = message_ref(batch->messages[i]);
@@ -347,7 +345,7 @@ static size_t settle_batch(struct conn *conn, const struct hub_batch *batch, siz
     conn->reader.is_blocked = true;
     return 0;
   }
-  if (put > 0) conn->was_read = true;
+  if (put > 0) conn->was_read = conn->took_topic = true;
   size_t of_batch = consume_own(conn, (size_t)put);
   if ((size_t)put == bytes) return messages;
   want_write(conn);
@@ -383,7 +381,7 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   ssize_t put = sock_writev(&conn->sock, &part, 1);
   if (put != (ssize_t)part.iov_len)
     return settle_batch(conn, batch, batch->count, 0, part.iov_len, put);
-  conn->was_read = true;
+  conn->was_read = conn->took_topic = true;
   return batch->count;
 }
 

@@ -22,6 +22,7 @@
 
 struct conn;
 struct worker;
+struct ws_extra;
 
 // What a protocol does with the events of its connection.
 struct conn_ops {
@@ -61,6 +62,8 @@ struct conn {
   bool ping_waits : 1;      // WebSocket: a ping of the app went into a full queue
   bool awaits_reader : 1;   // the timer is the write timeout
   bool was_read : 1;        // the peer took bytes since the write timeout last looked
+  bool took_topic : 1;      // WebSocket: perhaps topic messages since the last message compressed
+                            // with a context
   bool owes_drained : 1;    // ops->drained is due when the direct output is written
   bool peer_ended : 1;      // read end of file
   unsigned missed : 2;      // heartbeats without a sign of life
@@ -78,10 +81,12 @@ struct conn {
     struct http_conn *http;
     struct ws_session ws;
   } proto;
-  void *app;          // the app's session, see conn_app
-  struct buf *early;  // input that came before the session was accepted, or NULL
+  void *app;               // the app's session, see conn_app
+  struct ws_extra *extra;  // what few WebSocket sessions have, else NULL
   struct wheel_timer timer;
 };
+
+_Static_assert(sizeof(struct conn) <= 200, "an idle connection is 200 bytes");
 
 // Takes over an accepted descriptor; closes it when the worker is full.
 void conn_open(struct worker *worker, int fd, bool is_unix);

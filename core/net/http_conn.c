@@ -456,14 +456,13 @@ static void on_close(struct conn *conn) {
   http_release(http);
 }
 
-void http_conn_hand_over(struct http_conn *http, struct buf **early) {
+struct buf http_conn_hand_over(struct http_conn *http) {
   tell_app_closed(http);
-  if (early != NULL) {
-    *early = buf_len(&http->input) > 0 ? mem_dup(&http->input, sizeof http->input) : NULL;
-    if (*early != NULL) http->input = (struct buf){0};
-  }
+  struct buf input = http->input;
+  http->input = (struct buf){0};
   http->conn->proto.http = NULL;
   http_release(http);
+  return input;
 }
 
 static const struct conn_ops http_ops = {on_data,    on_eof,  on_timeout, on_go_on,

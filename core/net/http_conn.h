@@ -74,8 +74,7 @@ bool http_is_started(const struct http_conn *http);
 enum http_send_status http_write_upgrade_head(struct http_conn *http, int status,
                                               const struct http_field *fields, size_t count);
 // Ends HTTP on the connection: request_closed is called and `http` is gone.
-// Input that waited unparsed goes to *early (a buf on the heap, owned by the
-// caller; NULL when there is none), or is dropped when early is NULL.
-void http_conn_hand_over(struct http_conn *http, struct buf **early);
+// Returns the input that waited unparsed, which is the caller's, or empty.
+struct buf http_conn_hand_over(struct http_conn *http);
 
 #endif

@@ -54,7 +54,8 @@ enum http_send_status sse_accept(struct http_conn *http, const struct sse_option
   http_write_header(out, slice_str("Connection"), slice_str("close"));
   http_write_end(out);
 
-  http_conn_hand_over(http, NULL);
+  struct buf dropped = http_conn_hand_over(http);
+  buf_free(&dropped);
   conn->is_session = true;
   conn->ops = &sse_ops;
   conn->reader.form = WIRE_SSE;

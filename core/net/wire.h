@@ -5,8 +5,16 @@
 
 #include "base/message.h"
 
-enum wire_form { WIRE_WS, WIRE_WS_ENVELOPE, WIRE_SSE, WIRE_FORMS };
+enum wire_form {
+  WIRE_WS,
+  WIRE_WS_ENVELOPE,
+  WIRE_WS_DEFLATED,
+  WIRE_WS_ENVELOPE_DEFLATED,
+  WIRE_SSE,
+  WIRE_FORMS
+};
 
+// Their tools are a struct worker.
 extern message_encode_fn *const wire_encoders[WIRE_FORMS];
 
 #endif

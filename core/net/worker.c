@@ -122,6 +122,7 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
       (struct http_limits){(uint32_t)config->header_bytes, (uint32_t)config->header_count,
                            (uint32_t)config->url_bytes, config->body_bytes};
   worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
+  worker->deflater = ws_deflater_new(WS_WINDOW_BITS, false);
   pthread_mutex_init(&worker->mailbox_lock, NULL);
   worker->mailbox_tail = &worker->mailbox;
 
@@ -199,4 +200,6 @@ void worker_free(struct worker *worker) {
   free(worker->gone.items);
   free(worker->gaps);
   free(worker->read_buffer);
+  ws_deflater_free(worker->deflater);
+  ws_inflater_free(worker->inflater);
 }

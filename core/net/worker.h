@@ -18,6 +18,7 @@
 #include "net/turn.h"
 #include "proto/http_parse.h"
 #include "proto/http_response.h"
+#include "proto/ws_deflate.h"
 
 enum { WORKER_READ_BYTES = 65536 };
 
@@ -79,6 +80,11 @@ struct worker {
   char date[HTTP_DATE_BYTES];
   int64_t date_second;
   char *read_buffer;  // WORKER_READ_BYTES, shared by all connections
+
+  // For all messages without context: topic messages and direct ones.
+  struct ws_deflater *deflater;
+  struct ws_inflater *inflater;  // see ws_session_feed
+  uint64_t context_bytes;        // of the contexts that connections keep
 };
 
 // Prepares a worker (loop, port, listeners bound but not yet accepting).

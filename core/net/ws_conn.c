@@ -2,15 +2,14 @@
 // here are the answers to its events, the heartbeat and the close handshake.
 #include "net/ws_conn.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/utf8.h"
 #include "net/conn.h"
 #include "net/wire.h"
 #include "net/worker.h"
-#include "proto/ws_frame.h"
+#include "net/ws_extra.h"
+#include "proto/ws_extensions.h"
+#include "proto/ws_message.h"
 #include "proto/ws_session.h"
 
 enum {
@@ -111,7 +110,8 @@ static unsigned feed(struct conn *conn, char *data, size_t len) {
   while (conn_is_open(conn)) {
     size_t consumed = 0;
     struct ws_result result = {0};
-    enum ws_event event = ws_session_feed(&conn->proto.ws, data + at, len - at, &consumed, &result);
+    enum ws_event event = ws_session_feed(&conn->proto.ws, ws_extra_inflater(conn), data + at,
+                                          len - at, &consumed, &result);
     at += consumed;
     if (event == WS_EVENT_MESSAGE && !conn->close_sent) count++;
     handle_event(conn, event, &result);
@@ -120,9 +120,13 @@ static unsigned feed(struct conn *conn, char *data, size_t len) {
   return count;
 }
 
+static bool has_early(const struct conn *conn) {
+  return conn->extra != NULL && buf_len(&conn->extra->early) > 0;
+}
+
 static void on_data(struct conn *conn, char *data, size_t len) {
-  if (conn->early != NULL) {  // its turn comes first
-    buf_append(conn->early, data, len);
+  if (has_early(conn)) {  // its turn comes first
+    buf_append(&conn->extra->early, data, len);
     return;
   }
   // One atomic operation for all of them.
@@ -131,12 +135,11 @@ static void on_data(struct conn *conn, char *data, size_t len) {
 }
 
 static void on_go_on(struct conn *conn) {
-  struct buf *early = conn->early;
-  if (early == NULL) return;
-  conn->early = NULL;
-  on_data(conn, early->data + early->start, buf_len(early));
-  buf_free(early);
-  free(early);
+  if (!has_early(conn)) return;
+  struct buf early = conn->extra->early;
+  conn->extra->early = (struct buf){0};
+  on_data(conn, early.data + early.start, buf_len(&early));
+  buf_free(&early);
 }
 
 // ---- heartbeat and the end -----------------------------------------------
@@ -192,6 +195,7 @@ static void on_eof(struct conn *conn) {
 
 static void on_close(struct conn *conn) {
   ws_session_free(&conn->proto.ws);
+  ws_extra_free(conn);
   tell_broken(conn);
 }
 
@@ -207,6 +211,22 @@ static bool field_is_own(struct slice name) {
   return slice_equal_nocase(name, prefix) || slice_equal_nocase(name, slice_str("upgrade"));
 }
 
+static void write_extensions(struct conn *conn, const struct ws_deflate_terms *offer,
+                             enum ws_compress compress) {
+  struct ws_deflate_terms terms = ws_extra_agree(conn, offer, compress == WS_COMPRESS_CONTEXT);
+  struct buf value = {0};
+  ws_deflate_write_terms(&value, &terms);
+  http_write_header(conn_out(conn), slice_str("Sec-WebSocket-Extensions"), buf_slice(&value));
+  buf_free(&value);
+}
+
+// Topic messages are compressed once for all, with a window that is not every peer's.
+static enum wire_form form_for(const struct conn *conn, bool has_envelope) {
+  if (conn->proto.ws.peer_window_bits >= WS_WINDOW_BITS)
+    return has_envelope ? WIRE_WS_ENVELOPE_DEFLATED : WIRE_WS_DEFLATED;
+  return has_envelope ? WIRE_WS_ENVELOPE : WIRE_WS;
+}
+
 enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
                                 const struct ws_options *options, const struct http_field *fields,
                                 size_t count, struct conn **result) {
@@ -214,6 +234,9 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
   for (size_t i = 0; i < count; i++) {
     if (field_is_own(fields[i].name)) return HTTP_SEND_BAD_FIELD;
   }
+  struct ws_deflate_terms offer;
+  bool deflates = options->compress != WS_COMPRESS_OFF &&
+                  ws_extensions_read(http_request(http), &offer) == WS_EXTENSIONS_DEFLATE;
   enum http_send_status sent = http_write_upgrade_head(http, 101, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(conn);
@@ -222,18 +245,22 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
   http_write_header(out, slice_str("Sec-WebSocket-Accept"), slice_str(accept_key));
   if (options->protocol.len > 0)
     http_write_header(out, slice_str("Sec-WebSocket-Protocol"), options->protocol);
-  http_write_end(out);
 
-  http_conn_hand_over(http, &conn->early);
+  struct buf early = http_conn_hand_over(http);
   conn->is_session = true;
   conn->ops = &ws_ops;
   ws_session_init(&conn->proto.ws, options->max_message);
-  conn->reader.form = options->has_envelope ? WIRE_WS_ENVELOPE : WIRE_WS;
+  if (deflates) write_extensions(conn, &offer, options->compress);
+  http_write_end(out);
+  conn->reader.form = form_for(conn, options->has_envelope);
   conn->interval_ms = (uint32_t)options->heartbeat_ms;
   conn->was_alive = true;
   conn_set_timeout(conn, conn->interval_ms);
   conn_set_reading(conn, true);
-  if (conn->early != NULL) conn_go_on(conn);
+  if (buf_len(&early) > 0) {
+    ws_extra_of(conn)->early = early;
+    conn_go_on(conn);
+  }
   stats_add(&conn->worker->stats->websockets, 1);
   *result = conn;
   // The peer may have left while the request waited.
@@ -251,7 +278,8 @@ enum session_status ws_send(struct conn *conn, enum message_kind kind, struct sl
     stats_add(&conn->worker->stats->sends_full, 1);
     return SESSION_FULL;
   }
-  ws_frame_write(conn_out(conn), kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY, data);
+  ws_message_write(conn_out(conn), kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY, data,
+                   ws_extra_deflater(conn, data.len));
   return SESSION_OK;
 }
 

@@ -13,11 +13,19 @@ enum session_status {
   SESSION_INVALID = -4,   // an argument that the protocol forbids
 };
 
+// Whether permessage-deflate (RFC 7692) is spoken with clients that offer it.
+enum ws_compress {
+  WS_COMPRESS_OFF,
+  WS_COMPRESS_ON,       // each message by itself
+  WS_COMPRESS_CONTEXT,  // a message may refer to those before it (context takeover)
+};
+
 struct ws_options {
   uint64_t heartbeat_ms;  // 0: none
   uint32_t max_message;   // bytes
   struct slice protocol;  // chosen subprotocol, empty for none
   bool has_envelope;      // topic messages come as ws_encode_envelope writes them
+  enum ws_compress compress;
 };
 
 // Accepts the upgrade of a request that ws_handshake_check approved: sends 101

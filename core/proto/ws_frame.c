@@ -1,11 +1,9 @@
 // WebSocket frames: see ws_frame.h.
 #include "proto/ws_frame.h"
 
-#include "base/json.h"
-
 #include <string.h>
 
-enum { FIN = 0x80, RSV1 = 0x40, RSV2 = 0x20, RSV3 = 0x10, OPCODE = 0x0F, MASKED = 0x80 };
+enum { OPCODE = 0x0F, MASKED = 0x80 };
 
 // The length's escape values, and how many bytes follow each.
 enum { LENGTH_16 = 126, LENGTH_64 = 127 };
@@ -23,10 +21,10 @@ int ws_frame_decode(struct slice in, struct ws_frame *frame) {
   const uint8_t *p = (const uint8_t *)in.ptr;
   *frame = (struct ws_frame){.length = WS_LENGTH_UNKNOWN};
   if (in.len < 1) return 0;
-  frame->fin = p[0] & FIN;
-  frame->rsv1 = p[0] & RSV1;
-  frame->rsv2 = p[0] & RSV2;
-  frame->rsv3 = p[0] & RSV3;
+  frame->fin = p[0] & WS_FIN;
+  frame->rsv1 = p[0] & WS_RSV1;
+  frame->rsv2 = p[0] & WS_RSV2;
+  frame->rsv3 = p[0] & WS_RSV3;
   frame->opcode = p[0] & OPCODE;
   if (in.len < 2) return 0;
   frame->masked = p[1] & MASKED;
@@ -42,11 +40,10 @@ int ws_frame_decode(struct slice in, struct ws_frame *frame) {
   return (int)size + 4;
 }
 
-// Writes a server's header for `length` bytes of payload; returns its size.
-static size_t write_header(char *out, enum ws_opcode opcode, uint64_t length) {
+size_t ws_header_write(char *out, unsigned first, uint64_t length) {
   uint8_t *p = (uint8_t *)out;
   size_t length_bytes = length < LENGTH_16 ? 0 : length <= UINT16_MAX ? 2 : 8;
-  p[0] = (uint8_t)(FIN | opcode);
+  p[0] = (uint8_t)first;
   p[1] = (uint8_t)(length_bytes == 0 ? length : length_bytes == 2 ? LENGTH_16 : LENGTH_64);
   for (size_t i = 0; i < length_bytes; i++) {
     p[2 + i] = (uint8_t)(length >> 8 * (length_bytes - 1 - i));
@@ -56,7 +53,7 @@ static size_t write_header(char *out, enum ws_opcode opcode, uint64_t length) {
 
 void ws_frame_write(struct buf *out, enum ws_opcode opcode, struct slice payload) {
   char *p = buf_reserve(out, WS_HEADER_MAX + payload.len);
-  size_t size = write_header(p, opcode, payload.len);
+  size_t size = ws_header_write(p, WS_FIN | opcode, payload.len);
   if (payload.len > 0) memcpy(p + size, payload.ptr, payload.len);
   buf_grew(out, size + payload.len);
 }
@@ -112,32 +109,4 @@ bool ws_close_code_is_valid(int code) {
     if (code >= valid[i].first && code <= valid[i].last) return true;
   }
   return false;
-}
-
-void ws_encode_message(const struct message *m, const char *epoch, struct buf *out) {
-  (void)epoch;  // a WebSocket frame has no place for an id
-  ws_frame_write(out, m->kind == MESSAGE_TEXT ? WS_TEXT : WS_BINARY, message_payload(m));
-}
-
-static void append_field(struct buf *out, const char *name, struct slice value) {
-  if (value.len == 0) return;
-  buf_printf(out, ",\"%s\":", name);
-  json_append_string(out, value);
-}
-
-void ws_encode_envelope(const struct message *m, const char *epoch, struct buf *out) {
-  if (m->kind != MESSAGE_TEXT) return;
-  struct buf text = {0};
-  buf_printf(&text, "{\"id\":\"%s-%llu\"", epoch, (unsigned long long)m->seq);
-  append_field(&text, "topic", message_topic(m));
-  append_field(&text, "event", message_event(m));
-  append_field(&text, "key", message_key(m));
-  buf_append_str(&text, ",\"data\":");
-  if (m->is_json)
-    buf_append_slice(&text, message_payload(m));
-  else
-    json_append_string(&text, message_payload(m));
-  buf_append_char(&text, '}');
-  ws_frame_write(out, WS_TEXT, buf_slice(&text));
-  buf_free(&text);
 }

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/message.h"
 
 enum ws_opcode {
   WS_CONTINUATION = 0,
@@ -18,6 +17,9 @@ enum ws_opcode {
 };
 
 enum { WS_HEADER_MAX = 14, WS_CONTROL_MAX = 125 };
+
+// Flags beside the opcode in a frame's first byte.
+enum { WS_FIN = 0x80, WS_RSV1 = 0x40, WS_RSV2 = 0x20, WS_RSV3 = 0x10 };
 
 #define WS_LENGTH_UNKNOWN UINT64_MAX
 
@@ -35,6 +37,10 @@ struct ws_frame {
 // once it is complete and WS_LENGTH_UNKNOWN before.
 int ws_frame_decode(struct slice in, struct ws_frame *frame);
 
+// Writes a server's header, at most WS_HEADER_MAX bytes; returns its size.
+// `first` is the opcode with flags.
+size_t ws_header_write(char *out, unsigned first, uint64_t length);
+
 // Appends an unmasked final frame, as a server sends it.
 void ws_frame_write(struct buf *out, enum ws_opcode opcode, struct slice payload);
 
@@ -48,14 +54,5 @@ void ws_unmask(char *data, size_t len, const uint8_t mask[4], size_t offset);
 // True for a code that may stand in a close frame (section 7.4 and IANA's
 // registry): 1000-1003, 1007-1014, 3000-4999.
 bool ws_close_code_is_valid(int code);
-
-// The wire form of a message for WebSocket subscribers: one text or binary frame.
-void ws_encode_message(const struct message *m, const char *epoch, struct buf *out);
-
-// The wire form for subscribers that want to know more than the payload: a text
-// frame with {"id", "topic", "event", "key", "data"}, where event and key stand
-// only when the message has them, and data is the JSON that was published, or
-// the text as a string. Nothing for binary messages.
-void ws_encode_envelope(const struct message *m, const char *epoch, struct buf *out);
 
 #endif

@@ -1,16 +1,20 @@
 // The receiving side of a WebSocket session: see ws_session.h. A frame that
 // stands whole in the input is unmasked and told from there; only what the
-// input cuts off, and fragments, goes through the assembly.
+// input cuts off, fragments, and what is compressed goes through the assembly.
 #include "proto/ws_session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "proto/ws_deflate.h"
 
-enum { CODE_PROTOCOL = 1002, CODE_NO_STATUS = 1005, CODE_NOT_TEXT = 1007, CODE_TOO_BIG = 1009 };
+enum { CODE_PROTOCOL = 1002, CODE_NO_STATUS = 1005, CODE_BAD_DATA = 1007, CODE_TOO_BIG = 1009 };
+
+enum { DEFLATE_OVERHEAD = 64 };  // bytes of headers of blocks in a small message, generously
 
 static const char not_utf8[] = "text is not UTF-8";
+static const char too_big[] = "the message is too big";
 
 struct ws_assembly {
   // The header while bytes of it are missing.
@@ -31,9 +35,11 @@ struct ws_assembly {
   enum message_kind kind;
   struct utf8 utf8;
   struct buf payload;
+  struct ws_inflater *inflater;  // of a compressed message, which `payload` has inflated
 };
 
 struct input {
+  struct ws_inflater **spare;
   char *data;
   size_t len;
   size_t at;
@@ -48,6 +54,7 @@ void ws_session_init(struct ws_session *session, uint32_t max_message) {
 void ws_session_free(struct ws_session *session) {
   if (session->assembly == NULL) return;
   buf_free(&session->assembly->payload);
+  ws_inflater_free(session->assembly->inflater);
   free(session->assembly);
   session->assembly = NULL;
 }
@@ -57,9 +64,14 @@ static struct ws_assembly *assembly_of(struct ws_session *s) {
   return s->assembly;
 }
 
-static void release_when_idle(struct ws_session *s) {
-  const struct ws_assembly *a = s->assembly;
-  if (a != NULL && !a->in_frame && !a->in_message && a->head_len == 0) ws_session_free(s);
+static void release_when_idle(struct ws_session *s, struct ws_inflater **spare) {
+  struct ws_assembly *a = s->assembly;
+  if (a == NULL || a->in_frame || a->in_message || a->head_len > 0) return;
+  if (*spare == NULL) {
+    *spare = a->inflater;
+    a->inflater = NULL;
+  }
+  ws_session_free(s);
 }
 
 static enum ws_event fail(struct ws_session *s, struct ws_result *result, int code,
@@ -80,8 +92,10 @@ static bool is_control(const struct ws_frame *frame) { return frame->opcode >= W
 static const char *check_bits(const struct ws_session *s, const struct ws_frame *frame,
                               size_t arrived) {
   bool in_message = s->assembly != NULL && s->assembly->in_message;
-  // permessage-deflate will admit RSV1 here, on a message's first frame (RFC 7692 6).
-  if (frame->rsv1) return "reserved bit 1 is set";
+  // It tells that a message is compressed, on its first frame (RFC 7692 6).
+  bool admits_rsv1 =
+      s->peer_window_bits > 0 && !is_control(frame) && frame->opcode != WS_CONTINUATION;
+  if (frame->rsv1 && !admits_rsv1) return "reserved bit 1 is set";
   if (frame->rsv2 || frame->rsv3) return "a reserved bit is set";
   if (is_control(frame)) {
     if (frame->opcode > WS_PONG) return "unknown opcode";
@@ -101,7 +115,12 @@ static const char *check_bits(const struct ws_session *s, const struct ws_frame 
 
 static bool exceeds_limit(const struct ws_session *s, const struct ws_frame *frame) {
   if (is_control(frame) || frame->length == WS_LENGTH_UNKNOWN) return false;
-  uint64_t before = frame->opcode == WS_CONTINUATION ? buf_len(&s->assembly->payload) : 0;
+  bool continues = frame->opcode == WS_CONTINUATION;
+  // How much comes out of compressed frames is seen to as it does. No more than
+  // 9 bits have to go in for a byte (RFC 1951 3.2.6), so what is far longer is refused here.
+  if (frame->rsv1 || (continues && s->assembly->inflater != NULL))
+    return frame->length > (uint64_t)s->max_message + s->max_message / 8 + DEFLATE_OVERHEAD;
+  uint64_t before = continues ? buf_len(&s->assembly->payload) : 0;
   return frame->length > s->max_message || before + frame->length > s->max_message;
 }
 
@@ -127,7 +146,7 @@ static enum header read_header(struct ws_session *s, struct input *in, struct ws
     return HEADER_BAD;
   }
   if (exceeds_limit(s, frame)) {
-    fail(s, result, CODE_TOO_BIG, "the message is too big");
+    fail(s, result, CODE_TOO_BIG, too_big);
     return HEADER_BAD;
   }
   if (size == 0) {
@@ -154,7 +173,7 @@ static enum ws_event tell_close(struct ws_session *s, struct slice payload,
     if (!ws_close_code_is_valid(result->code)) {
       return fail(s, result, CODE_PROTOCOL, "a close code is not valid");
     }
-    if (!utf8_is_valid(result->data)) return fail(s, result, CODE_NOT_TEXT, not_utf8);
+    if (!utf8_is_valid(result->data)) return fail(s, result, CODE_BAD_DATA, not_utf8);
   }
   s->is_finished = true;
   return WS_EVENT_CLOSE;
@@ -184,24 +203,58 @@ static enum ws_event tell_in_place(struct ws_session *s, struct input *in,
   struct slice payload = slice_of(in->data + in->at, (size_t)frame->length);
   ws_unmask(in->data + in->at, payload.len, frame->mask, 0);
   in->at += payload.len;
-  release_when_idle(s);  // it may have held the header's first bytes
+  release_when_idle(s, in->spare);  // it may have held the header's first bytes
   if (is_control(frame)) return tell_control(s, frame->opcode, payload, result);
   if (frame->opcode == WS_TEXT && !utf8_is_valid(payload)) {
-    return fail(s, result, CODE_NOT_TEXT, not_utf8);
+    return fail(s, result, CODE_BAD_DATA, not_utf8);
   }
   return tell_message(result, kind_of(frame), payload);
 }
 
 // ---- frames in pieces ----------------------------------------------------
 
-static void begin_frame(struct ws_session *s, const struct ws_frame *frame) {
+static void begin_message(struct ws_assembly *a, const struct ws_frame *frame,
+                          struct ws_inflater **spare) {
+  a->in_message = true;
+  a->kind = kind_of(frame);
+  if (!frame->rsv1) return;
+  a->inflater = *spare != NULL ? *spare : ws_inflater_new(WS_WINDOW_BITS_MAX, false);
+  *spare = NULL;
+  ws_inflater_begin(a->inflater);
+}
+
+static void begin_frame(struct ws_session *s, const struct ws_frame *frame,
+                        struct ws_inflater **spare) {
   struct ws_assembly *a = assembly_of(s);
   a->in_frame = true;
   a->frame = *frame;
   a->got = 0;
-  if (is_control(frame) || frame->opcode == WS_CONTINUATION) return;
-  a->in_message = true;
-  a->kind = kind_of(frame);
+  if (!is_control(frame) && frame->opcode != WS_CONTINUATION) begin_message(a, frame, spare);
+}
+
+// Checks text of the message under way as it comes, so that it fails at the first bad byte.
+static bool is_text_so_far(struct ws_assembly *a, struct slice piece) {
+  return a->kind != MESSAGE_TEXT || utf8_feed(&a->utf8, piece);
+}
+
+// Inflates a piece of the message under way, or, with piece NULL, what is left at
+// its end. Compressed data that is broken is data of the wrong kind: RFC 7692
+// names no code for it, 1007 is what peers know.
+static enum ws_event inflate_piece(struct ws_session *s, const struct slice *piece,
+                                   struct ws_result *result) {
+  struct ws_assembly *a = s->assembly;
+  size_t before = buf_len(&a->payload);
+  enum ws_inflated status = piece != NULL
+                                ? ws_inflate(a->inflater, *piece, s->max_message, &a->payload)
+                                : ws_inflater_end(a->inflater, s->max_message, &a->payload);
+  // What came out comes first, so that the verdict does not depend on the pieces.
+  struct slice all = buf_slice(&a->payload);
+  if (!is_text_so_far(a, slice_of(all.ptr + before, all.len - before)))
+    return fail(s, result, CODE_BAD_DATA, not_utf8);
+  if (status == WS_INFLATE_TOO_BIG) return fail(s, result, CODE_TOO_BIG, too_big);
+  if (status == WS_INFLATE_BROKEN)
+    return fail(s, result, CODE_BAD_DATA, "compressed data is broken");
+  return WS_EVENT_MORE;
 }
 
 // The frame's payload is complete. Its bytes stay in the assembly until the
@@ -214,8 +267,10 @@ static enum ws_event end_frame(struct ws_session *s, struct ws_result *result) {
   }
   if (!a->frame.fin) return WS_EVENT_MORE;
   a->in_message = false;
+  if (a->inflater != NULL && inflate_piece(s, NULL, result) == WS_EVENT_FAILED)
+    return WS_EVENT_FAILED;
   if (a->kind == MESSAGE_TEXT && !utf8_is_complete(&a->utf8)) {
-    return fail(s, result, CODE_NOT_TEXT, not_utf8);
+    return fail(s, result, CODE_BAD_DATA, not_utf8);
   }
   return tell_message(result, a->kind, buf_slice(&a->payload));
 }
@@ -224,18 +279,21 @@ static enum ws_event end_frame(struct ws_session *s, struct ws_result *result) {
 // has come, never with what a header announces: announcing costs a peer nothing.
 static enum ws_event collect(struct ws_session *s, struct input *in, struct ws_result *result) {
   struct ws_assembly *a = s->assembly;
+  enum ws_event event = WS_EVENT_MORE;
   uint64_t missing = a->frame.length - a->got;
   size_t left = in->len - in->at;
   struct slice piece = slice_of(in->data + in->at, missing < left ? (size_t)missing : left);
   ws_unmask(in->data + in->at, piece.len, a->frame.mask, a->got & 3);
   if (is_control(&a->frame)) {
     memcpy(a->control + a->got, piece.ptr, piece.len);
+  } else if (a->inflater != NULL) {
+    event = inflate_piece(s, &piece, result);
+  } else if (!is_text_so_far(a, piece)) {
+    event = fail(s, result, CODE_BAD_DATA, not_utf8);
   } else {
-    if (a->kind == MESSAGE_TEXT && !utf8_feed(&a->utf8, piece)) {
-      return fail(s, result, CODE_NOT_TEXT, not_utf8);
-    }
     buf_append_slice(&a->payload, piece);
   }
+  if (event == WS_EVENT_FAILED) return event;
   in->at += piece.len;
   a->got += piece.len;
   return a->got == a->frame.length ? end_frame(s, result) : WS_EVENT_MORE;
@@ -253,21 +311,22 @@ static enum ws_event read_frame(struct ws_session *s, struct input *in, struct w
     case HEADER_WHOLE:
       break;
   }
-  bool stands_alone = is_control(&frame) || (frame.fin && frame.opcode != WS_CONTINUATION);
+  bool stands_alone =
+      is_control(&frame) || (frame.fin && frame.opcode != WS_CONTINUATION && !frame.rsv1);
   if (stands_alone && frame.length <= in->len - in->at) return tell_in_place(s, in, &frame, result);
-  begin_frame(s, &frame);
+  begin_frame(s, &frame, in->spare);
   return collect(s, in, result);
 }
 
-enum ws_event ws_session_feed(struct ws_session *session, char *data, size_t len, size_t *consumed,
-                              struct ws_result *result) {
-  struct input in = {data, len, 0};
+enum ws_event ws_session_feed(struct ws_session *session, struct ws_inflater **spare, char *data,
+                              size_t len, size_t *consumed, struct ws_result *result) {
+  struct input in = {spare, data, len, 0};
   enum ws_event event = WS_EVENT_MORE;
   *result = (struct ws_result){0};
   if (session->is_finished)
     ws_session_free(session);
   else
-    release_when_idle(session);
+    release_when_idle(session, spare);
   while (event == WS_EVENT_MORE && !session->is_finished && in.at < len) {
     event = read_frame(session, &in, result);
   }

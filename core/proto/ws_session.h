@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/message.h"
 #include "base/slice.h"
 #include "base/utf8.h"
 #include "proto/ws_frame.h"
@@ -18,7 +19,8 @@ enum ws_event {
   WS_EVENT_PING,     // data
   WS_EVENT_PONG,     // data
   WS_EVENT_CLOSE,    // the peer's close frame: code (1005 when it had none), data is the reason
-  WS_EVENT_FAILED,   // protocol violation: code (1002, 1007, 1009), reason
+  WS_EVENT_FAILED,   // protocol violation: code (1002, 1007, 1009), reason; 1007 also for
+                     // compressed data that is broken
 };
 
 struct ws_result {
@@ -29,12 +31,16 @@ struct ws_result {
 };
 
 struct ws_assembly;  // what is kept while a frame or message is incomplete
+struct ws_inflater;
 
 // Embedded in a connection; at most 32 bytes when idle.
 struct ws_session {
   struct ws_assembly *assembly;  // NULL between messages
   uint32_t max_message;          // bytes: 1009 beyond
   bool is_finished;              // after CLOSE or FAILED: input is ignored
+  // permessage-deflate: bits of the window that the peer has for what we send;
+  // 0: it was not agreed on, and no message may come compressed.
+  uint8_t peer_window_bits;
 };
 
 void ws_session_init(struct ws_session *session, uint32_t max_message);
@@ -44,7 +50,12 @@ void ws_session_free(struct ws_session *session);
 // changed in place (unmasking). Whole unfragmented messages are not copied.
 // Feed on with the rest until WS_EVENT_MORE, even when nothing is left (len 0):
 // that call releases the buffer of a message which did not come in one piece.
-enum ws_event ws_session_feed(struct ws_session *session, char *data, size_t len, size_t *consumed,
-                              struct ws_result *result);
+//
+// *spare is an inflater, or NULL: a compressed message takes it (or makes one
+// without context) when it begins, and puts it back, or frees it when there is
+// another by then, in the feed after its end. The spare of a session whose peer
+// keeps its context is its own, all others may share one.
+enum ws_event ws_session_feed(struct ws_session *session, struct ws_inflater **spare, char *data,
+                              size_t len, size_t *consumed, struct ws_result *result);
 
 #endif

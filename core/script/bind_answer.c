@@ -248,7 +248,8 @@ static int accept_ws(lua_State *L) {
   if (refused != NULL) return vm_fail(L, refused, "handshake");
   struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
                                .max_message = (uint32_t)a.route->max_message_bytes,
-                               .has_envelope = a.route->has_envelope};
+                               .has_envelope = a.route->has_envelope,
+                               .compress = a.route->compress};
   if (!lua_isnil(L, ACCEPT_PROTOCOL)) options.protocol = vm_check_slice(L, ACCEPT_PROTOCOL);
   struct session *session = session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
   struct conn *conn = NULL;

@@ -167,6 +167,20 @@ static bool text_field_is(lua_State *L, int index, const char *name, const char 
   return is;
 }
 
+// compress = true | false | { context_takeover = true | false }
+static enum ws_compress compress_field(lua_State *L, int index) {
+  enum ws_compress compress = WS_COMPRESS_OFF;
+  if (lua_getfield(L, index, "compress") == LUA_TTABLE) {
+    lua_getfield(L, -1, "context_takeover");
+    compress = lua_toboolean(L, -1) ? WS_COMPRESS_CONTEXT : WS_COMPRESS_ON;
+    lua_pop(L, 1);
+  } else if (lua_toboolean(L, -1)) {
+    compress = WS_COMPRESS_ON;
+  }
+  lua_pop(L, 1);
+  return compress;
+}
+
 static void read_route(lua_State *L, struct generation *generation, struct route *route) {
   const struct config *config = generation->vm->worker->config;
   int index = lua_gettop(L);
@@ -185,6 +199,7 @@ static void read_route(lua_State *L, struct generation *generation, struct route
   lua_getfield(L, index, "envelope");
   route->has_envelope = lua_toboolean(L, -1);
   lua_pop(L, 1);
+  route->compress = compress_field(L, index);
   route->closes_when_full = text_field_is(L, index, "on_full", "close");
   route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
 }

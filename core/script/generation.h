@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "hub/hub.h"
+#include "net/ws_conn.h"
 #include "script/vm.h"
 
 struct bundle;
@@ -20,6 +21,7 @@ struct route {
   char *key;  // "ws /chat/{room}": the same in every generation
   bool is_ws;
   bool has_envelope;
+  enum ws_compress compress;
   int task_ref;  // function(conn): one task per session; LUA_NOREF for a table of callbacks
   int message_ref, close_ref, gap_ref, drain_ref;
   uint64_t heartbeat_ms, keepalive_ms, max_message_bytes;

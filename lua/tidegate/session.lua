@@ -31,6 +31,16 @@ local function refuse_on_full(value)
   if value ~= "refuse" and value ~= "close" then return '"refuse" or "close"' end
 end
 
+-- How messages are compressed with clients that can.
+local function refuse_compress(value)
+  if type(value) == "boolean" then return end
+  local expected = "true, false, or a table with context_takeover = true or false"
+  if type(value) ~= "table" then return expected end
+  for key, setting in pairs(value) do
+    if key ~= "context_takeover" or type(setting) ~= "boolean" then return expected end
+  end
+end
+
 local kinds = {
   ws = {
     options = {
@@ -43,6 +53,7 @@ local kinds = {
       heartbeat = check.is_seconds,
       max_message = check.is_bytes,
       envelope = check.is_boolean,
+      compress = refuse_compress,
       protocols = refuse_protocols,
       on_full = refuse_on_full,
     },

@@ -45,18 +45,33 @@ function frame.encode_cheaply(opcode, data)
   return string.char(0x80 | opcode) .. encode_length(#data, 0x80) .. "\0\0\0\0" .. data
 end
 
--- Reads the server frame at position `at`. Returns opcode, data, fin and the
--- position after it, or nothing when it is not whole yet. Raises for what a
--- server must not send: a mask, reserved bits, a length not in its shortest form,
--- long or fragmented control frames.
+-- What a message is as a compressed payload, in stored blocks: DEFLATE by hand
+-- (RFC 1951 section 3.2.4), without the tail that RFC 7692 section 7.2.1 takes off.
+---@param data string
+---@return string
+function frame.deflate(data)
+  local blocks = {}
+  for at = 1, #data, 0xffff do
+    local text = data:sub(at, at + 0xfffe)
+    blocks[#blocks + 1] = string.pack("<BI2I2", 0, #text, ~#text & 0xffff) .. text
+  end
+  return table.concat(blocks) .. "\0"
+end
+
+-- Reads the server frame at position `at`. Returns opcode, data, fin, the
+-- position after it and whether it is marked as compressed, or nothing when it is
+-- not whole yet. Raises for what a server must not send: a mask, reserved bits
+-- (RSV1 unless `admits_rsv1`), a length not in its shortest form, long or
+-- fragmented control frames.
 ---@param input string
 ---@param at integer
-function frame.decode(input, at)
+---@param admits_rsv1 boolean|nil
+function frame.decode(input, at, admits_rsv1)
   local first, second = input:byte(at, at + 1)
   if not second then return end
   local length, start = second & 0x7f, at + 2
   if second & 0x80 ~= 0 then error("the server sent a masked frame", 0) end
-  if first & 0x70 ~= 0 then error("the server sent a frame with reserved bits", 0) end
+  if first & (admits_rsv1 and 0x30 or 0x70) ~= 0 then error("the server sent a frame with reserved bits", 0) end
   if length == 126 then
     if #input < at + 3 then return end
     length, start = string.unpack(">I2", input, start)
@@ -70,7 +85,7 @@ function frame.decode(input, at)
   if opcode > 2 and opcode < 8 or opcode > 10 then error(("unknown opcode %d"):format(opcode), 0) end
   if opcode >= 8 and (length > 125 or not fin) then error("a control frame that is long or fragmented", 0) end
   if #input < start + length - 1 then return end
-  return opcode, input:sub(start, start + length - 1), fin, start + length
+  return opcode, input:sub(start, start + length - 1), fin, start + length, first & 0x40 ~= 0
 end
 
 return frame

@@ -3,6 +3,7 @@
 -- to `on_message` as they come, for load with thousands of clients.
 local frame = require "support.frame"
 local http = require "support.http"
+local inflate = require "support.inflate"
 local loop = require "support.loop"
 local tcp = require "support.tcp"
 
@@ -64,36 +65,41 @@ local on_control = {
   end,
 }
 
-local function take_message(client, data, kind)
+local function take_message(client, data, kind, is_compressed)
+  client.received_bytes = client.received_bytes + #data
+  if is_compressed then data = client.inflater:message(data) end
   if kind == "text" and not utf8.len(data) then error("the server sent text that is not UTF-8", 0) end
   client.received_count = client.received_count + 1
   if client.on_message then return client.on_message(data, kind, client) end
-  client.messages[#client.messages + 1] = { data, kind }
+  client.messages[#client.messages + 1] = { data, kind, is_compressed }
 end
 
 -- After a close frame only the pongs to pings that crossed it (RFC 6455 5.5.1, 5.5.2).
-local function take_frame(client, opcode, data, fin)
+local function take_frame(client, opcode, data, fin, rsv1)
   if client.close_code and opcode ~= frame.PONG then error("the server sent a frame after its close frame", 0) end
+  if rsv1 and opcode ~= frame.TEXT and opcode ~= frame.BINARY then
+    error("the server marked a frame as compressed that begins no message", 0)
+  end
   if on_control[opcode] then return on_control[opcode](client, data) end
   local kind = opcode == frame.TEXT and "text" or "binary"
   if opcode == frame.CONTINUATION then
     if not client.fragments then error("a continuation of nothing", 0) end
-    data, kind = client.fragments.data .. data, client.fragments.kind
+    data, kind, rsv1 = client.fragments.data .. data, client.fragments.kind, client.fragments.rsv1
     client.fragments = nil
   elseif client.fragments then
     error("a new message within a fragmented one", 0)
   end
-  if fin then return take_message(client, data, kind) end
-  client.fragments = { data = data, kind = kind }
+  if fin then return take_message(client, data, kind, rsv1) end
+  client.fragments = { data = data, kind = kind, rsv1 = rsv1 }
 end
 
 local function take_frames(client, chunk)
   local input = client.rest == "" and chunk or client.rest .. chunk
   local at = 1
   while true do
-    local opcode, data, fin, after = frame.decode(input, at)
+    local opcode, data, fin, after, rsv1 = frame.decode(input, at, client.inflater ~= nil)
     if not opcode then break end
-    take_frame(client, opcode, data, fin)
+    take_frame(client, opcode, data, fin, rsv1)
     at = after
   end
   client.rest = at == 1 and input or input:sub(at)
@@ -106,6 +112,14 @@ local function check_accepted(response, accept)
   assert(headers["sec-websocket-accept"] == accept, "wrong Sec-WebSocket-Accept")
 end
 
+-- What the server agreed to of permessage-deflate makes the inflater.
+local function take_extensions(client, answer)
+  if not answer then return end
+  assert(answer:find("^permessage%-deflate"), "an extension that was not offered")
+  local bits = tonumber(answer:match("server_max_window_bits=(%d+)")) or 15
+  client.inflater = inflate.new(bits, not answer:find("server_no_context_takeover", 1, true))
+end
+
 local function take_handshake(client, chunk)
   client.rest = client.rest .. chunk
   local _, last = client.rest:find("\r\n\r\n", 1, true)
@@ -114,6 +128,7 @@ local function take_handshake(client, chunk)
   client.response = response
   if response.status ~= 101 then error(("handshake refused with %d"):format(response.status), 0) end
   check_accepted(response, client.accept)
+  take_extensions(client, response.headers["sec-websocket-extensions"])
   local rest = client.rest:sub(last + 1)
   client.rest, client.is_open = "", true
   client.socket.on_data = function(data) take_frames(client, data) end
@@ -133,7 +148,7 @@ end
 function ws.open(address, path, options)
   options = options or {}
   local client = setmetatable({
-    socket = tcp.open(address, options), rest = "", messages = {}, pings = {}, pongs = {}, received_count = 0,
+    socket = tcp.open(address, options), rest = "", messages = {}, pings = {}, pongs = {}, received_count = 0, received_bytes = 0,
     auto_pong = options.auto_pong ~= false, auto_close = options.auto_close ~= false,
     on_open = options.on_open, on_message = options.on_message,
   }, Client)
@@ -202,6 +217,9 @@ function Client:send_raw(bytes) self.socket:send(bytes) end
 function Client:send_frame(fields) self.socket:send(frame.encode(fields)) end
 function Client:send(text) self:send_frame { opcode = frame.TEXT, data = text } end
 function Client:send_binary(data) self:send_frame { opcode = frame.BINARY, data = data } end
+function Client:send_deflated(text)
+  self:send_frame { opcode = frame.TEXT, rsv = 4, data = frame.deflate(text) }
+end
 function Client:send_cheaply(text) self.socket:send(frame.encode_cheaply(frame.TEXT, text)) end
 
 function Client:send_close(code, reason)
@@ -216,11 +234,12 @@ local function end_of(client)
   return client.socket.failure or "end without a close frame"
 end
 
--- Takes the next message: data, kind.
+-- Takes the next message: data, kind. `was_compressed` tells how it came.
 function Client:receive(seconds)
   loop.wait(function() return self.messages[1] or self.close_code or self.socket.is_ended end, "message", seconds)
   local message = table.remove(self.messages, 1)
   if not message then error("no message: " .. end_of(self), 2) end
+  self.was_compressed = message[3]
   return message[1], message[2]
 end
 

@@ -69,6 +69,7 @@ static void run_chunked(int piece) { parse_requests(chunked_request, (size_t)pie
 
 struct frames {
   struct ws_session session;
+  struct ws_inflater *spare;
   struct buf bytes;
   size_t piece;
   unsigned messages;
@@ -105,7 +106,7 @@ static void feed_frames(void *arg) {
     struct ws_result result;
     enum ws_event event;
     do {
-      event = ws_session_feed(&f->session, data, len, &consumed, &result);
+      event = ws_session_feed(&f->session, &f->spare, data, len, &consumed, &result);
       data += consumed;
       len -= consumed;
       f->messages += event == WS_EVENT_MESSAGE && result.data.len == PAYLOAD;

@@ -52,15 +52,18 @@ static void test_empty_and_longest_fields(void **state) {
 
 static atomic_int encoded_count;
 
-static void encode_marked(const struct message *m, const char *epoch, struct buf *out) {
+static void encode_marked(const struct message *m, const char *epoch, void *tools,
+                          struct buf *out) {
+  (void)tools;
   atomic_fetch_add(&encoded_count, 1);
   buf_printf(out, "<%s:", epoch);
   buf_append_slice(out, message_payload(m));
   buf_append_char(out, '>');
 }
 
-static void encode_nothing(const struct message *m, const char *epoch, struct buf *out) {
-  (void)m, (void)epoch, (void)out;
+static void encode_nothing(const struct message *m, const char *epoch, void *tools,
+                           struct buf *out) {
+  (void)m, (void)epoch, (void)tools, (void)out;
   atomic_fetch_add(&encoded_count, 1);
 }
 
@@ -72,11 +75,11 @@ static void test_forms_are_encoded_once(void **state) {
   (void)state;
   atomic_store(&encoded_count, 0);
   struct message *m = message_new(&(struct message_fields){.payload = slice_str("hi")});
-  const struct message_form *form = message_form(m, 0, &marked);
+  const struct message_form *form = message_form(m, 0, &marked, NULL);
   assert_slice(slice_of(form->bytes, form->len), "<e:hi>");
-  assert_ptr_equal(message_form(m, 0, &marked), form);
+  assert_ptr_equal(message_form(m, 0, &marked, NULL), form);
   assert_int_equal(atomic_load(&encoded_count), 1);
-  assert_ptr_not_equal(message_form(m, MESSAGE_FORMS - 1, &marked), form);
+  assert_ptr_not_equal(message_form(m, MESSAGE_FORMS - 1, &marked, NULL), form);
   assert_int_equal(atomic_load(&encoded_count), 2);
   message_unref(m);
 }
@@ -85,8 +88,8 @@ static void test_a_form_may_carry_nothing(void **state) {
   (void)state;
   atomic_store(&encoded_count, 0);
   struct message *m = message_new(&(struct message_fields){.payload = slice_str("hi")});
-  assert_int_equal(message_form(m, 1, &nothing)->len, 0);
-  assert_int_equal(message_form(m, 1, &nothing)->len, 0);
+  assert_int_equal(message_form(m, 1, &nothing, NULL)->len, 0);
+  assert_int_equal(message_form(m, 1, &nothing, NULL)->len, 0);
   assert_int_equal(atomic_load(&encoded_count), 1);
   message_unref(m);
 }
@@ -96,7 +99,7 @@ static void test_references(void **state) {
   (void)state;
   struct message *m = message_new(&(struct message_fields){.payload = slice_str("hi")});
   assert_ptr_equal(message_ref(m), m);
-  message_form(m, 0, &marked);
+  message_form(m, 0, &marked, NULL);
   message_unref(m);
   assert_slice(message_payload(m), "hi");
   message_unref(m);
@@ -112,7 +115,7 @@ static void *ask(void *arg) {
   size_t wrong = 0;
   for (int i = 0; i < ROUNDS; i++) {
     pthread_barrier_wait(&barrier);
-    const struct message_form *form = message_form(shared[i], 2, &marked);
+    const struct message_form *form = message_form(shared[i], 2, &marked, NULL);
     wrong += !slice_equal(slice_of(form->bytes, form->len), slice_str("<e:shared>"));
     message_unref(shared[i]);
   }

@@ -42,13 +42,16 @@ struct port {
   unsigned wake_count;
 };
 
-static inline void encode_all(const struct message *m, const char *epoch, struct buf *out) {
+static inline void encode_all(const struct message *m, const char *epoch, void *tools,
+                              struct buf *out) {
+  (void)tools;
   buf_printf(out, "%s-%llu:", epoch, (unsigned long long)m->seq);
   buf_append_slice(out, message_payload(m));
 }
 
-static inline void encode_text(const struct message *m, const char *epoch, struct buf *out) {
-  (void)epoch;
+static inline void encode_text(const struct message *m, const char *epoch, void *tools,
+                               struct buf *out) {
+  (void)epoch, (void)tools;
   if (m->kind == MESSAGE_TEXT) buf_append_slice(out, message_payload(m));
 }
 
@@ -78,7 +81,7 @@ static inline void check_batch(const struct reader *r, const struct hub_batch *b
     assert_true(except == 0 || except != r->hub.id);
     assert_true(i == 0 || batch->messages[i]->seq > batch->messages[i - 1]->seq);
     if (batch->bytes.ptr == NULL) continue;
-    struct slice form = hub_form(hub_port_hub(r->hub.port), batch->messages[i], r->hub.form);
+    struct slice form = hub_form(r->hub.port, batch->messages[i], r->hub.form);
     assert_true(slice_equal(form, slice_of(batch->bytes.ptr + start, batch->ends[i] - start)));
     start = batch->ends[i];
   }

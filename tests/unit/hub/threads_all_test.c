@@ -66,8 +66,8 @@ static void gap(struct hub_reader *reader, struct slice topic, uint64_t missed, 
 
 static const struct hub_port_ops ops = {wake, deliver, gap};
 
-static void encode(const struct message *m, const char *epoch, struct buf *out) {
-  (void)epoch;
+static void encode(const struct message *m, const char *epoch, void *tools, struct buf *out) {
+  (void)epoch, (void)tools;
   buf_append_slice(out, message_payload(m));
 }
 

@@ -49,18 +49,17 @@ static void wait_for_wake(struct thread *t) {
   pthread_mutex_unlock(&t->lock);
 }
 
-static void encode(const struct message *m, const char *epoch, struct buf *out) {
-  (void)epoch;
+static void encode(const struct message *m, const char *epoch, void *tools, struct buf *out) {
+  (void)epoch, (void)tools;
   buf_append_slice(out, message_payload(m));
 }
 
 // A payload is "<source> <number>", the numbers of a source counting from 1.
 static size_t deliver(struct hub_reader *hub_reader, const struct hub_batch *batch) {
   struct counting_reader *r = list_entry(hub_reader, struct counting_reader, hub);
-  struct hub *hub = hub_port_hub(hub_reader->port);
   size_t start = 0;
   for (size_t i = 0; i < batch->count; i++) {
-    struct slice s = hub_form(hub, batch->messages[i], hub_reader->form);
+    struct slice s = hub_form(hub_reader->port, batch->messages[i], hub_reader->form);
     if (batch->bytes.ptr != NULL) s = slice_of(batch->bytes.ptr + start, batch->ends[i] - start);
     start += s.len;
     unsigned source = 0;

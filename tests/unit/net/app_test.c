@@ -43,7 +43,7 @@ static void on_request(struct http_conn *http) {
   struct conn *conn = NULL;
   if (request->upgrades_websocket) {
     struct ws_handshake handshake = ws_handshake_check(request);
-    struct ws_options options = {.heartbeat_ms = 0, .max_message = 1000};
+    struct ws_options options = {.max_message = 1000, .compress = WS_COMPRESS_ON};
     assert_int_equal(ws_accept(http, handshake.accept, &options, NULL, 0, &conn), HTTP_SENT);
     join(conn);
   } else if (slice_equal(request->path, slice_str("/sse"))) {
@@ -139,15 +139,20 @@ static void send_frame(int fd, int opcode, const char *text) {
   assert_true(send(fd, frame, 6 + strlen(text), 0) > 0);
 }
 
-static int open_ws(void) {
+// header: of the handshake, ended by CRLF, or nothing.
+static int open_ws_with(const char *header) {
   int fd = connect_client();
   send_text(fd,
             "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+  send_text(fd, header);
+  send_text(fd, "\r\n");
   assert_non_null(
       strstr(read_until(fd, "\r\n\r\n"), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
   return fd;
 }
+
+static int open_ws(void) { return open_ws_with(""); }
 
 // ---- tests ---------------------------------------------------------------
 
@@ -222,6 +227,19 @@ static void echoes_and_closes(void **state) {
   close(fd);
 }
 
+static void compresses_for_who_offers_it(void **state) {
+  (void)state;
+  static const char text[] =
+      "ebb and flow and ebb and flow and ebb and flow and ebb and flow and ebb and flow";
+  unsigned char answer[200];
+  int fd = open_ws_with("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+  send_frame(fd, 1, text);
+  assert_true(recv(fd, answer, sizeof answer, 0) > 2);
+  assert_int_equal(answer[0], 0xC1);  // the final frame of a text, with RSV1
+  assert_true(answer[1] < sizeof text / 2);
+  close(fd);
+}
+
 // What an app runs on the worker's libuv loop: a timer, and work on a thread.
 static sem_t timer_ran, work_ran;
 
@@ -284,6 +302,7 @@ int main(void) {
       cmocka_unit_test(answers_in_order_and_keeps_alive),
       cmocka_unit_test(one_message_reaches_both_transports),
       cmocka_unit_test(echoes_and_closes),
+      cmocka_unit_test(compresses_for_who_offers_it),
       cmocka_unit_test(runs_what_the_app_has_on_libuv),
       cmocka_unit_test(reads_on_after_a_full_buffer),
   };

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "proto/ws_deflate.h"
 #include "proto/ws_session.h"
 
 // ---- what a client sends -------------------------------------------------
@@ -80,8 +81,12 @@ static inline void write_frame(struct buf *out, uint8_t first, struct slice payl
 
 // ---- what a session tells ------------------------------------------------
 
+// Of the sessions that run_begin makes; 0: they speak no permessage-deflate.
+static uint8_t peer_window_bits;
+
 struct run {
   struct ws_session session;
+  struct ws_inflater *spare;
   struct buf told;    // one event after another: "text(...) ping(...) failed(1002)"
   size_t fed;         // bytes of input so far
   size_t told_after;  // how many of them it took for the last event
@@ -113,7 +118,7 @@ static inline void feed_piece(struct run *run, struct slice piece) {
     size_t consumed = SIZE_MAX;
     struct ws_result result;
     enum ws_event event =
-        ws_session_feed(&run->session, data + at, piece.len - at, &consumed, &result);
+        ws_session_feed(&run->session, &run->spare, data + at, piece.len - at, &consumed, &result);
     assert_true(consumed <= piece.len - at);
     at += consumed;
     if (event == WS_EVENT_MORE) break;
@@ -150,10 +155,12 @@ static inline void feed_cut(struct run *run, struct slice input, unsigned cut, s
 static inline void run_begin(struct run *run, uint32_t max_message) {
   *run = (struct run){0};
   ws_session_init(&run->session, max_message);
+  run->session.peer_window_bits = peer_window_bits;
 }
 
 static inline void run_end(struct run *run) {
   ws_session_free(&run->session);
+  ws_inflater_free(run->spare);
   buf_free(&run->told);
 }
 
@@ -177,6 +184,27 @@ static inline void expect_told(const char *name, struct slice input, struct slic
     feed_cut(&run, input, cut, most);
     run_end_expecting(&run, name, cut, told);
   }
+}
+
+// What a client sends in a few parts, and what is told of it: the state of a test
+// for each, test_talk_row.
+enum { MAX_PARTS = 6 };
+
+struct talk_row {
+  const char *name;
+  struct part parts[MAX_PARTS];
+  const char *told;
+};
+
+static inline void test_talk_row(void **state) {
+  const struct talk_row *row = *state;
+  struct buf input = {0};
+  for (size_t p = 0; p < MAX_PARTS; p++) {
+    const struct part *part = &row->parts[p];
+    if (part->len > 0 || part->bytes != NULL) write_part(&input, part);
+  }
+  expect_told(row->name, buf_slice(&input), slice_str(row->told), MAX_MESSAGE, 40, 9);
+  buf_free(&input);
 }
 
 // Feeds byte by byte and expects the failure exactly after `bytes`.

@@ -10,13 +10,7 @@
   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A125 A123 "aa"
 
-enum { MAX_PARTS = 6 };
-
-static const struct row {
-  const char *name;
-  struct part parts[MAX_PARTS];
-  const char *told;
-} rows[] = {
+static const struct talk_row rows[] = {
     {"5.6 text", {FRAME(0x81, "Hello")}, "text(Hello)"},
     {"5.6 binary", {FRAME(0x82, "\xFF\x80")}, "binary(\xFF\x80)"},
     {"5.6 empty text", {FRAME(0x81, "")}, "text()"},
@@ -172,17 +166,6 @@ static const struct row {
      "ping(" A125 ")"},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
-
-static void test_row(void **state) {
-  const struct row *row = *state;
-  struct buf input = {0};
-  for (size_t p = 0; p < MAX_PARTS; p++) {
-    const struct part *part = &row->parts[p];
-    if (part->len > 0 || part->bytes != NULL) write_part(&input, part);
-  }
-  expect_told(row->name, buf_slice(&input), slice_str(row->told), MAX_MESSAGE, 40, 9);
-  buf_free(&input);
-}
 
 // ---- first bytes ---------------------------------------------------------
 
@@ -455,7 +438,7 @@ enum { OTHERS = sizeof others / sizeof *others };
 int main(void) {
   struct CMUnitTest tests[ROWS + OTHERS];
   for (size_t i = 0; i < ROWS; i++) {
-    tests[i] = (struct CMUnitTest){rows[i].name, test_row, NULL, NULL, (void *)&rows[i]};
+    tests[i] = (struct CMUnitTest){rows[i].name, test_talk_row, NULL, NULL, (void *)&rows[i]};
   }
   memcpy(tests + ROWS, others, sizeof others);
   return cmocka_run_group_tests(tests, NULL, NULL);

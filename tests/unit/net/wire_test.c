@@ -1,0 +1,90 @@
+// The wire forms on a hub: a message is made into each once, however many
+// subscribers on however many workers want it.
+#include "net/wire.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hub/hub.h"
+#include "net/worker.h"
+#include "proto/ws_message.h"
+
+enum { WORKERS = 2, READERS = 1000 };
+
+// Of a worker no more is there than what encoding and delivering need.
+static struct worker workers[WORKERS];
+static struct hub *hub;
+static struct hub_reader readers[READERS];
+static struct buf taken;  // what the reader before was given
+static unsigned taken_count;
+
+static void on_wake(void *ctx) { (void)ctx; }
+
+static void on_gap(struct hub_reader *reader, struct slice topic, uint64_t missed,
+                   enum hub_lag policy) {
+  (void)reader, (void)topic, (void)missed, (void)policy;
+}
+
+static size_t on_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
+  (void)reader;
+  if (taken_count++ == 0) buf_append_slice(&taken, batch->bytes);
+  assert_true(slice_equal(batch->bytes, buf_slice(&taken)));
+  return batch->count;
+}
+
+static const struct hub_port_ops ops = {on_wake, on_deliver, on_gap};
+
+static int open_hub(void **state) {
+  (void)state;
+  hub = hub_new(wire_encoders, WIRE_FORMS);
+  for (int i = 0; i < WORKERS; i++) {
+    workers[i].deflater = ws_deflater_new(WS_WINDOW_BITS, false);
+    workers[i].port = hub_port_new(hub, &ops, &workers[i]);
+  }
+  return 0;
+}
+
+static int close_hub(void **state) {
+  (void)state;
+  for (int i = 0; i < READERS; i++) hub_reader_close(&readers[i]);
+  for (int i = 0; i < WORKERS; i++) {
+    hub_port_free(workers[i].port);
+    ws_deflater_free(workers[i].deflater);
+  }
+  hub_free(hub);
+  buf_free(&taken);
+  return 0;
+}
+
+static void publish(struct slice text) {
+  struct message_fields fields = {.payload = text, .topic = slice_str("t")};
+  assert_int_equal(hub_publish(hub, NULL, message_new(&fields), NULL), HUB_OK);
+  for (int i = 0; i < WORKERS; i++) hub_drain(workers[i].port);
+}
+
+static void a_message_to_a_thousand_is_compressed_once(void **state) {
+  (void)state;
+  static char text[500];
+  memset(text, 'a', sizeof text);
+  for (int i = 0; i < READERS; i++) {
+    struct hub_join_options options = {.since = HUB_SINCE_NOW};
+    hub_reader_init(&readers[i], workers[i % WORKERS].port, (uint64_t)i + 1, WIRE_WS_DEFLATED);
+    assert_int_equal(hub_join(&readers[i], slice_str("t"), &options, NULL), HUB_OK);
+  }
+  publish(slice_of(text, sizeof text));
+  assert_int_equal(taken_count, READERS);
+  assert_int_equal(hub_counters(hub)->encoded, 1);
+  assert_true(buf_len(&taken) < 30 && (taken.data[0] & WS_RSV1) != 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_message_to_a_thousand_is_compressed_once),
+  };
+  return cmocka_run_group_tests(tests, open_hub, close_hub);
+}
