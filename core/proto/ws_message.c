@@ -5,9 +5,11 @@
 
 #include "base/json.h"
 
-// False, and out unchanged, when the message had better go as it is.
-static bool write_deflated(struct buf *out, enum ws_opcode opcode, struct slice payload,
-                           struct ws_deflater *deflater) {
+// False, and out unchanged, when the message had better go as it is. (Not
+// inlined, so that messages without a deflater pay nothing for it.)
+__attribute__((noinline)) static bool write_deflated(struct buf *out, enum ws_opcode opcode,
+                                                     struct slice payload,
+                                                     struct ws_deflater *deflater) {
   if (payload.len < WS_DEFLATE_MIN) return false;
   char *p = buf_reserve(out, WS_HEADER_MAX + payload.len + WS_DEFLATE_TAIL);
   size_t len = ws_deflate(deflater, payload, p + WS_HEADER_MAX);

@@ -86,16 +86,18 @@ static bool is_control(const struct ws_frame *frame) { return frame->opcode >= W
 
 // ---- headers -------------------------------------------------------------
 
+// RSV1 tells that a message is compressed, on its first frame (RFC 7692 6).
+static bool admits_rsv1(const struct ws_session *s, const struct ws_frame *frame) {
+  return s->peer_window_bits > 0 && !is_control(frame) && frame->opcode != WS_CONTINUATION;
+}
+
 // What a header breaks as far as `arrived` bytes of it tell (RFC 6455 5.2, 5.4,
 // 5.5); NULL when nothing. The order is that of the bytes, so that the verdict
 // does not depend on how they arrive.
 static const char *check_bits(const struct ws_session *s, const struct ws_frame *frame,
                               size_t arrived) {
   bool in_message = s->assembly != NULL && s->assembly->in_message;
-  // It tells that a message is compressed, on its first frame (RFC 7692 6).
-  bool admits_rsv1 =
-      s->peer_window_bits > 0 && !is_control(frame) && frame->opcode != WS_CONTINUATION;
-  if (frame->rsv1 && !admits_rsv1) return "reserved bit 1 is set";
+  if (frame->rsv1 && !admits_rsv1(s, frame)) return "reserved bit 1 is set";
   if (frame->rsv2 || frame->rsv3) return "a reserved bit is set";
   if (is_control(frame)) {
     if (frame->opcode > WS_PONG) return "unknown opcode";

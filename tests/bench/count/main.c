@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <uv.h>
+#include <zlib.h>
 
 #include "count.h"
 
@@ -29,10 +30,10 @@ void count_expect(bool is_true, const char *what) {
 static void print_versions(void) {
   struct utsname machine;
   uname(&machine);
-  printf("compiler %s, libc %s, %s, libuv %s, llhttp %d.%d.%d, OpenSSL %d.%d, %s\n", __VERSION__,
-         gnu_get_libc_version(), LUA_RELEASE, uv_version_string(), LLHTTP_VERSION_MAJOR,
-         LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, OPENSSL_version_major(),
-         OPENSSL_version_minor(), machine.machine);
+  printf("compiler %s, libc %s, %s, libuv %s, llhttp %d.%d.%d, OpenSSL %d.%d, zlib %s, %s\n",
+         __VERSION__, gnu_get_libc_version(), LUA_RELEASE, uv_version_string(),
+         LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH, OPENSSL_version_major(),
+         OPENSSL_version_minor(), zlibVersion(), machine.machine);
 }
 
 static const struct count_case *find(const char *name) {

@@ -12,8 +12,13 @@ enum { CLIENTS = 10, UNITS = 1000, HANDSHAKES = 100, PAYLOAD = 20 };
 static const char ws_head[] =
     "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static const char ws_deflate_head[] =
+    "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 static const char get_head[] =
     "GET %s HTTP/1.1\r\nHost: x\r\nUser-Agent: count/1.0\r\nAccept: */*\r\n\r\n";
+static const char twenty_bytes[] = "twenty bytes of text";
 
 static void add_text_frame(struct buf *out, const char *text) {
   buf_append_char(out, (char)0x81);
@@ -52,19 +57,19 @@ static void run_echo(int in_flight) {
   int clients[CLIENTS];
   gate_start();
   for (int i = 0; i < CLIENTS; i++) clients[i] = open_client(ws_head, "/echo");
-  for (int i = 0; i < in_flight; i++) add_text_frame(&burst, "twenty bytes of text");
+  for (int i = 0; i < in_flight; i++) add_text_frame(&burst, twenty_bytes);
   repeat_rounds(clients, CLIENTS, &burst, UNITS / CLIENTS / (unsigned)in_flight);
   buf_free(&burst);
   gate_stop();
 }
 
 // 100 subscribers, 10 messages one after the other.
-static void fan_out_to(const char *head, const char *path) {
+static void fan_out_to(const char *head, const char *path, const char *text) {
   struct buf burst = {0};
   gate_start();
   for (int i = 0; i < 100; i++) open_client(head, path);
   int publisher = open_client(ws_head, "/publish");
-  add_text_frame(&burst, "twenty bytes of text");
+  add_text_frame(&burst, text);
   // Past the first digit of ids, so that rounds are of one size.
   for (int i = 0; i < 10; i++) {
     gate_send(publisher, burst.data, burst.end);
@@ -77,12 +82,19 @@ static void fan_out_to(const char *head, const char *path) {
 
 static void run_fan_out_ws(int arg) {
   (void)arg;
-  fan_out_to(ws_head, "/follow");
+  fan_out_to(ws_head, "/follow", twenty_bytes);
+}
+
+static void run_fan_out_deflated(int arg) {
+  (void)arg;
+  fan_out_to(
+      ws_deflate_head, "/follow/deflated",
+      "{\"from\":\"ann\",\"text\":\"The tide comes in, the tide goes out.\",\"to\":\"everybody\"}");
 }
 
 static void run_fan_out_sse(int arg) {
   (void)arg;
-  fan_out_to(get_head, "/feed");
+  fan_out_to(get_head, "/feed", twenty_bytes);
 }
 
 static void handshakes(unsigned count, bool is_counted) {
@@ -155,6 +167,7 @@ const struct count_case count_script_cases[] = {
     {"echo-lua", UNITS, "message", run_echo, 1},
     {"echo-lua-20", UNITS, "message", run_echo, 20},
     {"server-fan-out-ws", UNITS, "delivery", run_fan_out_ws, 0},
+    {"server-fan-out-deflated", UNITS, "delivery", run_fan_out_deflated, 0},
     {"server-fan-out-sse", UNITS, "delivery", run_fan_out_sse, 0},
     {"handshake-lua", HANDSHAKES, "handshake", run_handshake, HANDSHAKES},
     {"http-hello-lua", UNITS, "request", run_hello, 0},

@@ -16,6 +16,7 @@ gate.ws("/auth", {
 local function join(conn) conn:join("news") end
 
 gate.ws("/follow", { open = join })
+gate.ws("/follow/deflated", { open = join, compress = true })
 gate.sse("/feed", { open = join })
 gate.ws("/publish", { message = function(_, text) gate.publish("news", text) end })
 
