@@ -17,7 +17,8 @@ class Inbox {
   }
 }
 
-// An open WebSocket with `inbox` (of { data, binary }) and `json` (of parsed messages).
+// An open WebSocket with `inbox` (of { data, binary }), `json` (of parsed messages) and `answer`,
+// what the server said to the extensions that were offered.
 export async function openSocket(url, protocols, options) {
   const socket = new WebSocket(url, protocols, options);
   socket.inbox = new Inbox();
@@ -26,6 +27,9 @@ export async function openSocket(url, protocols, options) {
     socket.inbox.add({ data, binary });
     if (binary) return;
     try { socket.json.add(JSON.parse(data)); } catch { /* not every message is JSON */ }
+  });
+  socket.once('upgrade', response => {
+    socket.answer = response.headers['sec-websocket-extensions'];
   });
   socket.closed = once(socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));
   socket.closed.catch(() => {});

@@ -130,9 +130,9 @@ test('the subprotocol is the first offered that the route speaks', async () => {
   none.close();
 });
 
-test('no extension is agreed on that the server does not speak', async () => {
+test('no extension is agreed on that the route does not want', async () => {
   const socket = await openSocket(`${server.ws}/examples/echo`, [], { perMessageDeflate: true });
-  assert.equal(socket.extensions, '');
+  assert.equal(socket.answer, undefined);
   socket.close();
 });
 

@@ -1,4 +1,4 @@
--- Routes for the client tests that no example needs: subprotocols and close codes.
+-- Routes for the client tests that no example needs: subprotocols, close codes, compression.
 local gate = require "tidegate"
 
 gate.ws("/probe/protocol", {
@@ -18,3 +18,14 @@ gate.ws("/probe/close", {
 gate.ws("/probe/watch", { open = function(ws) ws:join("probe/closed") ws:send("watching") end })
 
 gate.ws("/probe/raise", { message = function(_, text) error("asked to: " .. text) end })
+
+-- Echoes what a client says to it, and publishes what begins with "all:".
+for name, compress in pairs { plain = false, each = true, context = { context_takeover = true } } do
+  gate.ws("/probe/deflate/" .. name, {
+    compress = compress,
+    open = function(ws) ws:join("probe/deflate") end,
+    message = function(ws, data, kind)
+      if data:sub(1, 4) == "all:" then gate.publish("probe/deflate", data) else ws:send(data, kind) end
+    end,
+  })
+end
