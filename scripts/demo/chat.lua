@@ -55,6 +55,7 @@ end
 
 gate.ws("/demo/chat/{room:[%w_-]+}", {
   envelope = true, -- every message of a topic tells its id, so a page can come back with the last one
+  compress = true, -- all browsers can; a message is compressed once for all of them
 
   -- A page makes up its visitor id and keeps it. Yours come from a login: see examples/login.lua.
   upgrade = function(req)
