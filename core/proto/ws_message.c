@@ -33,7 +33,7 @@ void ws_encode_message(const struct message *m, struct ws_deflater *deflater, st
 
 static void append_field(struct buf *out, const char *name, struct slice value) {
   if (value.len == 0) return;
-  buf_printf(out, ",\"%s\":", name);
+  buf_append_str(out, name);
   json_append_string(out, value);
 }
 
@@ -41,10 +41,14 @@ void ws_encode_envelope(const struct message *m, const char *epoch, struct ws_de
                         struct buf *out) {
   if (m->kind != MESSAGE_TEXT) return;
   struct buf text = {0};
-  buf_printf(&text, "{\"id\":\"%s-%llu\"", epoch, (unsigned long long)m->seq);
-  append_field(&text, "topic", message_topic(m));
-  append_field(&text, "event", message_event(m));
-  append_field(&text, "key", message_key(m));
+  buf_append_str(&text, "{\"id\":\"");
+  buf_append_str(&text, epoch);
+  buf_append_char(&text, '-');
+  buf_append_decimal(&text, m->seq);
+  buf_append_char(&text, '"');
+  append_field(&text, ",\"topic\":", message_topic(m));
+  append_field(&text, ",\"event\":", message_event(m));
+  append_field(&text, ",\"key\":", message_key(m));
   buf_append_str(&text, ",\"data\":");
   if (m->is_json)
     buf_append_slice(&text, message_payload(m));
