@@ -1,5 +1,4 @@
-// The strict guard in front of llhttp: see http_guard.h. Two state machines,
-// one for heads and one for the framing of chunked bodies.
+// The strict guard in front of llhttp: see http_guard.h.
 #include "proto/http_guard.h"
 
 #include "proto/http_chars.h"
@@ -7,7 +6,6 @@
 enum {
   METHOD_MAX = 32,  // longer than any method there is
   BLANK_MAX = 4,    // some clients send one CRLF too many after a body (RFC 9112 2.2)
-  CHUNK_DIGITS_MAX = 16,
 };
 
 enum state {
@@ -22,17 +20,6 @@ enum state {
   HEAD_VALUE,
   HEAD_LAST_LF,
   HEAD_END,
-  CHUNK_SIZE,
-  CHUNK_EXTENSION,
-  CHUNK_SIZE_LF,
-  CHUNK_DATA,
-  CHUNK_DATA_CR,
-  CHUNK_DATA_LF,
-  TRAILER_LINE,
-  TRAILER_TEXT,
-  TRAILER_LF,
-  TRAILER_LAST_LF,
-  TRAILER_END,
 };
 
 static struct http_failure refuse(int status, const char *reason) {
@@ -55,10 +42,7 @@ bool http_guard_is_idle(const struct http_guard *guard) {
 
 // Expects the one character `c`, then goes on to `next`.
 static struct http_failure expect(struct http_guard *g, char got, char c, enum state next) {
-  if (got != c) {
-    return c == '\n' ? refuse(400, "a CR is not followed by LF")
-                     : refuse(400, "a chunk is not followed by CRLF");
-  }
+  if (got != c) return refuse(400, "a CR is not followed by LF");
   g->state = (uint8_t)next;
   return good;
 }
@@ -194,87 +178,4 @@ struct http_failure http_guard_head(struct http_guard *guard, const struct http_
   // One more byte than may be: it is the target's fault while that goes on.
   if (guard->state == HEAD_TARGET) return refuse(414, "the request target is too long");
   return refuse(431, "the request head is too large");
-}
-
-void http_guard_begin_chunks(struct http_guard *guard) {
-  *guard = (struct http_guard){.state = CHUNK_SIZE, .is_last_chunk = true};
-}
-
-bool http_guard_chunks_are_complete(const struct http_guard *guard) {
-  return guard->state == TRAILER_END;
-}
-
-static struct http_failure step_size(struct http_guard *g, char c) {
-  if (http_char_is(c, HTTP_CHAR_HEX)) {
-    if (++g->matched > CHUNK_DIGITS_MAX) return refuse(400, "a chunk size is too long");
-    if (c != '0') g->is_last_chunk = false;
-    return good;
-  }
-  if (g->matched == 0 || (c != ';' && c != '\r'))
-    return refuse(400, "a chunk size is not a hex number");
-  g->state = c == ';' ? CHUNK_EXTENSION : CHUNK_SIZE_LF;
-  return good;
-}
-
-// Text that is skipped: extensions and trailer lines.
-static struct http_failure step_skipped(struct http_guard *g, const struct http_limits *limits,
-                                        char c, enum state after) {
-  if (c == '\r') {
-    g->state = (uint8_t)after;
-    return good;
-  }
-  if (!http_char_is(c, HTTP_CHAR_VALUE)) return refuse(400, "a chunk line has a control character");
-  if (++g->bytes > limits->header_bytes)
-    return refuse(431, "chunk extensions and trailers are too large");
-  return good;
-}
-
-static struct http_failure step_trailer_line(struct http_guard *g, const struct http_limits *limits,
-                                             char c) {
-  if (c == ' ' || c == '\t') return refuse(400, "a trailer line is folded");
-  g->state = TRAILER_TEXT;
-  return step_skipped(g, limits, c, TRAILER_LAST_LF);
-}
-
-static struct http_failure step_framing(struct http_guard *g, const struct http_limits *limits,
-                                        char c) {
-  switch ((enum state)g->state) {
-    case CHUNK_SIZE:
-      return step_size(g, c);
-    case CHUNK_EXTENSION:
-      return step_skipped(g, limits, c, CHUNK_SIZE_LF);
-    case CHUNK_SIZE_LF:
-      return expect(g, c, '\n', g->is_last_chunk ? TRAILER_LINE : CHUNK_DATA);
-    case CHUNK_DATA_CR:
-      return expect(g, c, '\r', CHUNK_DATA_LF);
-    case CHUNK_DATA_LF:
-      g->matched = 0;
-      g->is_last_chunk = true;
-      return expect(g, c, '\n', CHUNK_SIZE);
-    case TRAILER_LINE:
-      return step_trailer_line(g, limits, c);
-    case TRAILER_TEXT:
-      return step_skipped(g, limits, c, TRAILER_LF);
-    case TRAILER_LF:
-      return expect(g, c, '\n', TRAILER_LINE);
-    case TRAILER_LAST_LF:
-      return expect(g, c, '\n', TRAILER_END);
-    default:
-      return refuse(400, "the chunked body is malformed");
-  }
-}
-
-struct http_failure http_guard_framing(struct http_guard *guard, const struct http_limits *limits,
-                                       struct slice in) {
-  struct http_failure failure = good;
-  for (size_t i = 0; i < in.len && failure.status == 0; i++)
-    failure = step_framing(guard, limits, in.ptr[i]);
-  return failure;
-}
-
-struct http_failure http_guard_data(struct http_guard *guard) {
-  bool is_expected = guard->state == CHUNK_DATA || guard->state == CHUNK_DATA_CR;
-  if (!is_expected) return refuse(400, "the chunked body is malformed");
-  guard->state = CHUNK_DATA_CR;
-  return good;
 }

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "proto/http_chunks.h"
 #include "proto/http_guard.h"
 #include "proto/http_request.h"
 
@@ -28,6 +29,7 @@ struct http_parser {
   llhttp_t llhttp;
   const struct http_limits *limits;
   struct http_guard guard;
+  struct http_chunks chunks;  // set when is_chunked
   enum phase phase;
   bool is_chunked;
   bool is_complete;  // llhttp saw the end of the message
@@ -214,7 +216,7 @@ static enum http_event parse_head(struct http_parser *p) {
       http_request_complete(request, p->headers, p->limits->body_bytes, path_room);
   if (failure.status != 0) return fail(p, failure);
   p->is_chunked = request->has_body && request->content_length < 0;
-  if (p->is_chunked) http_guard_begin_chunks(&p->guard);
+  if (p->is_chunked) http_chunks_init(&p->chunks);
   p->phase = PHASE_BODY;
   return HTTP_HEAD;
 }
@@ -231,9 +233,9 @@ static struct http_failure guard_chunks(struct http_parser *p, struct slice read
   if (!p->is_chunked) return (struct http_failure){0};
   size_t framing = p->piece.len > 0 ? (size_t)(p->piece.ptr - read.ptr) : read.len;
   struct http_failure failure =
-      http_guard_framing(&p->guard, p->limits, slice_of(read.ptr, framing));
-  if (failure.status == 0 && p->piece.len > 0) failure = http_guard_data(&p->guard);
-  if (failure.status == 0 && p->is_complete && !http_guard_chunks_are_complete(&p->guard)) {
+      http_chunks_framing(&p->chunks, p->limits, slice_of(read.ptr, framing));
+  if (failure.status == 0 && p->piece.len > 0) failure = http_chunks_data(&p->chunks);
+  if (failure.status == 0 && p->is_complete && !http_chunks_are_complete(&p->chunks)) {
     failure = refusal_of(HPE_OK);
   }
   return failure;
