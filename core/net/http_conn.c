@@ -238,8 +238,10 @@ static void refuse(struct http_conn *http, int status, const char *reason) {
   http_write_length(out, strlen(reason) + 1);
   http_write_header(out, slice_str("Connection"), slice_str("close"));
   http_write_end(out);
-  buf_append_str(out, reason);
-  buf_append_char(out, '\n');
+  if (!slice_equal(http_request(http)->method_name, slice_str("HEAD"))) {
+    buf_append_str(out, reason);
+    buf_append_char(out, '\n');
+  }
   http->is_started = http->is_ended = true;
   conn_finish(http->conn);
 }

@@ -86,13 +86,19 @@ static struct http_failure step_target(struct http_guard *g, const struct http_l
 
 static struct http_failure step_version(struct http_guard *g, char c) {
   static const char pattern[] = "HTTP/1.1\r";
+  enum { MAJOR_AT = 5, MINOR_AT = 7 };
   uint8_t at = g->matched++;
   bool is_digit = c >= '0' && c <= '9';
-  bool fits = c == pattern[at] || (at == 7 && c == '0');
-  if (!fits && is_digit && (at == 5 || at == 7))
-    return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
-  if (!fits) return refuse(400, "the request line does not end with a version");
-  if (c == '\r') g->state = HEAD_LINE_LF;
+  if (at == MAJOR_AT && is_digit) {
+    g->major_version = (uint8_t)(c - '0');
+  } else if (at == MINOR_AT && is_digit) {
+    g->minor_version = (uint8_t)(c - '0');
+  } else if (c != pattern[at]) {
+    return refuse(400, "the request line does not end with a version");
+  } else if (c == '\r') {
+    if (g->major_version != 1) return refuse(505, "only HTTP/1 is spoken");
+    g->state = HEAD_LINE_LF;
+  }
   return good;
 }
 

@@ -175,17 +175,27 @@ void http_parser_reset(struct http_parser *p) {
   }
 }
 
+// Reads the method off the raw head: llhttp gives it in no callback of all versions.
+static struct slice method_of(struct slice head) {
+  while (head.len > 0 && (*head.ptr == '\r' || *head.ptr == '\n')) head.ptr++, head.len--;
+  const char *end = head.len > 0 ? memchr(head.ptr, ' ', head.len) : NULL;
+  return slice_of(head.ptr, end != NULL ? (size_t)(end - head.ptr) : 0);
+}
+
 static enum http_event fail(struct http_parser *p, struct http_failure failure) {
+  // The refusal of a HEAD has no content, whatever is wrong with the rest.
+  if (p->phase == PHASE_HEAD) p->request.method_name = method_of(buf_slice(&p->head));
   p->failure = failure;
   p->phase = PHASE_FAILED;
   return HTTP_FAILED;
 }
 
-// Reads the method off the raw head: llhttp gives it in no callback of all versions.
-static struct slice method_of(struct slice head) {
-  while (head.len > 0 && (*head.ptr == '\r' || *head.ptr == '\n')) head.ptr++, head.len--;
-  const char *end = memchr(head.ptr, ' ', head.len);
-  return slice_of(head.ptr, end != NULL ? (size_t)(end - head.ptr) : 0);
+// A later minor version is read as HTTP/1.1 (RFC 9110 2.5); llhttp knows it not.
+static void lower_version(struct http_parser *p) {
+  struct slice head = buf_slice(&p->head);
+  size_t line = 2 * (size_t)p->guard.blank_count;
+  char *end = memchr(head.ptr + line, '\r', head.len - line);
+  end[-1] = '1';
 }
 
 static void tidy_headers(struct http_parser *p) {
@@ -200,6 +210,7 @@ static enum http_event parse_head(struct http_parser *p) {
   // The path goes behind the head; room for it now, so that nothing moves later.
   char *path_room = buf_reserve(&p->head, p->guard.target_bytes);
   struct slice head = buf_slice(&p->head);
+  if (p->guard.minor_version > 1) lower_version(p);
   llhttp_errno_t error = llhttp_execute(&p->llhttp, head.ptr, head.len);
   if (error != HPE_PAUSED) return fail(p, refusal_of(error));
   struct http_request *request = &p->request;
@@ -222,9 +233,9 @@ static enum http_event parse_head(struct http_parser *p) {
 }
 
 static enum http_event feed_head(struct http_parser *p, struct slice in, size_t *consumed) {
-  p->failure = http_guard_head(&p->guard, p->limits, in, consumed);
-  if (p->failure.status != 0) return fail(p, p->failure);
+  struct http_failure failure = http_guard_head(&p->guard, p->limits, in, consumed);
   buf_append(&p->head, in.ptr, *consumed);
+  if (failure.status != 0) return fail(p, failure);
   return http_guard_head_is_complete(&p->guard) ? parse_head(p) : HTTP_MORE;
 }
 

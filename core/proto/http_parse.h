@@ -44,7 +44,7 @@ struct http_request {
   struct slice query;        // after '?', still encoded, may be empty
   const struct http_header *headers;
   size_t header_count;
-  int minor_version;        // 0 or 1
+  int minor_version;        // 0 or 1; a later one is read as 1
   bool keep_alive;          // what the client allows
   bool expects_continue;    // Expect: 100-continue, HTTP/1.1 and has_body only
   bool has_body;            // Content-Length > 0 or chunked
@@ -80,7 +80,8 @@ void http_parser_reset(struct http_parser *parser);
 // empty, because HTTP_DONE needs no more bytes then; after HTTP_MORE with new input.
 //  HTTP_BODY: *body borrows from `in` and is not empty.
 //  HTTP_FAILED: see http_parser_failure. A request with an error in its head
-//  fails without HTTP_HEAD; a body can still fail after it (400, 413, 431).
+//  fails without HTTP_HEAD, but method_name is set as far as it came; a body can
+//  still fail after HTTP_HEAD (400, 413, 431).
 // Trailers and chunk extensions are skipped; together at most header_bytes.
 // After the HTTP_DONE of an upgrade request, the bytes not consumed belong to
 // the new protocol.
