@@ -22,7 +22,6 @@ const uint8_t http_chars[256] = {
     ['g' ... 'z'] = G | T | C | H,
     ['!'] = G | T | C | H,
     ['$'] = G | T | C | H,
-    ['%'] = G | T | C | H,
     ['&'] = G | T | C | H,
     ['\''] = G | T | C | H,
     ['*'] = G | T | C | H,
@@ -52,6 +51,7 @@ const uint8_t http_chars[256] = {
     // A comma may stand in a registered name, but there it is nearly always two Host
     // headers that someone joined.
     [','] = G,
-    ['"'] = G,
+    // It may, too, but no client sends it.
+    ['%'] = G | T | C,
     ['\\'] = G,
 };

@@ -62,7 +62,7 @@ enum http_event {
 };
 
 struct http_failure {
-  int status;          // 400, 413, 414, 417, 431, 501, 505; 0: nothing failed
+  int status;          // 400, 413, 414, 417, 421, 431, 501, 505; 0: nothing failed
   const char *reason;  // one short static sentence for the log and the body
 };
 

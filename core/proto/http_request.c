@@ -1,6 +1,8 @@
 // What the head of a request means: see http_request.h and http_parse.h.
 #include "proto/http_request.h"
 
+#include <arpa/inet.h>
+
 #include "proto/http_chars.h"
 #include "proto/url.h"
 
@@ -56,7 +58,8 @@ static struct http_failure take_length(struct facts *facts, struct http_header *
 static struct http_failure take_coding(struct facts *facts, struct http_header *header) {
   struct slice rest = header->value, coding;
   while (list_next(&rest, &coding)) {
-    // Chunked has to be the last, once (RFC 9112 6.1).
+    // Chunked has to be the last, once (RFC 9112 6.1). An empty element would say
+    // nothing, but to hide a coding from others is all that it is seen for.
     if (facts->is_chunked || coding.len == 0) return refuse(400, "Transfer-Encoding is malformed");
     if (token_is(coding, "chunked"))
       facts->is_chunked = true;
@@ -86,9 +89,13 @@ static struct http_failure take_upgrade(struct facts *facts, struct http_header 
 }
 
 static struct http_failure take_expect(struct facts *facts, struct http_header *header) {
-  if (!token_is(header->value, "100-continue"))
-    return refuse(417, "only 100-continue can be expected");
-  facts->expects_continue = true;
+  struct slice rest = header->value, expectation;
+  while (list_next(&rest, &expectation)) {
+    if (expectation.len == 0) continue;
+    if (!token_is(expectation, "100-continue"))
+      return refuse(417, "only 100-continue can be expected");
+    facts->expects_continue = true;
+  }
   return good;
 }
 
@@ -142,6 +149,9 @@ static struct http_failure complete_framing(struct http_request *request, const 
   }
   if (has_coding && request->minor_version == 0)
     return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
+  // Not even the end of such a body is known (RFC 9112 6.3).
+  if (has_coding && !facts->is_chunked)
+    return refuse(400, "the last transfer coding is not chunked");
   if (facts->has_unknown_coding) return refuse(501, "the transfer coding is unknown");
   if (facts->length > max_body_bytes) return refuse(413, "the body is too large");
   request->content_length = facts->length_count > 0 ? (int64_t)facts->length : -1;
@@ -168,23 +178,24 @@ static bool port_is_valid(struct slice port) {
   return value <= 65535;
 }
 
-// uri-host [ ":" port ] (RFC 9110 7.2). Empty is allowed: a client sends it
-// when its URL has no host, as over a unix socket.
+static bool is_ipv6_address(struct slice text) {
+  char copy[INET6_ADDRSTRLEN] = "";
+  struct in6_addr address;
+  if (text.len >= sizeof copy) return false;
+  memcpy(copy, text.ptr, text.len);
+  return inet_pton(AF_INET6, copy, &address) == 1;
+}
+
+// uri-host [ ":" port ] (RFC 9110 7.2), which an http URI must not leave empty (4.2.1).
 static bool host_is_valid(struct slice host) {
-  size_t name = 0;
+  size_t name = http_chars_run(host.ptr, host.len, HTTP_CHAR_HOST);
   if (host.len > 0 && host.ptr[0] == '[') {
     const char *end = memchr(host.ptr, ']', host.len);
     if (end == NULL) return false;
     name = (size_t)(end - host.ptr) + 1;
-    if (name < 4) return false;
-    for (size_t i = 1; i < name - 1; i++) {
-      char c = host.ptr[i];
-      if (!http_char_is(c, HTTP_CHAR_HEX) && c != ':' && c != '.') return false;
-    }
-  } else {
-    name = http_chars_run(host.ptr, host.len, HTTP_CHAR_HOST);
-    if (name == 0) return host.len == 0;
+    if (!is_ipv6_address(slice_of(host.ptr + 1, name - 2))) return false;
   }
+  if (name == 0) return false;
   if (name == host.len) return true;
   return host.ptr[name] == ':' && port_is_valid(slice_of(host.ptr + name + 1, host.len - name - 1));
 }
@@ -198,19 +209,30 @@ static struct http_failure check_host(const struct http_request *request,
 }
 
 // Takes "http://authority" off the front of an absolute-form target.
-static bool take_authority(struct slice *target, struct slice *authority) {
-  static const struct slice schemes[] = {
-      {"http://", 7}, {"https://", 8}, {"ws://", 5}, {"wss://", 6}};
+static struct http_failure take_authority(struct slice *target, struct slice *authority) {
+  static const struct scheme {
+    struct slice prefix;
+    bool is_secure;
+  } schemes[] = {{{"http://", 7}, false},
+                 {{"https://", 8}, true},
+                 {{"ws://", 5}, false},
+                 {{"wss://", 6}, true}};
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-    size_t len = schemes[i].len;
-    if (target->len < len || !slice_equal_nocase(slice_of(target->ptr, len), schemes[i])) continue;
-    size_t end = len;
+    struct slice prefix = schemes[i].prefix;
+    if (target->len < prefix.len ||
+        !slice_equal_nocase(slice_of(target->ptr, prefix.len), prefix)) {
+      continue;
+    }
+    if (schemes[i].is_secure)  // RFC 9110 7.4
+      return refuse(421, "the target is secure, the connection is not");
+    size_t end = prefix.len;
     while (end < target->len && target->ptr[end] != '/' && target->ptr[end] != '?') end++;
-    *authority = slice_of(target->ptr + len, end - len);
+    *authority = slice_of(target->ptr + prefix.len, end - prefix.len);
     *target = slice_of(target->ptr + end, target->len - end);
-    return authority->len > 0;
+    return host_is_valid(*authority) ? good
+                                     : refuse(400, "the host in the request target is malformed");
   }
-  return false;
+  return refuse(400, "the request target is neither a path nor a URL");
 }
 
 static struct http_failure complete_path(struct http_request *request, struct slice rest,
@@ -220,7 +242,9 @@ static struct http_failure complete_path(struct http_request *request, struct sl
   request->query =
       mark != NULL ? slice_of(mark + 1, rest.len - len - 1) : slice_of(rest.ptr + len, 0);
   if (len == 0) {
-    request->path = slice_str("/");  // "http://host" has an empty path (RFC 9110 4.2.3)
+    // "http://host" has an empty path: "/", but for OPTIONS the server (RFC 9110 4.2.3).
+    bool is_server = request->method == HTTP_METHOD_OPTIONS && mark == NULL;
+    request->path = slice_str(is_server ? "*" : "/");
     return good;
   }
   memcpy(room, rest.ptr, len);
@@ -241,10 +265,8 @@ static struct http_failure complete_target(struct http_request *request, const s
     return good;
   }
   if (rest.ptr[0] != '/') {
-    if (!take_authority(&rest, &authority))
-      return refuse(400, "the request target is neither a path nor a URL");
-    if (!host_is_valid(authority))
-      return refuse(400, "the host in the request target is malformed");
+    struct http_failure failure = take_authority(&rest, &authority);
+    if (failure.status != 0) return failure;
     if (facts->host != NULL) facts->host->value = authority;
   }
   return complete_path(request, rest, room);

@@ -9,7 +9,7 @@
 // same array, writable, values trimmed) are set, and fills in the rest.
 // `path_room` has room for target.len bytes and becomes the path. When the
 // target names a host, that replaces the value of the Host header (RFC 9112
-// 3.2.2). Status 0, or 400, 413, 417 or 501.
+// 3.2.2). Status 0, or 400, 413, 417, 421 or 501.
 struct http_failure http_request_complete(struct http_request *request, struct http_header *headers,
                                           uint64_t max_body_bytes, char *path_room);
 
