@@ -4,7 +4,7 @@
 // Short names, because the table reads best with a row for each kind of character.
 enum {
   V = HTTP_CHAR_VALUE,
-  G = HTTP_CHAR_VALUE | HTTP_CHAR_TARGET,  // every visible character
+  G = HTTP_CHAR_VALUE | HTTP_CHAR_TARGET,  // visible characters
   T = HTTP_CHAR_TOKEN,
   C = HTTP_CHAR_COOKIE,
   H = HTTP_CHAR_HOST,
@@ -39,8 +39,6 @@ const uint8_t http_chars[256] = {
     ['='] = G | C | H,
     ['/'] = G | C,
     [':'] = G | C,
-    ['<'] = G | C,
-    ['>'] = G | C,
     ['?'] = G | C,
     ['@'] = G | C,
     ['['] = G | C,
@@ -54,4 +52,9 @@ const uint8_t http_chars[256] = {
     // It may, too, but no client sends it.
     ['%'] = G | T | C,
     ['\\'] = G,
+    // The ones that no URL has bare. Of the others that RFC 3986 wants encoded, every
+    // browser leaves some as they are: ^ ` | { } [ ] and, in the query, \.
+    ['"'] = V,
+    ['<'] = V | C,
+    ['>'] = V | C,
 };

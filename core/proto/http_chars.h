@@ -11,7 +11,7 @@
 enum {
   HTTP_CHAR_TOKEN = 1,   // methods, header names, cookie names
   HTTP_CHAR_VALUE = 2,   // header values: visible, space, tab and bytes over 127
-  HTTP_CHAR_TARGET = 4,  // request targets: visible ASCII
+  HTTP_CHAR_TARGET = 4,  // request targets: visible ASCII that a URL may have
   HTTP_CHAR_HEX = 8,
   HTTP_CHAR_COOKIE = 16,  // cookie values
   HTTP_CHAR_HOST = 32,    // registered names in Host

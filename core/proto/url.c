@@ -35,10 +35,12 @@ bool url_decode(struct slice text, bool plus_is_space, struct buf *out) {
   return true;
 }
 
-// True when every percent code is well formed and nothing decodes to a control character.
+// True when every percent code is well formed, nothing decodes to a control character,
+// and there is no backslash, which some readers take for a slash.
 static bool path_is_clean(struct slice path) {
   for (size_t i = 0; i < path.len; i++) {
     int c = (unsigned char)path.ptr[i];
+    if (c == '\\') return false;
     if (c == '%') {
       c = decode_percent(path, i);
       i += 2;

@@ -15,7 +15,7 @@ bool url_decode(struct slice text, bool plus_is_space, struct buf *out);
 // Removes "." and ".." segments, also in their percent-encoded spellings, in
 // place (RFC 3986 5.2.4); `path` starts with '/'. Returns the new length, or
 // -1 when ".." would climb above the root, when a percent code is malformed,
-// or when the path decodes to a control character.
+// when there is a backslash, or when the path decodes to a control character.
 long url_normalize_path(char *path, size_t len);
 
 // Walks "a=1&b=2": takes the next pair off the front of *rest. False at the
