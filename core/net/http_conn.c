@@ -14,6 +14,10 @@
 // How much of later requests may wait while one is being answered.
 enum { PIPELINE_BYTES = 65536 };
 
+// Of the statuses without a body, 1xx and 204 must not tell a length (RFC 9110
+// 8.6), a 304 need not, and this one has to say that nothing follows (15.3.6).
+enum { RESET_CONTENT = 205 };
+
 struct http_conn {
   struct conn *conn;
   struct http_parser *parser;
@@ -28,7 +32,7 @@ struct http_conn {
   bool is_started : 1;  // response head written
   bool is_ended : 1;    // response complete
   bool is_chunked : 1;
-  bool drops_body : 1;  // HEAD, 204, 304
+  bool drops_body : 1;  // HEAD, 1xx, 204, 205, 304
   bool keeps_alive : 1;
   bool is_feeding : 1;  // parse() is on the stack
   bool saw_input : 1;   // the first byte of the next request has come
@@ -174,8 +178,10 @@ enum http_send_status http_respond(struct http_conn *http, int status,
   enum http_send_status sent = begin(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(http->conn);
-  // 204 and 1xx must not have a Content-Length (RFC 9110 8.6); a 304 may.
-  if (!http_status_is_bodiless(status)) http_write_length(out, body.len);
+  if (!http_status_is_bodiless(status))
+    http_write_length(out, body.len);
+  else if (status == RESET_CONTENT)
+    http_write_length(out, 0);
   write_connection(http, out, fields, count);
   http_write_end(out);
   if (!http->drops_body) buf_append_slice(out, body);
@@ -188,7 +194,9 @@ enum http_send_status http_respond_head(struct http_conn *http, int status,
   enum http_send_status sent = begin(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(http->conn);
-  if (!http_status_is_bodiless(status)) {
+  if (status == RESET_CONTENT) {
+    http_write_length(out, 0);
+  } else if (!http_status_is_bodiless(status)) {
     http->is_chunked = http_request(http)->minor_version > 0;
     if (http->is_chunked)
       http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));

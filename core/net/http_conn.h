@@ -47,7 +47,7 @@ enum http_send_status {
 };
 
 // Sends a whole response; the request is over (request_closed is called before
-// this returns). The body is left out for HEAD, 204 and 304. Content-Length,
+// this returns). The body is left out for HEAD, 204, 205 and 304. Content-Length,
 // Date and Connection are the server's own; fields named so are refused.
 // HTTP_SENT, HTTP_SEND_STARTED or HTTP_SEND_BAD_FIELD.
 enum http_send_status http_respond(struct http_conn *http, int status,

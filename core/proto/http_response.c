@@ -84,7 +84,7 @@ const char *http_status_text(int status) {
 }
 
 bool http_status_is_bodiless(int status) {
-  return (status >= 100 && status < 200) || status == 204 || status == 304;
+  return (status >= 100 && status < 200) || status == 204 || status == 205 || status == 304;
 }
 
 bool http_header_name_is_valid(struct slice name) {

@@ -11,7 +11,7 @@
 // "Not Found" for 404; for an unknown status the text of its class ("Client Error").
 const char *http_status_text(int status);
 
-// True when a response with this status never has a body (1xx, 204, 304).
+// True when a response with this status never has a body (1xx, 204, 205, 304).
 bool http_status_is_bodiless(int status);
 
 // True when name is a token (RFC 9110 5.6.2) / value holds no CR, LF, NUL or

@@ -33,7 +33,7 @@ static void test_status(void **state) {
     assert_string_equal(http_status_text(rows[i].status), rows[i].text);
   }
   for (int status = 100; status < 600; status++) {
-    bool is_bodiless = status < 200 || status == 204 || status == 304;
+    bool is_bodiless = status < 200 || status == 204 || status == 205 || status == 304;
     assert_int_equal(http_status_is_bodiless(status), is_bodiless);
   }
 }
