@@ -12,6 +12,10 @@ gate.post("/late", function(req)
   gate.sleep(0.05)
   return req:body()
 end)
+gate.post("/told", function(req)
+  gate.log.info "wants the body"
+  return req:body()
+end)
 gate.post("/ignore", function() return "ignored" end)
 gate.post("/refuse", function() return 401 end)
 gate.post("/json", function(req)
@@ -97,37 +101,64 @@ describe("a request body", function()
     assert.equal("x", http.post(server, "/body", "x").body)
   end)
 
-  describe("with Expect: 100-continue", function()
-    local HEAD = "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+  describe("with Expect: 100-continue (9110 10.1.1)", function()
+    -- A request whose client waits, to which `fields` are added.
+    local function waiting(path, fields, version)
+      return ("POST %s HTTP/%s\r\nHost: x\r\nExpect: 100-continue\r\n%s\r\n\r\n"):format(path, version or "1.1", fields)
+    end
+    local LENGTH = "Content-Length: 4"
 
-    it("is asked for when the handler wants it", function()
+    for name, case in pairs {
+      ["with a length"] = { waiting("/body", LENGTH), "data" },
+      ["in chunks"] = { waiting("/body", "Transfer-Encoding: chunked"), "4\r\ndata\r\n0\r\n\r\n" },
+      ["of a client that writes it large"] = { waiting("/body", LENGTH):gsub("100%-continue", ", 100-Continue"), "data" },
+    } do
+      it("is asked for when the handler wants it, " .. name, function()
+        local connection <close> = http.connect(server)
+        connection:send(case[1])
+        assert.equal(100, connection:response().status)
+        connection:send(case[2])
+        assert.equal("data", connection:response().body)
+        assert.equal("x", connection:request("POST", "/body", { body = "x" }).body)
+      end)
+    end
+
+    for name, case in pairs {
+      ["the handler has its answer without it"] = { waiting("/refuse", LENGTH), 401 },
+      ["it would be too long"] = { waiting("/body", "Content-Length: 1048577"), 413 },
+      ["something else is expected"] = { waiting("/body", LENGTH):gsub("100%-continue", "miracles"), 417 },
+      ["something else is expected, too"] = { waiting("/body", LENGTH):gsub("100%-continue", "%0, miracles"), 417 },
+    } do
+      it("is not asked for when " .. name .. ": the answer ends the connection", function()
+        local response, connection = http.raw(server, case[1])
+        assert.same({ case[2], "close" }, { response.status, response.headers.connection })
+        connection:expect_end()
+        connection:close()
+      end)
+    end
+
+    for name, fields in pairs { ["there is none"] = "A: b", ["it is empty"] = "Content-Length: 0" } do
+      it("is not asked for when " .. name, function()
+        local connection <close> = http.connect(server)
+        connection:send(waiting("/body", fields))
+        assert.equal(200, connection:response().status)
+        assert.equal("x", connection:request("POST", "/body", { body = "x" }).body)
+      end)
+    end
+
+    it("is not asked for in HTTP/1.0", function()
       local connection <close> = http.connect(server)
-      connection:send(HEAD:format "/body")
-      assert.equal(100, connection:response().status)
+      local mark = server:mark()
+      connection:send(waiting("/told", LENGTH, "1.0"))
+      server:wait_for_log("wants the body", mark)
       connection:send "data"
-      assert.equal("data", connection:response().body)
-      assert.equal("x", connection:request("POST", "/body", { body = "x" }).body)
-    end)
-
-    it("is not asked for when the handler has its answer without it", function()
-      local connection <close> = http.connect(server)
-      connection:send(HEAD:format "/refuse")
       local response = connection:response()
-      assert.same({ 401, "close" }, { response.status, response.headers.connection })
-      connection:expect_end()
+      assert.same({ 200, "data" }, { response.status, response.body })
     end)
 
     it("is not asked for when it has come already", function()
-      local connection <close> = http.connect(server)
-      connection:send(HEAD:format "/late" .. "data")
-      local response = connection:response()
-      if response.status == 100 then response = connection:response() end
-      assert.equal("data", response.body)
-    end)
-
-    it("an expectation of something else gets 417", function()
-      local response, connection = http.raw(server, HEAD:format("/body"):gsub("100%-continue", "miracles"))
-      assert.equal(417, response.status)
+      local response, connection = http.raw(server, waiting("/late", LENGTH) .. "data")
+      assert.same({ 200, "data" }, { response.status, response.body })
       connection:close()
     end)
   end)

@@ -100,9 +100,11 @@ function Connection:get(path, headers)
   return self:request("GET", path, { headers = headers })
 end
 
--- Asserts that the server closes and has nothing more to say.
+-- Asserts that the server has nothing more to say and closes in order: a reset may
+-- take responses from a client that has not read them yet.
 function Connection:expect_end(seconds)
   local rest = self.socket:read_to_end(seconds)
+  if self.socket.failure == "ECONNRESET" then error("the server has reset the connection", 0) end
   if rest ~= "" then error(("unexpected bytes before the end: %q"):format(rest), 0) end
 end
 
