@@ -3,7 +3,7 @@
 // smuggling is made of (RFC 9112 11.2): bare CR or LF, folded lines, space before
 // a colon, control characters. It also keeps the limits of the head. It stores
 // nothing but its state, and its verdict depends on the bytes alone, never on how
-// they arrive. http_chunks does the same for the framing of bodies.
+// they arrive.
 #ifndef TIDEGATE_PROTO_HTTP_GUARD_H
 #define TIDEGATE_PROTO_HTTP_GUARD_H
 

@@ -1,7 +1,8 @@
 // HTTP/1.x requests: see http_parse.h. A head is collected whole in one buffer,
 // walked by the guard as it arrives and read by llhttp once it is complete, so
-// that every slice of it can simply point into that buffer. Bodies are read by
-// llhttp straight from the input; the guard then sees what was not body.
+// that every slice of it can simply point into that buffer. Bodies are not its
+// matter: it refuses chunk extensions that RFC 9112 wants ignored, takes others that
+// are none, and both differ from version to version.
 #include "proto/http_parse.h"
 
 #include <stdlib.h>
@@ -29,15 +30,12 @@ struct http_parser {
   llhttp_t llhttp;
   const struct http_limits *limits;
   struct http_guard guard;
-  struct http_chunks chunks;  // set when is_chunked
   enum phase phase;
-  bool is_chunked;
-  bool is_complete;  // llhttp saw the end of the message
-  struct buf head;   // the raw head, then the normalized path
+  struct buf head;  // the raw head, then the normalized path
   struct http_header *headers;
   size_t header_cap;
-  uint64_t body_bytes;  // announced by chunk sizes so far
-  struct slice piece;   // the body bytes llhttp has just found
+  struct http_chunks chunks;  // of a body whose length the head does not tell
+  uint64_t left;              // still to come of one whose length it tells
   struct http_request request;
   struct http_failure failure;
 };
@@ -62,7 +60,6 @@ static struct http_header *add_header(struct http_parser *p) {
 // llhttp may give a name or value in several pieces that follow on each other.
 static int take_name(llhttp_t *llhttp, const char *at, size_t len) {
   struct http_parser *p = llhttp->data;
-  if (p->phase != PHASE_HEAD) return 0;  // a trailer
   struct http_header *last =
       p->request.header_count > 0 ? &p->headers[p->request.header_count - 1] : NULL;
   if (last != NULL && last->name.ptr + last->name.len == at) {
@@ -75,7 +72,7 @@ static int take_name(llhttp_t *llhttp, const char *at, size_t len) {
 
 static int take_value(llhttp_t *llhttp, const char *at, size_t len) {
   struct http_parser *p = llhttp->data;
-  if (p->phase != PHASE_HEAD || p->request.header_count == 0) return 0;
+  if (p->request.header_count == 0) return 0;
   struct slice *value = &p->headers[p->request.header_count - 1].value;
   if (value->ptr == NULL) value->ptr = at;
   value->len = (size_t)(at + len - value->ptr);
@@ -83,29 +80,7 @@ static int take_value(llhttp_t *llhttp, const char *at, size_t len) {
 }
 
 static int pause_after_head(llhttp_t *llhttp) {
-  // An upgrade is the caller's decision; llhttp would stop before such a body.
-  llhttp->upgrade = 0;
-  return HPE_PAUSED;
-}
-
-static int check_chunk(llhttp_t *llhttp) {
-  struct http_parser *p = llhttp->data;
-  if (llhttp->content_length > p->limits->body_bytes - p->body_bytes) {
-    p->failure = (struct http_failure){413, "the body is too large"};
-    return HPE_USER;
-  }
-  p->body_bytes += llhttp->content_length;
-  return 0;
-}
-
-static int pause_at_body(llhttp_t *llhttp, const char *at, size_t len) {
-  if (len == 0) return 0;
-  ((struct http_parser *)llhttp->data)->piece = slice_of(at, len);
-  return HPE_PAUSED;
-}
-
-static int pause_at_end(llhttp_t *llhttp) {
-  ((struct http_parser *)llhttp->data)->is_complete = true;
+  (void)llhttp;
   return HPE_PAUSED;
 }
 
@@ -114,9 +89,6 @@ static const llhttp_settings_t settings = {
     .on_header_field = take_name,
     .on_header_value = take_value,
     .on_headers_complete = pause_after_head,
-    .on_chunk_header = check_chunk,
-    .on_body = pause_at_body,
-    .on_message_complete = pause_at_end,
 };
 
 // What to answer where llhttp refuses. Versions have been checked before, so
@@ -132,7 +104,6 @@ static const struct refusal {
     {HPE_UNEXPECTED_CONTENT_LENGTH, {400, "Content-Length is not allowed here"}},
     {HPE_INVALID_TRANSFER_ENCODING, {400, "Transfer-Encoding is malformed"}},
     {HPE_INVALID_HEADER_TOKEN, {400, "a header is malformed"}},
-    {HPE_INVALID_CHUNK_SIZE, {400, "a chunk size is malformed"}},
     {HPE_OK, {400, "the request is malformed"}},  // the last row: everything else
 };
 
@@ -162,8 +133,6 @@ void http_parser_reset(struct http_parser *p) {
   llhttp_reset(&p->llhttp);
   http_guard_init(&p->guard);
   p->phase = PHASE_HEAD;
-  p->is_chunked = p->is_complete = false;
-  p->body_bytes = 0;
   p->request = (struct http_request){.content_length = -1};
   p->failure = (struct http_failure){0};
   buf_clear(&p->head);
@@ -226,8 +195,8 @@ static enum http_event parse_head(struct http_parser *p) {
   struct http_failure failure =
       http_request_complete(request, p->headers, p->limits->body_bytes, path_room);
   if (failure.status != 0) return fail(p, failure);
-  p->is_chunked = request->has_body && request->content_length < 0;
-  if (p->is_chunked) http_chunks_init(&p->chunks);
+  p->left = request->content_length > 0 ? (uint64_t)request->content_length : 0;
+  if (request->content_length < 0) http_chunks_init(&p->chunks);
   p->phase = PHASE_BODY;
   return HTTP_HEAD;
 }
@@ -239,42 +208,25 @@ static enum http_event feed_head(struct http_parser *p, struct slice in, size_t 
   return http_guard_head_is_complete(&p->guard) ? parse_head(p) : HTTP_MORE;
 }
 
-// Shows the guard what llhttp read as framing: all that is not body.
-static struct http_failure guard_chunks(struct http_parser *p, struct slice read) {
-  if (!p->is_chunked) return (struct http_failure){0};
-  size_t framing = p->piece.len > 0 ? (size_t)(p->piece.ptr - read.ptr) : read.len;
-  struct http_failure failure =
-      http_chunks_framing(&p->chunks, p->limits, slice_of(read.ptr, framing));
-  if (failure.status == 0 && p->piece.len > 0) failure = http_chunks_data(&p->chunks);
-  if (failure.status == 0 && p->is_complete && !http_chunks_are_complete(&p->chunks)) {
-    failure = refusal_of(HPE_OK);
-  }
-  return failure;
+static enum http_event feed_length(struct http_parser *p, struct slice in, size_t *consumed,
+                                   struct slice *body) {
+  if (p->left == 0) return HTTP_DONE;
+  if (in.len == 0) return HTTP_MORE;
+  if (in.len > p->left) in.len = (size_t)p->left;
+  p->left -= in.len;
+  *consumed = in.len;
+  *body = in;
+  return HTTP_BODY;
 }
 
 static enum http_event feed_body(struct http_parser *p, struct slice in, size_t *consumed,
                                  struct slice *body) {
-  if (!p->request.has_body) {
-    p->phase = PHASE_DONE;
-    return HTTP_DONE;
-  }
-  if (llhttp_get_errno(&p->llhttp) == HPE_PAUSED) llhttp_resume(&p->llhttp);
-  p->piece = slice_of(NULL, 0);
-  llhttp_errno_t error = llhttp_execute(&p->llhttp, in.ptr, in.len);
-  const char *stop = error == HPE_OK ? in.ptr + in.len : llhttp_get_error_pos(&p->llhttp);
-  *consumed = (size_t)(stop - in.ptr);
-  // The guard first: it has seen every byte before the one llhttp stopped at.
-  struct http_failure failure = guard_chunks(p, slice_of(in.ptr, *consumed));
-  if (failure.status != 0) return fail(p, failure);
-  if (p->failure.status != 0) return fail(p, p->failure);
-  if (error != HPE_OK && error != HPE_PAUSED) return fail(p, refusal_of(error));
-  if (p->piece.len > 0) {
-    *body = p->piece;
-    return HTTP_BODY;
-  }
-  if (!p->is_complete) return HTTP_MORE;
-  p->phase = PHASE_DONE;
-  return HTTP_DONE;
+  bool is_chunked = p->request.has_body && p->request.content_length < 0;
+  enum http_event event =
+      is_chunked ? http_chunks_feed(&p->chunks, p->limits, in, consumed, body, &p->failure)
+                 : feed_length(p, in, consumed, body);
+  if (event == HTTP_DONE) p->phase = PHASE_DONE;
+  return event == HTTP_FAILED ? fail(p, p->failure) : event;
 }
 
 enum http_event http_parser_feed(struct http_parser *p, struct slice in, size_t *consumed,
