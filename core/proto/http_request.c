@@ -13,8 +13,8 @@ struct facts {
   bool is_chunked, has_unknown_coding;
   bool says_close, says_keep_alive, says_upgrade;
   bool names_websocket;
-  bool expects_continue;
-  uint64_t length;
+  bool expects_continue, expects_other;
+  uint64_t length;  // UINT64_MAX: larger than any that is taken
 };
 
 static struct http_failure refuse(int status, const char *reason) {
@@ -49,8 +49,8 @@ static struct http_failure take_length(struct facts *facts, struct http_header *
   if (v.len == 0) return refuse(400, "Content-Length is not a number");
   for (size_t i = 0; i < v.len; i++) {
     if (v.ptr[i] < '0' || v.ptr[i] > '9') return refuse(400, "Content-Length is not a number");
-    if (facts->length > (INT64_MAX - 9) / 10) return refuse(413, "the body is too large");
-    facts->length = facts->length * 10 + (uint64_t)(v.ptr[i] - '0');
+    bool fits = facts->length <= (INT64_MAX - 9) / 10;
+    facts->length = fits ? facts->length * 10 + (uint64_t)(v.ptr[i] - '0') : UINT64_MAX;
   }
   return good;
 }
@@ -92,9 +92,10 @@ static struct http_failure take_expect(struct facts *facts, struct http_header *
   struct slice rest = header->value, expectation;
   while (list_next(&rest, &expectation)) {
     if (expectation.len == 0) continue;
-    if (!token_is(expectation, "100-continue"))
-      return refuse(417, "only 100-continue can be expected");
-    facts->expects_continue = true;
+    if (token_is(expectation, "100-continue"))
+      facts->expects_continue = true;
+    else
+      facts->expects_other = true;
   }
   return good;
 }
@@ -275,11 +276,14 @@ static struct http_failure complete_target(struct http_request *request, const s
 struct http_failure http_request_complete(struct http_request *request, struct http_header *headers,
                                           uint64_t max_body_bytes, char *path_room) {
   struct facts facts = {0};
-  struct http_failure failure = complete_method(request);
-  if (failure.status == 0) failure = gather_facts(&facts, headers, request->header_count);
-  if (failure.status == 0) failure = complete_framing(request, &facts, max_body_bytes);
+  // What no request may be goes before what this server does not do.
+  struct http_failure failure = gather_facts(&facts, headers, request->header_count);
   if (failure.status == 0) failure = check_host(request, &facts);
+  if (failure.status == 0) failure = complete_method(request);
+  if (failure.status == 0) failure = complete_framing(request, &facts, max_body_bytes);
   if (failure.status == 0) failure = complete_target(request, &facts, path_room);
+  if (failure.status == 0 && facts.expects_other)
+    failure = refuse(417, "only 100-continue can be expected");
   if (failure.status == 0) complete_connection(request, &facts);
   return failure;
 }

@@ -60,6 +60,10 @@ local TABLES = {
   Host = {
     { "9112 3.2: missing", 400, host "" },
     { "9112 3.2: missing beside a URL", 400, "GET http://x/ HTTP/1.1\r\n\r\n" },
+    { "9112 3.2: missing, and more expected than there is", 400, host "Expect: x\r\n" },
+    { "9112 3.2: missing, and a coding that is unknown", 400, host "Transfer-Encoding: gzip, chunked\r\n" },
+    { "9112 3.2: missing, and too large a body", 400, host "Content-Length: 9223372036854775807\r\n" },
+    { "9112 3.2: missing, and CONNECT", 400, "CONNECT x:80 HTTP/1.1\r\n\r\n" },
     { "9112 3.2: twice", 400, host "Host: x\r\nHost: y\r\n" },
     { "9112 3.2: twice the same", 400, host "Host: x\r\nHOST: x\r\n" },
     { "9112 3.2: a list", 400, host "Host: x, y\r\n" },
