@@ -39,7 +39,7 @@ const struct config_key config_keys[] = {
     {"idle_timeout", CONFIG_SECONDS, FIELD(idle_timeout_ms), 0.01, DAY, "75", "SECONDS",
      "between requests"},
     {"write_timeout", CONFIG_SECONDS, FIELD(write_timeout_ms), 0.01, DAY, "30", "SECONDS",
-     "without progress while a response is sent"},
+     "without progress while output waits for the client"},
     {"max_message", CONFIG_COUNT, FIELD(max_message_bytes), 1, BYTES_MAX, "1048576", "BYTES",
      "WebSocket message"},
     {"heartbeat", CONFIG_SECONDS, FIELD(heartbeat_ms), 0, DAY, "30", "SECONDS",

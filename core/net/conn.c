@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/http_conn.h"
 #include "net/wire.h"
@@ -43,8 +44,17 @@ void conn_set_reading(struct conn *conn, bool reads) {
   if (reads && conn->has_input) poll_again(conn);
 }
 
+// From now on the peer has to take something within the write timeout.
+static void await_reader(struct conn *conn) {
+  conn->awaits_reader = true;
+  conn->was_read = false;
+  sock_has_taken(&conn->sock);
+  worker_set_timer(conn->worker, &conn->timer, conn->worker->config->write_timeout_ms);
+}
+
 static void want_write(struct conn *conn) {
   conn->wants_write = true;
+  if (!conn->awaits_reader && !conn->has_deadline) await_reader(conn);
   if (conn->polls_write) return;
   conn->polls_write = true;
   poll_again(conn);
@@ -82,36 +92,54 @@ static void drop_out(struct conn *conn) {
 
 // ---- life ----------------------------------------------------------------
 
-// The write timeout of a response. Sessions have their own ways: lag policies,
-// bounded queues, heartbeats.
-static void await_reader(struct conn *conn) {
-  conn->was_read = false;
-  conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
+void conn_count_slow(struct conn *conn, atomic_llong *counter, const char *what) {
+  stats_add(counter, 1);
+  log_debug("connection %llu: %s", (unsigned long long)conn_id(conn), what);
+}
+
+static void close_slow_reader(struct conn *conn) {
+  conn_count_slow(conn, &conn->worker->stats->slow_readers, "takes nothing for too long");
+  conn_close(conn);
+}
+
+// A reader may take its time as long as it takes something. Room for us in the
+// socket comes late, when a third of it is free; the kernel knows of less.
+static void check_reader(struct conn *conn) {
+  if (conn->was_read || sock_has_taken(&conn->sock)) {
+    await_reader(conn);
+    return;
+  }
+  close_slow_reader(conn);
 }
 
 static void on_timer(struct wheel_timer *timer) {
   struct conn *conn = list_entry(timer, struct conn, timer);
-  // A slow reader of a response may take its time as long as it takes something.
-  if (conn->wants_write && !conn->is_session) {
-    if (conn->was_read)
-      await_reader(conn);
-    else
-      conn_close(conn);
-    return;
-  }
-  if (conn->is_lingering || conn->is_finishing)
+  if (conn->awaits_reader)
+    check_reader(conn);
+  else if (conn->is_lingering)
     conn_close(conn);
-  else if (!conn->is_closing)
+  else
     conn->ops->timeout(conn);
 }
 
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms) {
   // A handler that wakes in the turn in which its connection broke still calls in.
   if (conn->is_closing) return;
-  if (delay_ms == 0)
+  conn->has_deadline = false;
+  if (conn->wants_write) {
+    if (!conn->awaits_reader) await_reader(conn);
+  } else if (delay_ms == 0) {
     wheel_cancel(&conn->timer);
-  else
+  } else {
     worker_set_timer(conn->worker, &conn->timer, delay_ms);
+  }
+}
+
+void conn_set_deadline(struct conn *conn, uint64_t delay_ms) {
+  if (conn->is_closing) return;
+  conn->has_deadline = true;
+  conn->awaits_reader = false;
+  worker_set_timer(conn->worker, &conn->timer, delay_ms);
 }
 
 void conn_open(struct worker *worker, int fd, bool is_unix) {
@@ -154,7 +182,7 @@ void conn_close(struct conn *conn) {
 void conn_finish(struct conn *conn) {
   if (!conn_is_open(conn)) return;
   conn->is_finishing = true;
-  conn_set_timeout(conn, conn->worker->config->write_timeout_ms);
+  conn_set_timeout(conn, 0);  // only the reader's time counts now
   mark_dirty(conn);
 }
 
@@ -167,7 +195,7 @@ static void start_linger(struct conn *conn) {
   }
   sock_shutdown(&conn->sock);
   conn_set_reading(conn, true);
-  conn_set_timeout(conn, LINGER_MS);
+  conn_set_deadline(conn, LINGER_MS);
 }
 
 void conn_destroy(struct conn *conn) {
@@ -253,10 +281,13 @@ static void tell_drained(struct conn *conn) {
 }
 
 static void on_all_written(struct conn *conn) {
-  conn->awaits_reader = false;
   if (conn->is_finishing) {
     start_linger(conn);
     return;
+  }
+  if (conn->awaits_reader) {
+    conn->awaits_reader = false;
+    conn->ops->rearm(conn);
   }
   if (conn->reader.is_blocked) hub_reader_resume(&conn->reader);
   tell_drained(conn);
@@ -286,10 +317,6 @@ void conn_flush(struct conn *conn) {
   if ((size_t)put == bytes) {
     on_all_written(conn);
   } else {
-    if (!conn->is_session && !conn->awaits_reader) {
-      conn->awaits_reader = true;
-      await_reader(conn);
-    }
     want_write(conn);
     tell_drained(conn);
   }
@@ -421,11 +448,23 @@ static void read_ready(struct conn *conn) {
   if (conn->has_input && conn->is_reading && !conn->is_closing) poll_again(conn);
 }
 
+// ETIMEDOUT: the kernel has given up on the peer by our measure, the write
+// timeout (bind_tcp in listen.c).
+static void on_error(struct conn *conn) {
+  int error = 0;
+  socklen_t len = sizeof error;
+  getsockopt(conn->sock.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+  if (error == ETIMEDOUT)
+    close_slow_reader(conn);
+  else
+    conn_close(conn);
+}
+
 static void on_ready(struct poll_watch *watch, uint32_t events) {
   struct conn *conn = list_entry(watch, struct conn, watch);
   if (conn->is_closing) return;
   if (events & EPOLLERR) {
-    conn_close(conn);
+    on_error(conn);
     return;
   }
   if ((events & EPOLLOUT) && conn->wants_write) {

@@ -9,6 +9,7 @@
 #ifndef TIDEGATE_NET_CONN_H
 #define TIDEGATE_NET_CONN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,7 +29,8 @@ struct ws_extra;
 struct conn_ops {
   void (*data)(struct conn *conn, char *data, size_t len);  // bytes arrived; data may be changed
   void (*eof)(struct conn *conn);                           // the peer sends no more
-  void (*timeout)(struct conn *conn);                       // conn_set_timeout ran out
+  void (*timeout)(struct conn *conn);                       // a timeout or deadline ran out
+  void (*rearm)(struct conn *conn);                         // set the timeout, which stood back
   void (*go_on)(struct conn *conn);                         // asked for with conn_go_on
   void (*drained)(struct conn *conn);                       // direct output has gone to the socket
   void (*stop)(struct conn *conn);                          // the server is stopping: finish
@@ -60,7 +62,8 @@ struct conn {
   bool close_received : 1;  // WebSocket: the peer's is in
   bool was_alive : 1;       // bytes arrived since the heartbeat last looked
   bool ping_waits : 1;      // WebSocket: a ping of the app went into a full queue
-  bool awaits_reader : 1;   // the timer is the write timeout
+  bool awaits_reader : 1;   // the timer is the write timeout ...
+  bool has_deadline : 1;    // ... or one that reading does not put off
   bool was_read : 1;        // the peer took bytes since the write timeout last looked
   bool took_topic : 1;      // WebSocket: perhaps topic messages since the last message compressed
                             // with a context
@@ -107,8 +110,19 @@ static inline size_t conn_out_bytes(const struct conn *conn) {
 // The peer's address: "127.0.0.1", "::1", or "unix". out has at least 64 bytes.
 void conn_peer(const struct conn *conn, char *out, size_t size);
 
-// One timeout at a time; 0 ms turns it off.
+// There is one timer. conn_set_timeout: how long to wait for the peer to say
+// something; 0 ms turns it off. While the socket is full it stands back, and
+// the peer has write_timeout to take something, again and again: a slow reader
+// may take its time. When all is written, ops->rearm is called.
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms);
+
+// The same for what must be over by then, however the peer reads: a head, a
+// body, a close handshake. Holds until conn_set_timeout.
+void conn_set_deadline(struct conn *conn, uint64_t delay_ms);
+
+// Counts a peer that was too slow in `counter` of worker->stats and tells the
+// log, as detail for debugging: one peer can cause any number.
+void conn_count_slow(struct conn *conn, atomic_llong *counter, const char *what);
 
 // Stops and starts reading (back-pressure).
 void conn_set_reading(struct conn *conn, bool reads);

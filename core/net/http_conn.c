@@ -273,7 +273,10 @@ static void on_head(struct http_conn *http) {
   http->keeps_alive = request->keep_alive;
   http->app_knows = true;
   stats_add(&conn->worker->stats->requests, 1);
-  conn_set_timeout(conn, request->has_body ? conn->worker->config->body_timeout_ms : 0);
+  if (request->has_body)
+    conn_set_deadline(conn, conn->worker->config->body_timeout_ms);
+  else
+    conn_set_timeout(conn, 0);
   http->body_is_complete = !request->has_body;
   app_of(http)->request(http);
 }
@@ -349,7 +352,7 @@ static void after_parse(struct http_conn *http) {
   if (!conn_is_open(conn)) return;
   if (!http->in_request && !http->saw_input && !http_parser_is_idle(http->parser)) {
     http->saw_input = true;
-    conn_set_timeout(conn, conn->worker->config->header_timeout_ms);
+    conn_set_deadline(conn, conn->worker->config->header_timeout_ms);
   }
   if (buf_len(&http->input) == 0) buf_free(&http->input);
   if (buf_len(&http->input) > PIPELINE_BYTES || output_is_full(http)) conn_set_reading(conn, false);
@@ -401,23 +404,28 @@ static void on_eof(struct conn *conn) {
   conn_finish(conn);
 }
 
+static void refuse_slow(struct http_conn *http, const char *what) {
+  conn_count_slow(http->conn, &http->conn->worker->stats->slow_requests, what);
+  refuse(http, 408, what);
+}
+
 static void on_timeout(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
   if (http->in_request && !http->body_is_complete)
-    refuse(http, 408, "the request body took too long");
+    refuse_slow(http, "the request body took too long");
   else if (http->saw_input)
-    refuse(http, 408, "the request head took too long");
+    refuse_slow(http, "the request head took too long");
   else
     conn_close(conn);
 }
 
+static void on_rearm(struct conn *conn) {
+  bool is_idle = !conn->proto.http->in_request;
+  conn_set_timeout(conn, is_idle ? conn->worker->config->idle_timeout_ms : 0);
+}
+
 static void on_drained(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
-  // The timer may have been the write timeout.
-  if (!http->in_request && !http->saw_input)
-    conn_set_timeout(conn, conn->worker->config->idle_timeout_ms);
-  else if (http->body_is_complete)
-    conn_set_timeout(conn, 0);
   if (!http->in_request) {
     conn_set_reading(conn, true);
     if (buf_len(&http->input) > 0 || conn->peer_ended) conn_go_on(conn);
@@ -475,7 +483,7 @@ struct buf http_conn_hand_over(struct http_conn *http) {
   return input;
 }
 
-static const struct conn_ops http_ops = {on_data,    on_eof,  on_timeout, on_go_on,
+static const struct conn_ops http_ops = {on_data,    on_eof,  on_timeout, on_rearm, on_go_on,
                                          on_drained, on_stop, conn_close, on_close};
 
 void http_conn_start(struct conn *conn) {

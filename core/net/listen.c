@@ -78,7 +78,8 @@ static char *format_tcp_name(const struct sockaddr_storage *bound) {
 // ---- sockets -------------------------------------------------------------
 
 // A bound (and, unless it only probes, listening) socket, or -errno.
-static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool shares_port) {
+static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool shares_port,
+                    unsigned unacked_ms) {
   int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int on = 1;
@@ -86,6 +87,9 @@ static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool 
   if (shares_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   // Accepted sockets inherit it; output is batched per turn, so Nagle only delays.
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // They also inherit this: a peer that is gone takes next to nothing, so its
+  // socket need not fill; a heartbeat or comment without an answer shows it.
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
   if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (bind(fd, (const struct sockaddr *)address, len) != 0 ||
       (shares_port && listen(fd, BACKLOG) != 0)) {
@@ -96,7 +100,8 @@ static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool 
   return fd;
 }
 
-static char *open_tcp(const char *address, struct listener *out, size_t count, char **name) {
+static char *open_tcp(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
+                      char **name) {
   struct sockaddr_storage where = {0};
   socklen_t len;
   char *error = resolve(address, &where, &len);
@@ -104,13 +109,13 @@ static char *open_tcp(const char *address, struct listener *out, size_t count, c
 
   // A first socket without SO_REUSEPORT finds out whether anybody, also
   // another server of the same user, has the port; it also picks port 0.
-  int probe = bind_tcp(&where, len, false);
+  int probe = bind_tcp(&where, len, false, unacked_ms);
   if (probe < 0) return mem_format("cannot listen on %s: %s", address, strerror(-probe));
   getsockname(probe, (struct sockaddr *)&where, &len);
   close(probe);
 
   for (size_t i = 0; i < count; i++) {
-    int fd = bind_tcp(&where, len, true);
+    int fd = bind_tcp(&where, len, true, unacked_ms);
     if (fd < 0) {
       while (i > 0) close(out[--i].fd);
       return mem_format("cannot listen on %s: %s", address, strerror(-fd));
@@ -157,12 +162,13 @@ static char *open_unix(const char *address, struct listener *out, size_t count, 
   return NULL;
 }
 
-char *listen_open(const char *address, struct listener *out, size_t count, char **name) {
+char *listen_open(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
+                  char **name) {
   if (strncmp(address, "unix:", 5) == 0) return open_unix(address, out, count, name);
   if (strncmp(address, "tls://", 6) == 0) {
     return mem_format("\"%s\": TLS is not there yet; put a proxy in front", address);
   }
-  return open_tcp(address, out, count, name);
+  return open_tcp(address, out, count, unacked_ms, name);
 }
 
 void listen_unlink(const char *address) {

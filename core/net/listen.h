@@ -26,9 +26,11 @@ struct listener {
 // for `count` workers: out[i] gets the i-th socket, listening, non-blocking.
 // Port 0 lets the system pick one port for all. A port that another process
 // has bound is an error, also when that one would share it. *name is what to
-// print ("http://127.0.0.1:8080"), owned by the caller. Returns NULL or an
+// print ("http://127.0.0.1:8080"), owned by the caller. A TCP connection breaks
+// when what was sent stays unacknowledged for unacked_ms. Returns NULL or an
 // error text that the caller frees; nothing is left open then.
-char *listen_open(const char *address, struct listener *out, size_t count, char **name);
+char *listen_open(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
+                  char **name);
 
 // Starts accepting on the worker's loop / stops and closes the socket.
 void listener_start(struct listener *listener, struct worker *worker);

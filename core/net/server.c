@@ -20,7 +20,8 @@ uint64_t server_raise_open_files(void) {
 static char *open_address(struct server *server, struct listener **per_worker, size_t i) {
   size_t workers = server->config->workers;
   struct listener *opened = mem_zalloc(workers * sizeof *opened);
-  char *error = listen_open(server->config->listen[i], opened, workers, &server->names[i]);
+  char *error = listen_open(server->config->listen[i], opened, workers,
+                            (unsigned)server->config->write_timeout_ms, &server->names[i]);
   for (size_t w = 0; error == NULL && w < workers; w++) per_worker[w][i] = opened[w];
   free(opened);
   return error;

@@ -2,6 +2,8 @@
 #include "net/sock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,4 +48,10 @@ static void plain_release(struct sock *sock) { (void)sock; }
 
 static const struct sock_ops plain_ops = {plain_recv, plain_writev, plain_shutdown, plain_release};
 
-void sock_init_plain(struct sock *sock, int fd) { *sock = (struct sock){&plain_ops, NULL, fd}; }
+void sock_init_plain(struct sock *sock, int fd) { *sock = (struct sock){&plain_ops, NULL, fd, 0}; }
+
+bool sock_has_taken(struct sock *sock) {
+  int before = sock->untaken;
+  if (ioctl(sock->fd, SIOCOUTQ, &sock->untaken) != 0) sock->untaken = 0;
+  return sock->untaken < before;
+}

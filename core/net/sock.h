@@ -19,6 +19,7 @@ struct sock {
   const struct sock_ops *ops;
   void *state;  // of the TLS layer; NULL for plain sockets
   int fd;
+  int untaken;  // bytes that the peer had not taken when sock_has_taken looked last
 };
 
 struct sock_ops {
@@ -29,6 +30,10 @@ struct sock_ops {
 };
 
 void sock_init_plain(struct sock *sock, int fd);
+
+// Whether the peer has taken some of what waits in the kernel since the last
+// call. What was written meanwhile hides it: ask only about a socket that is full.
+bool sock_has_taken(struct sock *sock);
 
 static inline ssize_t sock_recv(struct sock *sock, void *data, size_t len) {
   return sock->ops->recv(sock, data, len);

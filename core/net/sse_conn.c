@@ -22,10 +22,12 @@ static void on_data(struct conn *conn, char *data, size_t len) {
 static void on_eof(struct conn *conn) { conn_close(conn); }
 
 static void on_timeout(struct conn *conn) {
-  // A full socket tells as much as a comment would.
-  if (!conn->wants_write) buf_append_str(conn_out(conn), ":\n\n");
+  buf_append_str(conn_out(conn), ":\n\n");
   conn_set_timeout(conn, conn->interval_ms);
 }
+
+// No comments while the socket was full: that tells as much as they would.
+static void on_rearm(struct conn *conn) { conn_set_timeout(conn, conn->interval_ms); }
 
 static void on_go_on(struct conn *conn) { (void)conn; }
 
@@ -37,7 +39,7 @@ static void on_stop(struct conn *conn) { sse_close(conn); }
 
 static void on_close(struct conn *conn) { tell_closed(conn); }
 
-static const struct conn_ops sse_ops = {on_data,    on_eof,  on_timeout,  on_go_on,
+static const struct conn_ops sse_ops = {on_data,    on_eof,  on_timeout,  on_rearm, on_go_on,
                                         on_drained, on_stop, conn_finish, on_close};
 
 enum http_send_status sse_accept(struct http_conn *http, const struct sse_options *options,

@@ -5,8 +5,9 @@
   { #name, offsetof(struct stats, name) }
 
 const struct stats_row stats_rows[] = {
-    ROW(connections), ROW(websockets),   ROW(streams),     ROW(accepted),   ROW(refused),
-    ROW(requests),    ROW(bad_requests), ROW(messages_in), ROW(sends_full),
+    ROW(connections),  ROW(websockets), ROW(streams),      ROW(accepted),
+    ROW(refused),      ROW(requests),   ROW(bad_requests), ROW(slow_requests),
+    ROW(slow_readers), ROW(lost_peers), ROW(messages_in),  ROW(sends_full),
 };
 const size_t stats_row_count = sizeof stats_rows / sizeof *stats_rows;
 

@@ -8,15 +8,18 @@
 #include <stdint.h>
 
 struct stats {
-  atomic_llong connections;   // open now
-  atomic_llong websockets;    // sessions open now
-  atomic_llong streams;       // sessions open now
-  atomic_llong accepted;      // connections since start
-  atomic_llong refused;       // connections over the limit
-  atomic_llong requests;      // request heads since start
-  atomic_llong bad_requests;  // refused by the parser
-  atomic_llong messages_in;   // WebSocket messages received
-  atomic_llong sends_full;    // direct sends refused because the queue was full
+  atomic_llong connections;    // open now
+  atomic_llong websockets;     // sessions open now
+  atomic_llong streams;        // sessions open now
+  atomic_llong accepted;       // connections since start
+  atomic_llong refused;        // connections over the limit
+  atomic_llong requests;       // request heads since start
+  atomic_llong bad_requests;   // refused by the parser
+  atomic_llong slow_requests;  // heads and bodies that were not there in time
+  atomic_llong slow_readers;   // connections cut because the peer took nothing for write_timeout
+  atomic_llong lost_peers;     // WebSockets that left two heartbeats unanswered
+  atomic_llong messages_in;    // WebSocket messages received
+  atomic_llong sends_full;     // direct sends refused because the queue was full
 };
 
 struct stats_row {

@@ -149,20 +149,23 @@ static void on_timeout(struct conn *conn) {
     conn_close(conn);
     return;
   }
-  // A script that does not read now, or a peer that takes what it is sent but
-  // slowly, must not be taken for a dead peer.
-  bool takes = conn->wants_write && conn->was_read;
-  conn->was_read = false;
-  if (conn->was_alive || !conn->is_reading || takes)
+  // A script that does not read now must not make a dead peer.
+  if (conn->was_alive || !conn->is_reading)
     conn->missed = 0;
   else if (++conn->missed >= MISSED_PONGS) {
+    conn_count_slow(conn, &conn->worker->stats->lost_peers, "two heartbeats went unanswered");
     conn_close(conn);
     return;
   }
   conn->was_alive = false;
-  // Not behind a full socket: a ping there would ask only once the peer reads
-  // again, which by itself is the answer (`takes`).
-  if (!conn->wants_write) ws_frame_write(conn_out(conn), WS_PING, (struct slice){0});
+  ws_frame_write(conn_out(conn), WS_PING, (struct slice){0});
+  conn_set_timeout(conn, conn->interval_ms);
+}
+
+// No heartbeat while the socket was full: a ping there would ask only once the
+// peer reads again, which by itself is the answer.
+static void on_rearm(struct conn *conn) {
+  conn->was_alive = true;
   conn_set_timeout(conn, conn->interval_ms);
 }
 
@@ -199,7 +202,7 @@ static void on_close(struct conn *conn) {
   tell_broken(conn);
 }
 
-static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_go_on,
+static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_rearm, on_go_on,
                                        on_drained, on_stop, on_lagged,  on_close};
 
 // ---- what the app calls --------------------------------------------------
@@ -302,6 +305,6 @@ enum session_status ws_close(struct conn *conn, int code, struct slice reason) {
   send_close(conn, code, reason);
   // Reading goes on even if the script had stopped it: the answer must get in.
   conn_set_reading(conn, true);
-  conn_set_timeout(conn, CLOSE_WAIT_MS);
+  conn_set_deadline(conn, CLOSE_WAIT_MS);
   return SESSION_OK;
 }

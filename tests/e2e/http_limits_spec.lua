@@ -136,21 +136,6 @@ describe("limits by default", function()
   end
 end)
 
-describe("a response that nobody reads", function()
-  it("is given up after the write timeout", function()
-    local server <close> = tidegate.start { args = { "--write-timeout", "0.2", "--connections", "2" }, scripts = [[
-      local gate = require "tidegate"
-      gate.get("/big", function() return ("x"):rep(65536):rep(256) end)
-      gate.get("/", function() return tostring(gate.stats().connections) end)
-    ]] }
-    local connection <close> = http.connect(server, { paused = true, receive_buffer = 65536 })
-    connection:send(http.format_request("GET", "/big"))
-    loop.poll(function() return http.get(server, "/").body == "1" end, "end of the stalled connection")
-    connection.socket:resume()
-    assert.is_false(pcall(connection.response, connection))
-  end)
-end)
-
 describe("the connection limit of a worker", function()
   it("refuses with 503 and takes new ones when old ones have gone", function()
     local server <close> = tidegate.start { scripts = SCRIPT, args = { "--connections", "3" } }
