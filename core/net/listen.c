@@ -192,7 +192,7 @@ static void on_retry(struct wheel_timer *timer) {
 // The waiting connection keeps the socket readable, so polling on would spin.
 static void pause_accepting(struct listener *listener) {
   if (!listener->is_short)
-    log_warn("no new connection for want of file descriptors or memory: %s", strerror(errno));
+    log_warn("new connections wait for file descriptors or memory: %s", strerror(errno));
   listener->is_short = true;
   poll_stop(listener);
   worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
@@ -205,13 +205,15 @@ static void on_readable(struct poll_watch *watch, uint32_t events) {
   for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      listener->is_short = false;
       conn_open(listener->worker, fd, listener->is_unix);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       pause_accepting(listener);
+    } else if (listener->is_short) {  // nobody waits any more
+      listener->is_short = false;
+      log_info("new connections are accepted again");
     }
     return;
   }

@@ -19,7 +19,7 @@ struct listener {
   int fd;
   bool is_unix;
   bool is_open;
-  bool is_short;  // of descriptors: logged once
+  bool is_short;  // of descriptors, since somebody had to wait for one: logged once
 };
 
 // Binds `address` ("127.0.0.1:8080", "[::]:8080", "localhost:0", "unix:/path")

@@ -59,13 +59,24 @@ describe("a server", function()
     end)
   end
 
-  it("that may open no more files says so and goes on when it may again", function()
+  it("that may open no more files serves those it has, and the others when it may again", function()
     local server <close> = tidegate.start { scripts = SCRIPT, open_files = 64 }
-    local held = {}
+    local early, held = http.connect(server), {}
+    assert.equal(200, early:get("/peer").status)
     for i = 1, 100 do held[i] = tcp.connect(server) end
-    server:wait_for_log " warn  .*file descriptor"
-    for i = 1, 100 do held[i]:close() end
-    loop.poll(function() return http.get(server, "/peer").status == 200 end, "answer")
+    local _, mark = server:wait_for_log " warn  new connections wait for file descriptors.*Too many open files"
+    local late <close> = http.connect(server)
+    late:send(http.format_request("GET", "/peer"))
+    -- While it tries again and again.
+    for _ = 1, 20 do
+      assert.equal(200, early:get("/peer").status)
+      held[#held + 1] = tcp.connect(server)
+    end
+    for _, socket in ipairs(held) do socket:close() end
+    assert.equal(200, late:response().status)
+    server:wait_for_log("new connections are accepted again", mark)
+    assert.is_nil(server:find_log("new connections wait", mark), "said once")
+    early:close()
   end)
 
   it("replaces the socket file of a server that has died", function()
