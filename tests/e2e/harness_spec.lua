@@ -62,9 +62,46 @@ describe("the event stream parser", function()
     end
   end)
 
-  it("does not take a field that the standard does not know", function()
-    assert.has_error(function() parse("datum: x\n\n", 100) end)
-  end)
+  -- What the standard says of a stream, 9.2.5 and 9.2.6: { what, stream, events, last id, retry }.
+  local function message(data, id) return { event = "message", data = data, id = id or "" } end
+  for _, row in ipairs {
+    { "a byte order mark is left out, once", "\xef\xbb\xbfdata: a\n\n", { message "a" } },
+    { "a byte order mark is data elsewhere", "data: \xef\xbb\xbfa\n\n", { message "\xef\xbb\xbfa" } },
+    { "data without a blank line is not dispatched", "data: a\n", {} },
+    { "no data is not dispatched", "event: a\n\n", {} },
+    { "empty data is", "data\n\n", { message "" } },
+    { "two lines of empty data are one line end", "data\ndata\n\n", { message "\n" } },
+    { "one space is dropped", "data:test\n\ndata: test\n\ndata:  test\n\n", { message "test", message "test", message " test" } },
+    { "CR, LF and CRLF end a line", "data:a\rdata:b\ndata:c\r\ndata:d\r\n\r", { message "a\nb\nc\nd" } },
+    { "LF CR ends two", "data:a\n\r", { message "a" } },
+    { "an event without a name is a message", "event: x\nevent\ndata: a\n\n", { message "a" } },
+    { "a name holds for one event", "event: x\n\ndata: a\n\n", { message "a" } },
+    { "an id holds until the next", "id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n",
+      { message("a", "1"), message("b", "1"), message "c" } },
+    { "an id counts from the blank line on", "id: 1\n\nid: 2\n", {}, "1" },
+    { "an id with NUL does not count", "id: 1\n\nid: 2\0\n\n", {}, "1" },
+    { "retry is digits", "retry: 7\nretry: +8\nretry: 9s\nretry:\n\n", {}, "", 7 },
+    { "a comment is nothing", ":\n: data: a\n:data: b\n\n", {} },
+  } do
+    it("knows that " .. row[1], function()
+      for size = 1, #row[2] do
+        local events, parser = parse(row[2], size)
+        assert.same(row[3], events)
+        if row[4] then assert.same({ row[4], row[5] }, { parser.last_id, parser.retry }) end
+      end
+    end)
+  end
+
+  for what, stream in pairs {
+    ["a field that the standard does not know"] = "datum: x\n\n",
+    ["text that is not UTF-8"] = "data: \xff\n\n",
+    ["an end within a line"] = "data: x",
+    ["an end within an event"] = "data: x\n",
+  } do
+    it("does not take " .. what, function()
+      assert.has_error(function() select(2, parse(stream, 100)):finish() end)
+    end)
+  end
 end)
 
 describe("the response parser", function()

@@ -1,9 +1,12 @@
--- An event stream client: the parser of the WHATWG HTML standard, section
--- 9.2.6, on a raw connection.
+-- An event stream client: the parser of the WHATWG HTML standard, sections 9.2.5
+-- and 9.2.6, on a raw connection. Beyond the standard it raises for what a
+-- client would let pass in silence and a server has no reason to send.
 local http = require "support.http"
 local loop = require "support.loop"
 
 local sse = {}
+
+local BOM = "\xef\xbb\xbf"
 
 local Parser = {}
 Parser.__index = Parser
@@ -13,59 +16,78 @@ Parser.__index = Parser
 -- parser.comments and parser.retry.
 ---@param on_event fun(event: table)
 function sse.parser(on_event)
-  return setmetatable({ on_event = on_event, rest = "", last_id = "", comments = {}, is_at_start = true }, Parser)
+  return setmetatable({
+    on_event = on_event, rest = "", is_at_start = true, skips_lf = false, is_between = true,
+    data = "", event = "", id = "",  -- the buffers of the standard
+    last_id = "", comments = {},
+  }, Parser)
 end
 
 local function dispatch(parser)
-  if parser.data then
-    parser.on_event { event = parser.event or "message", data = table.concat(parser.data, "\n"), id = parser.last_id }
-  end
-  parser.data, parser.event = nil, nil
+  local data, event = parser.data, parser.event
+  parser.last_id, parser.data, parser.event = parser.id, "", ""
+  if data == "" then return end
+  parser.on_event { event = event == "" and "message" or event, data = data:sub(1, -2), id = parser.last_id }
 end
 
 local on_field = {
   event = function(parser, value) parser.event = value end,
-  data = function(parser, value)
-    parser.data = parser.data or {}
-    table.insert(parser.data, value)
-  end,
+  data = function(parser, value) parser.data = parser.data .. value .. "\n" end,
   id = function(parser, value)
-    if not value:find "\0" then parser.last_id = value end
+    if not value:find "\0" then parser.id = value end
   end,
   retry = function(parser, value)
-    if value:match "^%d+$" then parser.retry = tonumber(value) end
+    if value:find "^%d+$" then parser.retry = tonumber(value) end
   end,
 }
 
 local function take_line(parser, line)
+  if not utf8.len(line) then error(("a line that is not UTF-8: %q"):format(line), 0) end
+  parser.is_between = line == ""
   if line == "" then return dispatch(parser) end
-  if line:sub(1, 1) == ":" then
-    table.insert(parser.comments, line:sub(2))
-    return
-  end
-  local name, value = line:match "^(.-): ?(.*)$"
+  if line:sub(1, 1) == ":" then return table.insert(parser.comments, line:sub(2)) end
+  local name, value = line:match "^([^:]*): ?(.*)$"
   local set = on_field[name or line]
-  -- The standard ignores unknown fields; a server has no reason to send one.
   if not set then error(("unknown field in an event stream: %q"):format(line), 0) end
   set(parser, value or "")
+end
+
+-- The input without the byte order mark it may begin with; nil while that is open.
+local function strip_mark(parser, input)
+  if #input < #BOM and BOM:sub(1, #input) == input then return nil end
+  parser.is_at_start = false
+  return input:sub(1, #BOM) == BOM and input:sub(#BOM + 1) or input
 end
 
 ---@param chunk string
 function Parser:feed(chunk)
   local input = self.rest .. chunk
-  if self.is_at_start and #input >= 3 then
-    self.is_at_start = false
-    input = input:gsub("^\xef\xbb\xbf", "")
+  if self.is_at_start then
+    local stripped = strip_mark(self, input)
+    self.rest = input
+    if not stripped then return end
+    input = stripped
   end
   local at = 1
-  while true do
-    local line, ending, after = input:match("^([^\r\n]*)(\r?\n?)()", at)
-    -- A CR at the very end may be the first half of CRLF.
-    if ending == "" or ending == "\r" and after > #input then break end
+  while at <= #input do
+    -- The second half of a CRLF whose first half has ended the line.
+    if self.skips_lf and input:byte(at) == 10 then at = at + 1 end
+    self.skips_lf = false
+    local line, ending, after = input:match("^([^\r\n]*)([\r\n])()", at)
+    if not line then break end
+    self.skips_lf = ending == "\r"
     take_line(self, line)
     at = after
   end
   self.rest = input:sub(at)
+end
+
+-- The end of the stream: what has no blank line behind it is not dispatched. A
+-- server that ends a stream in order leaves nothing of the kind.
+function Parser:finish()
+  if self.rest ~= "" or not self.is_between then
+    error(("an event stream ended within an event: %q"):format(self.rest), 0)
+  end
 end
 
 local Stream = {}
@@ -105,9 +127,10 @@ function Stream:wait_comment(seconds)
   return self.parser.comments[before + 1] or error("the stream ended without another comment", 2)
 end
 
--- Waits for the server to end the stream.
+-- Waits for the server to end the stream, in order.
 function Stream:wait_end(seconds)
   self.socket:wait_end(seconds)
+  self.parser:finish()
   self.socket:close()
 end
 
