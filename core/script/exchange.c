@@ -41,7 +41,9 @@ bool exchange_has_header(const struct exchange *exchange, const char *name) {
 bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,
                          bool replaces) {
   if (!http_header_name_is_valid(name) || !http_header_value_is_valid(value)) return false;
-  struct http_field *field = replaces ? find_field(exchange, name) : NULL;
+  // A guard and a handler may each have something that the answer varies by.
+  bool adds = !replaces || slice_equal_nocase(name, slice_str("Vary"));
+  struct http_field *field = adds ? NULL : find_field(exchange, name);
   if (field != NULL) {
     free_field(field);
   } else {

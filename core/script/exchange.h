@@ -50,7 +50,7 @@ void exchange_on_closed(struct http_conn *http);
 // The exchange of the box at `arg` (VM_REQ or VM_RES), NULL when it is freed.
 struct exchange *exchange_check(lua_State *L, int arg, enum vm_type type);
 
-// Sets (replaces) or adds a response header. False: not valid in HTTP.
+// Sets (replaces) or adds a response header; Vary is always added. False: not valid in HTTP.
 bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,
                          bool replaces);
 // Raises for a header that is the server's own (Content-Length, Connection, ...).

@@ -22,9 +22,16 @@ local dispatch = {}
 ---@field is_direct boolean nothing stands before the handler
 ---@field has_events boolean|nil the same place has an SSE route beside this one
 
+-- Whether Accept names event streams, and not to refuse them (RFC 9110 12.5.1).
 local function wants_events(req)
   local accept = req.headers.accept
-  return accept and accept:lower():find("text/event-stream", 1, true) ~= nil
+  for range in (accept or ""):lower():gmatch("[^,]+") do
+    local media, parameters = range:match("^%s*([^%s;]*)(.*)$")
+    if media == "text/event-stream" then
+      return not (parameters .. ";"):find(";%s*q=0%.?0*%s*;")
+    end
+  end
+  return false
 end
 
 -- Aliases: HEAD is served by GET, and an SSE route answers GET.
@@ -98,16 +105,28 @@ function dispatch.new(router, routes, links)
     return route, params
   end
 
+  local function chain_of(req, route)
+    return route.chain or middleware.select(links, req.path, route.guards)
+  end
+
+  -- No handler; but the preflight of a browser (Fetch, "CORS-preflight fetch") is for
+  -- the guards of the route that it asks about.
+  local function answer_missing(req, res, method, raw_path)
+    local asked = method == "OPTIONS" and req.headers["access-control-request-method"]
+    local route, params
+    if asked then route, params = find_route(req, asked, raw_path, false) end
+    if params then req.params = params end
+    local chain = route and chain_of(req, route) or middleware.select(links, req.path, none)
+    return respond(req, res, middleware.run(chain, missing, req, res))
+  end
+
   return function(req, res, method, raw_path, is_upgrade)
     local route, params = find_route(req, method, raw_path, is_upgrade)
-    if not route then
-      local chain = middleware.select(links, req.path, none)
-      return respond(req, res, middleware.run(chain, missing, req, res))
-    end
+    if not route then return answer_missing(req, res, method, raw_path) end
     if params then req.params = params end
     set_route(req, route.name)
     if route.is_direct then return respond(req, res, route.terminal(req, res)) end
-    local chain = route.chain or middleware.select(links, req.path, route.guards)
+    local chain = chain_of(req, route)
     if not route.session then
       return respond(req, res, middleware.run(chain, route.terminal, req, res))
     end

@@ -3,6 +3,7 @@
 
 local app = require "tidegate.app"
 local core = require "tidegate.core"
+local cors = require "tidegate.guard.cors"
 local jwt = require "tidegate.jwt"
 local presence = require "tidegate.presence"
 
@@ -30,6 +31,7 @@ local gate = {
   dir = core.dir,
   version = core.version,
   jwt = jwt,
+  guard = { cors = cors },
 }
 
 for name, fn in pairs(app.root) do gate[name] = fn end

@@ -154,6 +154,19 @@ describe("dispatch", function()
       assert.same({ "all", "all", "x", "all", "x", "all" }, seen)
     end)
 
+    it("of the route that a preflight asks about answer it, with its params", function()
+      local function preflight(method) return { headers = { ["access-control-request-method"] = method } } end
+      local api = gate.scope("/api", note "scope")
+      api.post("/{x}", note "post", function() error "ran" end)
+      api.sse("/{x}", function(req) seen[#seen + 1] = req.params.x return 204, "own" end, function() end)
+      assert.equal(204, (request("OPTIONS", "/api/1", preflight "POST")))
+      assert.same({ 204, "own" }, { request("OPTIONS", "/api/2", preflight "GET") })
+      assert.equal(204, (request("OPTIONS", "/api/3", preflight "PUT")))
+      assert.equal(404, (request("OPTIONS", "/none", preflight "GET")))
+      assert.equal(204, (request("OPTIONS", "/api/4")))
+      assert.same({ "scope", "post", "scope", "2" }, seen)
+    end)
+
     it("can answer in place of a missing route", function()
       gate.use(function(_, _, next)
         local status = next()
@@ -188,6 +201,18 @@ describe("dispatch", function()
       assert.equal("page", (request("GET", "/s")))
       assert.equal("page", (request("GET", "/s", { headers = { accept = "*/*" } })))
       assert.equal("page", (request("HEAD", "/s")))
+    end)
+
+    it("gives no event stream to a client that refuses them (RFC 9110 12.5.1)", function()
+      gate.get("/s", answer "page")
+      gate.sse("/s", function() end)
+      for _, accept in ipairs { "text/event-stream;q=0", "text/html, text/event-stream; q=0.000", "text/event-streams" } do
+        assert.equal("page", (request("GET", "/s", { headers = { accept = accept } })), accept)
+      end
+      for _, accept in ipairs { "text/event-stream;q=0.1", "text/event-stream;q=1.0", "a/b ,text/event-stream;x=q=0" } do
+        request("GET", "/s", { headers = { accept = accept } })
+        assert.equal("accept sse", generation.log[1], accept)
+      end
     end)
 
     it("takes names of params from the route it serves", function()

@@ -22,11 +22,12 @@ describe("gate", function()
     assert.is_function(generation.gate.jwt.sign)
     assert.is_function(generation.gate.jwt.verify)
     assert.is_function(generation.gate.on_presence)
+    assert.is_function(generation.gate.guard.cors)
   end)
 
   it("holds nothing else", function()
     local count = 0
     for _ in pairs(generation.gate) do count = count + 1 end
-    assert.equal(20 + 11 + 2, count)
+    assert.equal(20 + 11 + 3, count)
   end)
 end)
