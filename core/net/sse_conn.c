@@ -1,7 +1,10 @@
 // Server-Sent Events sessions: see sse_conn.h.
 #include "net/sse_conn.h"
 
+#include <stdlib.h>
+
 #include "base/json.h"
+#include "base/mem.h"
 #include "net/conn.h"
 #include "net/wire.h"
 #include "net/worker.h"
@@ -42,24 +45,57 @@ static void on_close(struct conn *conn) { tell_closed(conn); }
 static const struct conn_ops sse_ops = {on_data,    on_eof,  on_timeout,  on_rearm, on_go_on,
                                         on_drained, on_stop, conn_finish, on_close};
 
+// The head of every stream. Nothing on the way may keep it, hold it back or
+// compress it, which would hold it back, too (RFC 9110 7.7).
+static const struct {
+  const char *name, *value;
+} stream_fields[] = {
+    {"Content-Type", "text/event-stream"},
+    {"Cache-Control", "no-cache, no-store, no-transform"},
+    {"X-Accel-Buffering", "no"},
+};
+enum { STREAM_FIELDS = sizeof stream_fields / sizeof *stream_fields };
+
+// Fills *all (freed by the caller) with the stream's fields and those of `fields`
+// that have other names; returns how many.
+static size_t merge_fields(const struct http_field *fields, size_t count, struct http_field **all) {
+  struct http_field *merged = mem_alloc((STREAM_FIELDS + count) * sizeof *merged);
+  for (size_t i = 0; i < STREAM_FIELDS; i++)
+    merged[i] =
+        (struct http_field){slice_str(stream_fields[i].name), slice_str(stream_fields[i].value)};
+  size_t merged_count = STREAM_FIELDS;
+  for (size_t i = 0; i < count; i++) {
+    bool is_own = false;
+    for (size_t own = 0; own < STREAM_FIELDS; own++)
+      is_own = is_own || slice_equal_nocase(fields[i].name, merged[own].name);
+    if (!is_own) merged[merged_count++] = fields[i];
+  }
+  *all = merged;
+  return merged_count;
+}
+
 enum http_send_status sse_accept(struct http_conn *http, const struct sse_options *options,
                                  const struct http_field *fields, size_t count,
                                  struct conn **result) {
   struct conn *conn = http_conn_of(http);
   bool is_head = http_request(http)->method == HTTP_METHOD_HEAD;
-  enum http_send_status sent = http_write_upgrade_head(http, 200, fields, count);
+  struct http_field *all;
+  size_t all_count = merge_fields(fields, count, &all);
+  enum http_send_status sent = http_write_upgrade_head(http, 200, all, all_count);
+  free(all);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(conn);
-  http_write_header(out, slice_str("Content-Type"), slice_str("text/event-stream; charset=utf-8"));
-  http_write_header(out, slice_str("Cache-Control"), slice_str("no-cache"));
-  http_write_header(out, slice_str("X-Accel-Buffering"), slice_str("no"));
   http_write_header(out, slice_str("Connection"), slice_str("close"));
   http_write_end(out);
 
   struct buf dropped = http_conn_hand_over(http);
   buf_free(&dropped);
-  conn->is_session = true;
   conn->ops = &sse_ops;
+  if (is_head) {
+    conn_finish(conn);
+    return HTTP_SENT;
+  }
+  conn->is_session = true;
   conn->reader.form = WIRE_SSE;
   conn->interval_ms = (uint32_t)options->keepalive_ms;
   conn_set_timeout(conn, conn->interval_ms);
@@ -69,7 +105,7 @@ enum http_send_status sse_accept(struct http_conn *http, const struct sse_option
   // The app hears of the end as of any other, after it has heard of the start.
   if (conn->peer_ended)
     conn_close(conn);  // left while the request waited
-  else if (is_head || conn->worker->is_stopping)
+  else if (conn->worker->is_stopping)
     conn_finish(conn);
   return HTTP_SENT;
 }

@@ -12,8 +12,10 @@ struct sse_options {
   uint64_t keepalive_ms;  // 0: none
 };
 
-// Answers a request with an event stream; otherwise as ws_accept. For HEAD,
-// only the head is sent and the stream ends at once.
+// Answers a request with an event stream; otherwise as ws_accept. What says how
+// a stream is to be treated (Content-Type, Cache-Control, X-Accel-Buffering) is
+// left out of `fields`. To HEAD only the head is sent: there is no session, and
+// *conn stays as it is.
 enum http_send_status sse_accept(struct http_conn *http, const struct sse_options *options,
                                  const struct http_field *fields, size_t count, struct conn **conn);
 

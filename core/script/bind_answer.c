@@ -225,9 +225,10 @@ static struct acceptance check_accept(lua_State *L) {
 
 static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn,
                          enum http_send_status sent, struct session *session) {
-  if (sent != HTTP_SENT) {
-    a->exchange->is_answered = false;
+  if (conn == NULL) {
     session_abandon(vm_of(L), session);
+    if (sent == HTTP_SENT) return 0;
+    a->exchange->is_answered = false;
     if (sent == HTTP_SEND_BAD_FIELD)
       return luaL_error(L, "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
     return vm_fail(L, "the response has started already", "started");
@@ -260,7 +261,7 @@ static int accept_ws(lua_State *L) {
 }
 
 // core.accept_sse(req, route_key, is_bare, data | nil, headers | nil)
-//   -> stream | nil, message, code
+//   -> stream | nil, message, code | nothing (HEAD: answered, without a session)
 static int accept_sse(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");

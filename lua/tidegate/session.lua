@@ -114,22 +114,6 @@ local function choose_protocol(definition, req)
   end
 end
 
--- What the server sends with a stream, for HEAD, which starts none.
-local stream_headers = {
-  ["Content-Type"] = "text/event-stream",
-  ["Cache-Control"] = "no-cache",
-  ["X-Accel-Buffering"] = "no",
-}
-
--- Written in pieces, because a whole response would name a length that GET has not.
-local function answer_head(res, headers)
-  for name, value in pairs(headers or {}) do
-    if type(value) ~= "table" then res:header(name, value) end
-  end
-  for name, value in pairs(stream_headers) do res:header(name, value) end
-  res:write("")
-end
-
 local function accept(definition, req, life, data, headers)
   if definition.kind == "ws" then
     local protocol = choose_protocol(definition, req)
@@ -154,13 +138,10 @@ local function decide(definition, req, res, life, verdict, ...)
   if headers ~= nil and type(headers) ~= "table" then
     error(("upgrade of %s returned a %s as headers"):format(definition.key, type(headers)), 0)
   end
-  if definition.kind == "sse" and req.method == "HEAD" then
-    return answer_head(res, headers)
-  end
   -- The data of `true` is made when somebody asks for it.
   if verdict == true then verdict = nil end
   life.session = accept(definition, req, life, verdict, headers)
-  life.is_gone = life.session == nil
+  life.is_gone = life.session == nil  -- the client has left, or asked for the head alone
 end
 
 ---The end of a session route's chain: admits the request or answers it.

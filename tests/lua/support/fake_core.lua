@@ -85,6 +85,7 @@ local function new_core(log)
     return function(req, key, is_bare, data, headers, protocol)
       log[#log + 1] = "accept " .. kind
       if req.has_left then return nil, "closed" end
+      if req.method == "HEAD" then return end
       local connection = { kind = kind, key = key, is_bare = is_bare, data = data,
         protocol = protocol, headers = headers, joined = {} }
       function connection:topics() return self.joined end
