@@ -2,11 +2,10 @@
 -- holds the log and next to nothing for each of them, those that read get
 -- everything, and whoever reads on is told exactly what went by. Latencies are
 -- printed, not judged.
-local cjson = require "cjson"
+local followers = require "support.followers"
 local http = require "support.http"
 local limits = require "support.limits"
 local loop = require "support.loop"
-local sse = require "support.sse"
 local tidegate = require "support.server"
 local ws = require "support.ws"
 
@@ -34,76 +33,25 @@ gate.post("/publish", function(req) return gate.publish("busy", req.query.n .. f
 gate.get("/count", function() return tostring(gate.count "busy") end)
 ]]):format(HISTORY, SIZE)
 
--- A follower counts what it gets and what it is told to have missed.
-local function take(follower, text)
-  local n = tonumber(text:match "^%d+")
-  if not n then
-    follower.missed = follower.missed + cjson.decode(text).missed
-  else
-    if n <= follower.last then error(("message %d after %d"):format(n, follower.last), 0) end
-    follower.received, follower.last = follower.received + 1, n
-    if follower.on_message then follower.on_message(n) end
-  end
-end
-
-local function new_follower() return { received = 0, missed = 0, last = 0 } end
-
-local function follow_ws(address)
-  local follower = new_follower()
-  follower.client = ws.connect(address, "/busy", { on_message = function(data) take(follower, data) end })
-  return follower
-end
-
-local function follow_sse(address)
-  local follower = new_follower()
-  follower.client = sse.connect(address, "/busy", { on_event = function(event) take(follower, event.data) end })
-  return follower
-end
-
-local function percentile(times, share)
-  table.sort(times)
-  return times[math.max(1, math.ceil(#times * share))] * 1000
-end
-
 describe("stalled clients", function()
   it(("%d on a busy topic cost little, and lose nothing silently"):format(STALLED), function()
     local server <close> = tidegate.start { scripts = SCRIPT, workers = 2, listen = { "127.0.0.1:0", "unix:./socket" } }
-    local publisher <close> = http.connect(server)
-    local healthy, stalled, published, times = {}, {}, 0, {}
-    for _ = 1, HEALTHY do
-      table.insert(healthy, follow_ws(server))
-      table.insert(healthy, follow_sse(server))
-    end
-
-    -- One message, until all who read have it.
-    local function publish()
-      published = published + 1
-      local started, left = loop.now(), #healthy
-      for _, follower in ipairs(healthy) do
-        follower.on_message = function(n)
-          if n ~= published then error(("message %d where %d was due"):format(n, published), 0) end
-          times[#times + 1], left = loop.now() - started, left - 1
-        end
-      end
-      assert.equal(200, publisher:request("POST", "/publish?n=" .. published, { body = "" }).status)
-      loop.wait(function() return left == 0 end, "message at all who read")
-    end
-
+    local healthy, stalled = followers.group(server, "/busy", HEALTHY), {}
     for i = 1, QUIET do
-      if i == QUIET // 4 then times = {} end
-      publish()
+      if i == QUIET // 4 then healthy:take_times() end
+      healthy:publish()
     end
-    local quiet_times = times
+    local quiet_times = healthy:take_times()
 
     -- The socket of a unix path holds less than that of TCP, so fewer bytes stall it.
     ws.open_many(server.addresses[2], "/busy", STALLED, function(index)
-      local follower = new_follower()
+      local follower = followers.new()
       stalled[index] = follower
-      return { on_message = function(data) take(follower, data) end, on_open = function(client) follower.client = client end }
+      return { on_message = function(data) followers.take(follower, data) end, on_open = function(client) follower.client = client end }
     end)
     loop.poll(function() return tonumber(http.get(server, "/count").body) == #healthy + STALLED end, "all joined")
     local before, peak = server:memory(), 0
-    local joined_at = published
+    local joined_at = healthy.published
 
     local paused = 0
     for i = 1, BUSY do
@@ -112,10 +60,11 @@ describe("stalled clients", function()
         paused = paused + 1
         stalled[paused].client.socket:pause()
       end
-      if i == BUSY // 2 then times = {} end  -- from here on nobody's socket takes anything
-      publish()
+      if i == BUSY // 2 then healthy:take_times() end  -- from here on nobody's socket takes anything
+      healthy:publish()
       if i % 10 == 0 then peak = math.max(peak, server:memory()) end
     end
+    local times, published = healthy:take_times(), healthy.published
     local growth, allowed = peak - before, LOG_BYTES + STALLED * 1024 + SLACK_BYTES
 
     for _, follower in ipairs(healthy) do
@@ -135,7 +84,7 @@ describe("stalled clients", function()
     end
     io.stderr:write(("\n%d stalled clients missed %d messages in all; memory grew by %.1f MiB of %.1f allowed; "
       .. "p99 of the healthy %.2f ms without and %.2f ms with them\n"):format(STALLED, missed, growth / 2 ^ 20,
-      allowed / 2 ^ 20, percentile(quiet_times, 0.99), percentile(times, 0.99)))
+      allowed / 2 ^ 20, followers.percentile(quiet_times, 0.99), followers.percentile(times, 0.99)))
     if not loop.is_sanitized then
       assert.is_true(growth <= allowed, ("memory grew by %d bytes, %d are allowed"):format(growth, allowed))
     end
