@@ -136,6 +136,18 @@ for _, row in ipairs {
     columns = { { label = "alone" }, { label = "beside", args = { stalled = 1000 } } },
   }
 end
+-- WebSockets and streams that nobody reads, and requests that never end. The kernel
+-- asks each of those it cannot send to now and then, in the server's time.
+for _, row in ipairs {
+  { "p99 latency of 100 healthy readers (us): alone; beside 5,000 slow clients", "p99_us" },
+  { "CPU of a delivery to them (us)", "cpu_us" },
+} do
+  itself {
+    name = row[1], metric = row[2], target = 1.5,
+    args = { mode = "fanout", kind = "half", connections = 100, rate = 200, size = 1000, warmup = 2, seconds = 3 },
+    columns = { { label = "alone" }, { label = "beside", args = { stalled = 2500, partial = 2500 } } },
+  }
+end
 
 -- ---- plots --------------------------------------------------------------------
 

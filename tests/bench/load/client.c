@@ -179,6 +179,8 @@ static void on_connected(struct client *client) {
   int size = 0;
   if (client->kind == CLIENT_WS) size = snprintf(request, sizeof request, ws, client->path);
   if (client->kind == CLIENT_SSE) size = snprintf(request, sizeof request, sse, client->path);
+  if (client->kind == CLIENT_HTTP && client->is_stalled)
+    size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost", client->path);
   bytes_append(&client->out, request, (size_t)size);
   client_flush(client);
   if (client->out.len == 0 && client->wants_write) {

@@ -41,6 +41,8 @@ static void plan(struct load *load) {
     client->next = UNKNOWN;
     client->is_stalled = i >= options->connections;
   }
+  for (long i = 0; i < options->partial; i++)
+    load_add_client(load, CLIENT_HTTP, "/")->is_stalled = true;
   fanout->publisher = load->client_count;
   fanout->subscriber_count = (uint32_t)options->connections;
   load_add_client(load, CLIENT_WS, options->publish);

@@ -20,7 +20,7 @@ struct options {
   const char *publish;  // path of the publisher's WebSocket
   const char *dialect;  // "plain", or "socketio" for what Socket.IO puts into messages
   long port, pid;
-  long connections, stalled, inflight, size;
+  long connections, stalled, partial, inflight, size;
   double rate;  // messages per second; 0: a closed loop
   double warmup, seconds;
 };

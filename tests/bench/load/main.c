@@ -35,6 +35,7 @@ static const struct option_row {
     ROW(pid, OPTION_WHOLE, "0", "of the server, to read its CPU time and memory"),
     ROW(connections, OPTION_WHOLE, "100", "subscribers or clients"),
     ROW(stalled, OPTION_WHOLE, "0", "fanout: further subscribers that never read"),
+    ROW(partial, OPTION_WHOLE, "0", "fanout: further clients that never end their request"),
     ROW(inflight, OPTION_WHOLE, "1", "messages on the way at once (of each client)"),
     ROW(size, OPTION_WHOLE, "128", "bytes of a message"),
     ROW(rate, OPTION_REAL, "0", "fanout: messages per second, instead of inflight"),
