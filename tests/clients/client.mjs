@@ -1,19 +1,22 @@
 // What the tests hold in their hands: a WebSocket and an EventSource that remember what came, and
 // a curl process.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import WebSocket from 'ws';
 import { EventSource } from 'eventsource';
-import { waitFor } from './server.mjs';
+import { WAIT_MS, waitFor } from './server.mjs';
 
 // An inbox hands out what matches, in order, and keeps the rest.
-class Inbox {
-  constructor() { this.items = []; }
-  add(item) { this.items.push(item); }
+export class Inbox extends EventEmitter {
+  items = [];
+  add(item) { this.items.push(item); this.emit('item'); }
   async next(matches = () => true, what = 'a message') {
-    const found = () => this.items.findIndex(matches);
-    await waitFor(what, () => found() >= 0);
-    return this.items.splice(found(), 1)[0];
+    const signal = AbortSignal.timeout(WAIT_MS);
+    for (;;) {
+      const at = this.items.findIndex(matches);
+      if (at >= 0) return this.items.splice(at, 1)[0];
+      await once(this, 'item', { signal }).catch(() => { throw new Error(`waited in vain for ${what}`); });
+    }
   }
 }
 

@@ -10,9 +10,10 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
 const BINARY = resolve(ROOT, process.env.TIDEGATE_BIN ?? 'build/release/tidegate');
 const START_MS = 20_000, STOP_MS = 15_000;
+export const WAIT_MS = 15_000;
 
 // Resolves with what check() gives once that is truthy; checks again whenever asked by `tick`.
-export async function waitFor(what, check, timeout = 15_000) {
+export async function waitFor(what, check, timeout = WAIT_MS) {
   const end = Date.now() + timeout;
   for (;;) {
     const value = await check();
