@@ -23,10 +23,11 @@ export async function followEvents(page, url) {
   await page.waitForFunction(() => window.events.opens > 0);
 }
 
-// Messages carry a key, and as `after` the id of an earlier message: see the chain in tests/clients/scripts/resume.lua.
+// Every message has its id, and the socket comes back since the last one: see /resume/socket in
+// tests/clients/scripts/resume.lua.
 export async function followSocket(page, url) {
   await page.evaluate(target => {
-    const seen = [], keys = new Set();
+    const seen = [];
     let since;
     window.socket = { seen, opens: 0 };
     const connect = () => {
@@ -35,9 +36,8 @@ export async function followSocket(page, url) {
       socket.onclose = () => setTimeout(connect, 20);
       socket.onmessage = ({ data }) => {
         const message = JSON.parse(data);
-        since = message.after ?? since;
-        if (!keys.has(message.key)) seen.push(message);
-        keys.add(message.key);
+        since = message.id;
+        if ('topic' in message) seen.push(message);
       };
     };
     connect();

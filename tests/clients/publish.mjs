@@ -24,12 +24,12 @@ function randomText(random) {
   return Array.from({ length: 1 + random(20) }, () => pieces[random(pieces.length)]).join('');
 }
 
-// Publisher sockets on `path`: two or more, on two workers unless `single`. publisher.sent has what was published.
-export async function openPublisher(server, { path = '/resume/publish', single = false } = {}) {
+// Publisher sockets, two or more, on two workers. publisher.sent has what was published.
+export async function openPublisher(server) {
   const sockets = [], workers = new Set(), sent = [];
   let asked = 0;
-  while (sockets.length < (single ? 1 : 2) || (!single && workers.size < 2)) {
-    const socket = await openSocket(server.ws + path);
+  while (workers.size < 2) {
+    const socket = await openSocket(`${server.ws}/resume/publish`);
     workers.add((await socket.json.next()).worker);
     socket.on('message', text => sent.push(JSON.parse(text)));
     sockets.push(socket);

@@ -5,7 +5,6 @@ gate.topic("long/*", { history = 100000, bytes = 64 * 1024 * 1024 })
 gate.topic("brief/*", { history = 5 })
 
 local worker = gate.id() -- every worker loads its own: so a test sees that it publishes on both
-local last = gate.keep("resume", {})
 
 -- { topic, data, event }: publishes it and answers with its id.
 gate.ws("/resume/publish", {
@@ -14,18 +13,6 @@ gate.ws("/resume/publish", {
     local asked = gate.json.decode(text)
     local id = gate.publish(asked.topic, asked.data, { event = asked.event })
     ws:send { id = id, topic = asked.topic, data = asked.data, event = asked.event }
-  end,
-})
-
--- The same for WebSocket subscribers, who get no ids: the message itself says after which id it came.
--- Who has it has everything up to that id.
-gate.ws("/resume/chain", {
-  open = function(ws) ws:send { worker = worker } end,
-  message = function(ws, text)
-    local asked = gate.json.decode(text)
-    local message = { key = gate.id(), after = last.id, data = asked.data }
-    last.id = gate.publish(asked.topic, message)
-    ws:send { id = last.id, topic = asked.topic, key = message.key, data = asked.data }
   end,
 })
 
@@ -60,9 +47,13 @@ gate.sse("/resume/told", {
   end,
 })
 
+-- The same for WebSockets. Who is new gets all there is, who comes back says where from.
 gate.ws("/resume/socket", {
+  envelope = true,
   open = function(ws)
-    each_topic(ws, function(topic) ws:join(topic, { since = ws.query.since or "first" }) end)
+    local joined
+    each_topic(ws, function(topic) joined = ws:join(topic, { since = ws.query.since or "first" }) end)
+    ws:send { id = joined.id, recovered = joined.recovered }
   end,
 })
 
