@@ -4,7 +4,11 @@ import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import WebSocket from 'ws';
 import { EventSource } from 'eventsource';
+import { fetchEventSource } from '@microsoft/fetch-event-source';
 import { WAIT_MS, waitFor } from './server.mjs';
+
+// What fetch-event-source takes from a page.
+Object.assign(globalThis, { window: globalThis, document: { removeEventListener() {} } });
 
 // An inbox hands out what matches, in order, and keeps the rest.
 export class Inbox extends EventEmitter {
@@ -71,10 +75,29 @@ export async function openEvents(url, types, options) {
   return source;
 }
 
-// curl with its output in `text`; `done` resolves with its exit status.
+// The same with fetch-event-source. `source.done` rejects with what options.onopen or options.onerror throws.
+export async function openFetchEvents(url, types, options) {
+  const stopper = new AbortController(), source = { inbox: new Inbox(), opens: 0, close: () => stopper.abort() };
+  const isTold = ({ event, data }) => types.includes(event || 'message') && (event || data);  // not comments, ids alone
+  source.done = fetchEventSource(url, {
+    ...options, signal: stopper.signal, openWhenHidden: true,
+    async onopen(response) { await options?.onopen?.(response); source.opens += 1; },
+    onmessage: message => {
+      if (isTold(message)) source.inbox.add({ type: message.event || 'message', id: message.id, data: message.data });
+    },
+    onclose: () => { throw new Error('the stream ended'); },  // and is opened again
+  });
+  let isOver = false;
+  source.done.catch(() => {}).then(() => { isOver = true; });
+  await waitFor(`${url} to open`, () => source.opens > 0 || isOver);
+  if (source.opens === 0) await source.done;
+  return source;
+}
+
+// curl with its output in `text` and its `input`; `done` resolves with its exit status.
 export function runCurl(...args) {
-  const child = spawn('curl', ['-sS', '--noproxy', '*', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const curl = { text: '' };
+  const child = spawn('curl', ['-sS', '--noproxy', '*', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const curl = { text: '', input: child.stdin.on('error', () => {}) };  // it need not read it
   child.stdout.setEncoding('utf8').on('data', text => { curl.text += text; });
   curl.done = once(child, 'close').then(([status]) => status);
   curl.stop = () => { child.kill(); return curl.done; };

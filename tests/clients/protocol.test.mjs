@@ -4,52 +4,44 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 import { openSocket, refusal } from './client.mjs';
+import { makeLocalClient } from './driven.mjs';
+import { testRules } from './rules.mjs';
 import { startServer } from './server.mjs';
+import { makeDriver } from './w3c.mjs';
+
+// `ws` has the API of browsers, and more.
+function startWs() {
+  const driver = makeDriver((url, protocols) =>
+    new WebSocket(url, protocols, { perMessageDeflate: { threshold: 0 } }));
+  const socketOf = id => driver.clients[id].socket;
+  return makeLocalClient({
+    ...driver,
+    fragments({ id, parts }) {
+      const binary = 'binary' in parts[0];
+      const send = ({ text, binary: bytes }, fin) =>
+        socketOf(id).send(text ?? Buffer.from(bytes, 'base64'), { fin, binary });
+      parts.forEach((part, i) => send(part, i === parts.length - 1));
+    },
+    async ping({ id, data }) {
+      socketOf(id).ping(data);
+      const [payload] = await once(socketOf(id), 'pong');
+      assert.equal(String(payload), data);
+    },
+    pause: ({ id }) => socketOf(id).pause(),
+    resume: ({ id }) => socketOf(id).resume(),
+  });
+}
+
+testRules({
+  name: 'ws', can: ['fragments', 'ping', 'refusal', 'compression', 'pause'], start: startWs,
+  refusal: status => ({ code: 1006, message: `Unexpected server response: ${status}` }),
+});
 
 let server;
 before(async () => { server = await startServer({ scripts: ['scripts'] }); });
 after(() => server.stop());
 
 const echo = () => openSocket(`${server.ws}/examples/echo`);
-
-test('text comes back as text', async () => {
-  const socket = await echo();
-  for (const text of ['', 'hello', 'Gr\u00fc\u00dfe \u{1f30a} \u0000 end']) {
-    socket.send(text);
-    const { data, binary } = await socket.inbox.next();
-    assert.equal(binary, false);
-    assert.equal(String(data), text);
-  }
-  socket.close();
-});
-
-test('binary comes back as binary, byte for byte', async () => {
-  const socket = await echo();
-  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
-  socket.send(bytes);
-  const { data, binary } = await socket.inbox.next();
-  assert.equal(binary, true);
-  assert.deepEqual(data, bytes);
-  socket.close();
-});
-
-test('every length form is echoed', async () => {
-  const socket = await echo();
-  for (const length of [125, 126, 127, 65535, 65536, 1048576]) {
-    const bytes = Buffer.alloc(length, length & 0xff);
-    socket.send(bytes);
-    const { data } = await socket.inbox.next();
-    assert.ok(data.equals(bytes), `${length} bytes`);
-  }
-  socket.close();
-});
-
-test('a message over the limit is refused with 1009', async () => {
-  const socket = await echo();
-  socket.on('error', () => {});
-  socket.send(Buffer.alloc(1048577));
-  assert.equal((await socket.closed).code, 1009);
-});
 
 test('fragments make one message, with a ping answered in between', async () => {
   const socket = await echo();
@@ -82,22 +74,6 @@ test('text that is not UTF-8 ends with 1007', async () => {
   assert.equal((await socket.closed).code, 1007);
 });
 
-test('the client closes, and the server answers with the same code', async () => {
-  const watch = await openSocket(`${server.ws}/probe/watch`);
-  await watch.inbox.next();
-  const socket = await openSocket(`${server.ws}/probe/close`);
-  socket.close(4000, 'that is all');
-  assert.equal((await socket.closed).code, 4000);
-  assert.deepEqual(await watch.json.next(), { code: 4000, reason: 'that is all' });
-  watch.close();
-});
-
-test('a script closes with a code and a reason', async () => {
-  const socket = await openSocket(`${server.ws}/probe/close`);
-  socket.send('4001 enough');
-  assert.deepEqual(await socket.closed, { code: 4001, reason: 'enough' });
-});
-
 test('a connection that breaks is told to the script as 1006', async () => {
   const watch = await openSocket(`${server.ws}/probe/watch`);
   await watch.inbox.next();
@@ -118,22 +94,17 @@ test('a handler that raises ends its own connection with 1011 and no other', asy
   other.close();
 });
 
-test('the subprotocol is the first offered that the route speaks', async () => {
-  const url = `${server.ws}/probe/protocol`;
-  const both = await openSocket(url, ['tide.v9', 'tide.v1', 'tide.v2']);
-  assert.equal(both.protocol, 'tide.v1');
-  assert.equal(String((await both.inbox.next()).data), 'tide.v1');
-  const none = await openSocket(url);
-  assert.equal(none.protocol, '');
-  assert.equal(String((await none.inbox.next()).data), 'none');
-  both.close();
-  none.close();
-});
-
 test('no extension is agreed on that the route does not want', async () => {
   const socket = await openSocket(`${server.ws}/examples/echo`, [], { perMessageDeflate: true });
   assert.equal(socket.answer, undefined);
   socket.close();
+});
+
+test('a refused handshake has its status and its body', async () => {
+  for (const status of [401, 403]) {
+    const { status: told, body } = await refusal(`${server.ws}/probe/refuse/${status}`);
+    assert.deepEqual([told, body], [status, `refused with ${status}`]);
+  }
 });
 
 test('a handshake to no route is a 404, one without upgrade a 426', async () => {

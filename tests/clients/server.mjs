@@ -36,12 +36,16 @@ export async function startServer({ scripts = [], env = {} } = {}) {
   const exited = once(child, 'exit').catch(error => { server.log += error; return [-1]; });
   exited.then(([code, signal]) => { server.exit = signal ?? code; });
 
-  server.stop = async () => {
-    child.kill('SIGTERM');
+  const end = async signal => {
+    child.kill(signal);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await exited;
     clearTimeout(timer);
     await rm(dir, { recursive: true, force: true });
+  };
+  server.kill = () => end('SIGKILL');  // as a crash does
+  server.stop = async () => {
+    await end('SIGTERM');
     if (server.exit !== 0) throw new Error(`the server ended with ${server.exit}:\n${server.log}`);
   };
 

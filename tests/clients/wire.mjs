@@ -48,10 +48,11 @@ function breakAfter({ bytes, reset }, near, far, broken) {
 
 // wire.breakAt: called for each new connection -> { bytes, reset } of the answer it breaks after, or nothing.
 // wire.broken: what had passed on each connection broken so. wire.requests: { method, target, headers } of all.
-// wire.target: the port behind; may change. wire.isDown: new connections are closed unanswered.
+// wire.bytes: how many came up from clients and down from the server. wire.target: the port behind; may change.
+// wire.isDown: new connections are closed unanswered.
 export async function openWire(port) {
   const sockets = new Set();
-  const wire = { target: port, isDown: false, breakAt: () => null, broken: [], requests: [] };
+  const wire = { target: port, isDown: false, breakAt: () => null, broken: [], requests: [], bytes: { up: 0, down: 0 } };
   const server = createServer(near => {
     if (wire.isDown) return void near.on('error', () => {}).destroy();
     const far = connect(wire.target, '127.0.0.1');
@@ -61,7 +62,8 @@ export async function openWire(port) {
       socket.on('error', () => {}).on('close', () => { sockets.delete(socket); other.destroySoon(); });
     }
     const readHeads = headReader(wire.requests);
-    near.on('data', chunk => { readHeads(chunk); pass(near, far, chunk); });
+    near.on('data', chunk => { wire.bytes.up += chunk.length; readHeads(chunk); pass(near, far, chunk); });
+    far.on('data', chunk => { wire.bytes.down += chunk.length; });
     const point = wire.breakAt();
     if (point) breakAfter(point, near, far, wire.broken);
     else far.on('data', chunk => pass(far, near, chunk));
