@@ -1,10 +1,11 @@
 // A page that follows topics: an EventSource, and a WebSocket that comes back by itself, both of which remember what
 // came. What is seen stays in the page until a test asks for it.
+import { WAIT_MS } from '../clients/server.mjs';
 
 // A blank page on `url` in a tab of its own.
 export async function openPage(browser, url) {
   const page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(WAIT_MS);
   await page.goto(`${url}/resume/page`);
   return page;
 }

@@ -2,10 +2,10 @@
 // id of the last message as `since`.
 import ReconnectingWebSocket from 'reconnecting-websocket';
 import WebSocket from 'ws';
-import { waitFor } from './server.mjs';
+import { WAIT_MS, waitFor } from './server.mjs';
 
 export const openReconnecting = (url, protocols = []) => new ReconnectingWebSocket(url, protocols,
-  { WebSocket, minReconnectionDelay: 10, maxReconnectionDelay: 50, connectionTimeout: 15_000 });
+  { WebSocket, minReconnectionDelay: 10, maxReconnectionDelay: 50, connectionTimeout: WAIT_MS });
 
 // client.messages: what was published. client.hellos: { id, recovered } of each time that it came back.
 export async function openResuming(wire, topics) {

@@ -88,3 +88,15 @@ gate.sse("/probe/turns", {
 gate.sse("/probe/forbidden", { upgrade = function() return 403, "no stream" end, open = function() end })
 
 gate.post("/probe/length", function(req) return #req:body() .. " bytes" end)
+
+-- An event for each way in which fields may be put.
+gate.sse("/probe/fields", {
+  open = function(stream)
+    stream:send("one line")
+    stream:send { id = "first", data = "two\r\nlines", comment = "never seen" }
+    stream:send { comment = "never seen" }
+    stream:send { data = "\n a space, 🌊, and an empty line\n" }
+    stream:send { event = "höhe: 1", id = " second", data = { tide = 1 } }
+    stream:send { id = "", data = "id: none" }
+  end,
+})
