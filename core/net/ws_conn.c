@@ -135,10 +135,8 @@ static void on_data(struct conn *conn, char *data, size_t len) {
 }
 
 static void on_go_on(struct conn *conn) {
-  if (!has_early(conn)) return;
-  struct buf early = conn->extra->early;
-  conn->extra->early = (struct buf){0};
-  on_data(conn, early.data + early.start, buf_len(&early));
+  struct buf early = ws_extra_take_early(conn);
+  if (buf_len(&early) > 0) on_data(conn, early.data + early.start, buf_len(&early));
   buf_free(&early);
 }
 

@@ -23,6 +23,14 @@ void ws_extra_free(struct conn *conn) {
   conn->extra = NULL;
 }
 
+struct buf ws_extra_take_early(struct conn *conn) {
+  if (conn->extra == NULL) return (struct buf){0};
+  struct buf early = conn->extra->early;
+  conn->extra->early = (struct buf){0};
+  if (conn->extra->context_bytes == 0) ws_extra_free(conn);
+  return early;
+}
+
 // ---- negotiation ---------------------------------------------------------
 
 // A window that was not named is the largest.

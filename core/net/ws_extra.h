@@ -22,6 +22,7 @@ struct ws_extra {
 
 struct ws_extra *ws_extra_of(struct conn *conn);  // made on first use
 void ws_extra_free(struct conn *conn);
+struct buf ws_extra_take_early(struct conn *conn);  // the caller's, empty when there is none
 
 // Decides on an offer of permessage-deflate. wants_context: contexts are kept as
 // far as the client allows and the worker's bound for their memory does.
