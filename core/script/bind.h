@@ -37,7 +37,7 @@ void bind_open_crypto(lua_State *L);
 void bind_push_json(lua_State *L, int index, const char *what);
 
 // Decodes the JSON text at `index`: pushes the value, or nil, message, "json".
-// Returns how many values were pushed.
+// Returns how many values were pushed. Raises when memory runs out.
 int bind_decode_json(lua_State *L, int index);
 
 // Pushes the table of "a=1&b=2"; of a repeated name the first value counts.

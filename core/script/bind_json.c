@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <lua-cjson.h>
 #include <lua.h>
+#include <math.h>
 
 #include "script/bind.h"
 #include "script/vm.h"
@@ -26,21 +27,22 @@ void bind_push_json(lua_State *L, int index, const char *what) {
 
 // cjson reads every number as a float; in Lua 5.4 a whole one should print
 // without ".0" and index as users expect. Changes the value on top of the stack.
-static void make_integers(lua_State *L) {
-  lua_Integer whole;
+// False when a number is too large for a float: cjson gives infinity for it.
+static bool make_integers(lua_State *L) {
   if (lua_type(L, -1) == LUA_TNUMBER) {
-    if (lua_isinteger(L, -1) || !lua_numbertointeger(lua_tonumber(L, -1), &whole) ||
-        (lua_Number)whole != lua_tonumber(L, -1)) {
-      return;
+    lua_Number number = lua_tonumber(L, -1);
+    lua_Integer whole;
+    if (!isfinite(number)) return false;
+    if (lua_numbertointeger(number, &whole) && (lua_Number)whole == number) {
+      lua_pop(L, 1);
+      lua_pushinteger(L, whole);
     }
-    lua_pop(L, 1);
-    lua_pushinteger(L, whole);
   } else if (lua_istable(L, -1)) {
     luaL_checkstack(L, 4, "JSON is nested too deeply");
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
       if (lua_type(L, -1) == LUA_TNUMBER || lua_istable(L, -1)) {
-        make_integers(L);
+        if (!make_integers(L)) return false;
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -4);  // an existing key: allowed while traversing
@@ -49,14 +51,17 @@ static void make_integers(lua_State *L) {
       }
     }
   }
+  return true;
 }
 
 int bind_decode_json(lua_State *L, int index) {
   lua_pushvalue(L, index);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
   lua_insert(L, -2);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) return vm_fail(L, lua_tostring(L, -1), "json");
-  make_integers(L);
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == LUA_ERRMEM) lua_error(L);  // no fault of the text
+  if (status != LUA_OK) return vm_fail(L, lua_tostring(L, -1), "json");
+  if (!make_integers(L)) return vm_fail(L, "a number is too large", "json");
   return 1;
 }
 
