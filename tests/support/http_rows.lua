@@ -6,7 +6,6 @@
 --   { "RFC section: what", bytes, seen }   answered: what the script saw of it
 local assert = require "luassert"
 local http = require "support.http"
-local loop = require "support.loop"
 local tidegate = require "support.server"
 
 local http_rows = {}
@@ -91,7 +90,6 @@ local function check_row(server, row, send)
   local connection <close> = http.connect(server)
   local runs = send(connection, bytes)
   runs = runs + (is_refused and check_refusal(connection, second, bytes) or check_answer(connection, third))
-  loop.turn()
   assert.equal(before + runs, tonumber(http.get(server, "/count").body), "runs of the script")
 end
 
