@@ -11,11 +11,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/http_conn.h"
+#include "net/refusal.h"
 #include "net/wire.h"
 #include "net/worker.h"
 
 enum {
-  LINGER_MS = 2000,    // how long the peer may take to see our end
   IOV_MAX_PARTS = 66,  // pinned rest, direct output, and a batch of 64 messages
   OUT_KEPT_BYTES = 2048,
 };
@@ -144,14 +144,7 @@ void conn_set_deadline(struct conn *conn, uint64_t delay_ms) {
 
 void conn_open(struct worker *worker, int fd, bool is_unix) {
   if (worker->conns.count >= worker->config->connections || worker->is_stopping) {
-    // Best effort: the socket of a new connection has room for these bytes.
-    static const char refusal[] =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: "
-        "1\r\nContent-Length: 0\r\n\r\n";
-    ssize_t ignored = send(fd, refusal, sizeof refusal - 1, MSG_NOSIGNAL);
-    (void)ignored;
-    close(fd);
-    stats_add(&worker->stats->refused, 1);
+    refusals_add(worker, fd);
     return;
   }
   struct conn *conn = mem_zalloc(sizeof *conn);
@@ -195,7 +188,7 @@ static void start_linger(struct conn *conn) {
   }
   sock_shutdown(&conn->sock);
   conn_set_reading(conn, true);
-  conn_set_deadline(conn, LINGER_MS);
+  conn_set_deadline(conn, CONN_LINGER_MS);
 }
 
 void conn_destroy(struct conn *conn) {

@@ -91,7 +91,9 @@ struct conn {
 
 _Static_assert(sizeof(struct conn) <= 200, "an idle connection is 200 bytes");
 
-// Takes over an accepted descriptor; closes it when the worker is full.
+enum { CONN_LINGER_MS = 2000 };  // how long the peer may take to see our end
+
+// Takes over an accepted descriptor; refuses it with 503 when the worker is full.
 void conn_open(struct worker *worker, int fd, bool is_unix);
 
 static inline uint64_t conn_id(const struct conn *conn) { return conn->reader.id; }

@@ -118,6 +118,7 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
   worker->listener_count = listener_count;
   worker->next_conn_id = 1;
   worker->started_ms = clock_mono_ms();
+  refusals_init(&worker->refusals);
   worker->http_limits =
       (struct http_limits){(uint32_t)config->header_bytes, (uint32_t)config->header_count,
                            (uint32_t)config->url_bytes, config->body_bytes};
@@ -191,6 +192,7 @@ void worker_free(struct worker *worker) {
     call = next;
   }
   pthread_mutex_destroy(&worker->mailbox_lock);
+  refusals_free(&worker->refusals);
   conn_free_spares(worker);
   http_conn_free_spares(worker);
   free(worker->listeners);

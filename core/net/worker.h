@@ -13,6 +13,7 @@
 #include "net/app.h"
 #include "net/listen.h"
 #include "net/poll.h"
+#include "net/refusal.h"
 #include "net/spares.h"
 #include "net/stats.h"
 #include "net/turn.h"
@@ -67,6 +68,7 @@ struct worker {
   struct conn_array dirty;    // have output to flush, or input to go on with
   struct conn_array closing;  // to be closed at the end of the turn
   struct conn_array gone;     // closed, to be freed when the turn has nothing left to do
+  struct refusals refusals;   // of connections beyond the limit
   struct spares spare_outs;   // struct buf, empty
   struct spares spare_https;  // struct http_conn, as new
   struct pending_gap *gaps;

@@ -137,6 +137,18 @@ describe("limits by default", function()
 end)
 
 describe("the connection limit of a worker", function()
+  it("sends its 503 also to clients that have asked already (9112 9.6)", function()
+    local server <close> = tidegate.start { scripts = SCRIPT, args = { "--connections", "1" } }
+    local held <close> = http.connect(server)
+    assert.equal(200, held:get("/").status)
+    for _ = 1, 100 do
+      local response, connection = http.raw(server, http.format_request("GET", "/"))
+      assert.equal(503, response.status)
+      connection:expect_end()
+      connection:close()
+    end
+  end)
+
   it("refuses with 503 and takes new ones when old ones have gone", function()
     local server <close> = tidegate.start { scripts = SCRIPT, args = { "--connections", "3" } }
     local held = {}
