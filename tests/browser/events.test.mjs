@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { asEvent, assertSame, openPublisher } from '../clients/publish.mjs';
-import { startServer, waitFor } from '../clients/server.mjs';
+import { LIMIT, startServer, waitFor } from '../clients/server.mjs';
 import { openWire } from '../clients/wire.mjs';
 import { launchBrowser } from './browser.mjs';
 import { followEvents, openPage, seenEvents } from './follow.mjs';
@@ -33,7 +33,7 @@ const listen = (url, { count = Infinity, types = ['message'], ...options } = {})
     source.onerror = () => { if (source.readyState === EventSource.CLOSED) end(); };
   }), [url, types, count, options]);
 
-test('a stream that ends is asked for again with its last id, until a 204', async () => {
+test('a stream that ends is asked for again with its last id, until a 204', LIMIT, async () => {
   wire.requests.length = 0;
   const { events, state } = await listen(`${wire.http}/probe/turns`, { types: ['turn'] });
   assert.deepEqual(events, ['1', '2', '3'].map(id => ({ type: 'turn', data: 'nothing', id, origin: wire.http })));
@@ -42,7 +42,7 @@ test('a stream that ends is asked for again with its last id, until a 204', asyn
   for (const { headers } of wire.requests) assert.equal(headers.accept, 'text/event-stream');
 });
 
-test('every field arrives as it was sent', async () => {
+test('every field arrives as it was sent', LIMIT, async () => {
   const { events } = await listen(`${wire.http}/probe/fields`, { types: ['message', 'h\u00f6he: 1'], count: 5 });
   assert.deepEqual(events.map(({ type, data, id }) => [type, data, id]), [
     ['message', 'one line', ''],
@@ -53,13 +53,13 @@ test('every field arrives as it was sent', async () => {
   ]);
 });
 
-test('a refusal and an answer that is no stream end it for good', async () => {
+test('a refusal and an answer that is no stream end it for good', LIMIT, async () => {
   for (const path of ['/probe/forbidden', '/nowhere', '/examples/hello/tide']) {
     assert.deepEqual(await listen(wire.http + path), { events: [], state: CLOSED }, path);
   }
 });
 
-test('a server that was killed and started anew: a gap, then what it keeps and what is live', async t => {
+test('a server that was killed and started anew: a gap, then what it keeps and what is live', LIMIT, async t => {
   const first = await startServer({ scripts: ['scripts'] }), publisher = await openPublisher(first);
   const line = await openWire(first.port), topic = 'long/life';
   await followEvents(page, `${line.http}/resume/stream?topics=${topic}`);

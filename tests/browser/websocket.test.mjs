@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { openSocket } from '../clients/client.mjs';
 import { makeClient } from '../clients/driven.mjs';
 import { testRules } from '../clients/rules.mjs';
+import { LIMIT } from '../clients/server.mjs';
 import { makeDriver } from '../clients/w3c.mjs';
 import { launchBrowser } from './browser.mjs';
 import { openPage } from './follow.mjs';
@@ -23,7 +24,7 @@ testRules({
   },
 });
 
-test('a Blob goes out and comes back, of every form of length', async () => {
+test('a Blob goes out and comes back, of every form of length', LIMIT, async () => {
   const lengths = [0, 1, 125, 126, 65535, 65536, 1048576];
   const came = await page.evaluate(async ([url, sizes]) => {
     const socket = new WebSocket(url), blobs = [];
@@ -42,7 +43,7 @@ test('a Blob goes out and comes back, of every form of length', async () => {
   assert.deepEqual(came, lengths.map(length => [true, length, true]));
 });
 
-test('a page that is left closes its sockets with 1001', async () => {
+test('a page that is left closes its sockets with 1001', LIMIT, async () => {
   const watch = await openSocket(`${server.ws}/probe/watch`);
   await watch.inbox.next();
   const leaving = await openPage(browser, server.http);

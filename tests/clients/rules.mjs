@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openSocket } from './client.mjs';
 import { assertSame, openPublisher } from './publish.mjs';
-import { startServer, waitFor } from './server.mjs';
+import { LIMIT, startServer, waitFor } from './server.mjs';
 import { openWire } from './wire.mjs';
 
 const LENGTHS = [0, 1, 125, 126, 127, 65535, 65536, 1048576];
@@ -270,6 +270,6 @@ export function testRules({ name, can, start, refusal }) {
     await server?.stop();
   });
   for (const [rule, { needs, run }] of Object.entries(RULES)) {
-    if (!needs || can.includes(needs)) test(`${name}: ${rule}`, test => run({ client, server, test }));
+    if (!needs || can.includes(needs)) test(`${name}: ${rule}`, LIMIT, test => run({ client, server, test }));
   }
 }

@@ -11,6 +11,7 @@ const ROOT = resolve(HERE, '../..');
 const BINARY = resolve(ROOT, process.env.TIDEGATE_BIN ?? 'build/release/tidegate');
 const STOP_MS = 15_000;
 export const WAIT_MS = 60_000;  // far more than a busy machine needs
+export const LIMIT = { timeout: 2 * WAIT_MS };  // of tests that wait for what has no limit of its own
 
 // Resolves with what check() gives once that is truthy; checks again whenever asked by `tick`.
 export async function waitFor(what, check, timeout = WAIT_MS) {
