@@ -45,13 +45,12 @@ for (const [name, path, withCredentials, expected] of ROWS) {
 }
 
 test('a fetched stream sends a token and a last id, after a preflight', LIMIT, async () => {
-  const read = path => page.evaluate(url => fetch(url, {
-    headers: { 'Authorization': 'Bearer t0ken', 'Last-Event-ID': '5' },
-  }).then(async response => {
+  const read = (path, more) => page.evaluate(([url, headers]) => fetch(url, { headers }).then(async response => {
     const reader = response.body.getReader(), { value } = await reader.read();
     await reader.cancel();
     return new TextDecoder().decode(value);
-  }, () => null), server.http + path);
+  }, () => null), [server.http + path, { 'Authorization': 'Bearer t0ken', 'Last-Event-ID': '5', ...more }]);
   assert.match(await read('/cors/own/stream'), /^data: .*"token":"t0ken"/m);
   assert.equal(await read('/cors/others/stream'), null);
+  assert.equal(await read('/cors/own/stream', { 'X-Other': '1' }), null, 'a header that is not listed');
 });
