@@ -99,6 +99,7 @@ void conn_count_slow(struct conn *conn, atomic_llong *counter, const char *what)
 
 static void close_slow_reader(struct conn *conn) {
   conn_count_slow(conn, &conn->worker->stats->slow_readers, "takes nothing for too long");
+  sock_discard(&conn->sock);
   conn_close(conn);
 }
 

@@ -55,3 +55,8 @@ bool sock_has_taken(struct sock *sock) {
   if (ioctl(sock->fd, SIOCOUTQ, &sock->untaken) != 0) sock->untaken = 0;
   return sock->untaken < before;
 }
+
+void sock_discard(struct sock *sock) {
+  const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(sock->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}

@@ -35,6 +35,10 @@ void sock_init_plain(struct sock *sock, int fd);
 // call. What was written meanwhile hides it: ask only about a socket that is full.
 bool sock_has_taken(struct sock *sock);
 
+// Has closing the descriptor drop what still waits in the kernel: the peer gets
+// a reset, and not the end behind all that it does not take.
+void sock_discard(struct sock *sock);
+
 static inline ssize_t sock_recv(struct sock *sock, void *data, size_t len) {
   return sock->ops->recv(sock, data, len);
 }
