@@ -203,7 +203,8 @@ const RULES = {
       const socket = await enter(client, `${server.ws}/probe/flood`);
       await socket.pause();
       const [count, length] = [96, 256 * 1024];  // 24 MiB, more than the system keeps for one connection
-      await fetch(withQuery(`${server.http}/probe/flood`, { count, length }), { method: 'POST' });
+      const flood = await fetch(withQuery(`${server.http}/probe/flood`, { count, length }), { method: 'POST' });
+      assert.equal(flood.status, 204);
       await socket.resume();
       for (let i = 1; i <= count; i++) {
         const text = await socket.next();
