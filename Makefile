@@ -4,6 +4,10 @@ LISTEN ?= 127.0.0.1:8080
 DIR ?= scripts
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
+# $(call build_preset,PRESET,options of cmake --build); configuring is silent when it succeeds.
+build_preset = mkdir -p build && { cmake --preset $(1) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }; } \
+  && cmake --build build/$(1) -j $(JOBS) $(2)
+
 .DEFAULT_GOAL := help
 .PHONY: help run build test format clean
 
@@ -16,14 +20,12 @@ run: build ## install what is missing, build, and serve DIR (scripts/) on LISTEN
 
 build: ## install what is missing, and build build/release/tidegate alone
 	@.ci/setup run
-	@mkdir -p build
-	@cmake --preset $(PRESET) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build build/$(PRESET) --target tidegate -j $(JOBS)
+	@$(call build_preset,$(PRESET),--target tidegate)
 
 test: ## install what is missing, then run every test in every build
 	@tests/run
 
-TEST_KINDS := arrows unit lua e2e clients browser count
+TEST_KINDS := arrows unit lua e2e clients browser count fuzz
 .PHONY: $(TEST_KINDS:%=test-%)
 test-arrows:  ## check that includes in core/ only point downward
 test-unit:    ## unit tests of core/ (cmocka)
@@ -32,8 +34,15 @@ test-e2e:     ## the running program over real sockets (busted)
 test-clients: ## real WebSocket and EventSource clients (node)
 test-browser: ## the demo page in a headless browser (node)
 test-count:   ## what `make bench-count` compares (callgrind)
+test-fuzz:    ## what `make fuzz` runs, a minute each
 $(TEST_KINDS:%=test-%): test-%:
 	@tests/run $* $(PRESET)
+
+.PHONY: fuzz
+fuzz: ## run the fuzz drivers; TIME=60 seconds each, ONLY=name for one
+	@.ci/setup test
+	@$(call build_preset,fuzz)
+	@FUZZ_TIME=$(or $(TIME),60) FUZZ_ONLY=$(ONLY) tests/fuzz/run
 
 .PHONY: bench bench-full bench-build bench-count
 bench: bench-build ## compare with a raw epoll loop and with other servers: 10 minutes
@@ -44,16 +53,12 @@ bench-full: bench-build ## the same with every case and the plots: about an hour
 
 bench-count: ## count the instructions of fixed work, and compare; UPDATE=1 keeps the new counts
 	@.ci/setup count
-	@mkdir -p build
-	@cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build build/release --target bench_count -j $(JOBS)
+	@$(call build_preset,release,--target bench_count)
 	@tests/bench/count/run $(if $(UPDATE),--update)
 
 bench-build:
 	@.ci/setup bench
-	@mkdir -p build
-	@cmake --preset bench >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build build/bench -j $(JOBS)
+	@$(call build_preset,bench)
 
 format: ## lay out the C files with clang-format
 	@find core tests -name '*.[ch]' -not -path '*/node_modules/*' | xargs clang-format -i
