@@ -25,7 +25,7 @@ build: ## install what is missing, and build build/release/tidegate alone
 test: ## install what is missing, then run every test in every build
 	@tests/run
 
-TEST_KINDS := arrows unit lua e2e clients browser count fuzz
+TEST_KINDS := arrows unit lua e2e clients browser count coverage fuzz
 .PHONY: $(TEST_KINDS:%=test-%)
 test-arrows:  ## check that includes in core/ only point downward
 test-unit:    ## unit tests of core/ (cmocka)
@@ -34,11 +34,17 @@ test-e2e:     ## the running program over real sockets (busted)
 test-clients: ## real WebSocket and EventSource clients (node)
 test-browser: ## the demo page in a headless browser (node)
 test-count:   ## what `make bench-count` compares (callgrind)
+test-coverage: ## what `make coverage` prints
 test-fuzz:    ## what `make fuzz` runs, a minute each
 $(TEST_KINDS:%=test-%): test-%:
 	@tests/run $* $(PRESET)
 
-.PHONY: fuzz
+.PHONY: coverage fuzz
+coverage: ## which lines of core/ the unit tests run, by file
+	@.ci/setup test
+	@$(call build_preset,coverage)
+	@lua5.4 tests/coverage.lua
+
 fuzz: ## run the fuzz drivers; TIME=60 seconds each, ONLY=name for one
 	@.ci/setup test
 	@$(call build_preset,fuzz)
