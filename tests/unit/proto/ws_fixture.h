@@ -104,9 +104,23 @@ static inline void write_event(struct buf *told, enum ws_event event, const stru
     buf_printf(told, "%s(", names[event]);
   if (r->code != 0) buf_printf(told, "%d", r->code);
   if (event == WS_EVENT_CLOSE && r->data.len > 0) buf_append_char(told, ' ');
-  if (event == WS_EVENT_FAILED) assert_non_null(r->reason);
   buf_append_slice(told, r->data);
   buf_append_char(told, ')');
+}
+
+// What is true of every event.
+static inline void check_event(const struct ws_session *session, enum ws_event event,
+                               const struct ws_result *r) {
+  bool is_message = event == WS_EVENT_MESSAGE;
+  assert_true(r->data.len <= (is_message ? session->max_message : WS_CONTROL_MAX));
+  if (event == WS_EVENT_CLOSE || (is_message && r->kind == MESSAGE_TEXT))
+    assert_true(utf8_is_valid(r->data));
+  if (event == WS_EVENT_CLOSE) assert_true(r->code == 1005 || ws_close_code_is_valid(r->code));
+  if (event == WS_EVENT_FAILED) {
+    assert_non_null(r->reason);
+    assert_true(r->code == 1002 || r->code == 1007 || r->code == 1009);
+  }
+  assert_int_equal(session->is_finished, event == WS_EVENT_CLOSE || event == WS_EVENT_FAILED);
 }
 
 // Feeds a piece from memory of its own, so that a sanitizer sees a step outside.
@@ -122,6 +136,7 @@ static inline void feed_piece(struct run *run, struct slice piece) {
     assert_true(consumed <= piece.len - at);
     at += consumed;
     if (event == WS_EVENT_MORE) break;
+    check_event(&run->session, event, &result);
     write_event(&run->told, event, &result);
     run->told_after = run->fed;
   }
