@@ -16,8 +16,6 @@
 
 enum { CLIENTS_MAX = 256, TURNS_MAX = 100000, QUIET_TURNS = 4 };
 
-#define SCRIPTS "tests/bench/count/scripts"
-
 static struct {
   struct config config;
   struct server server;
@@ -38,7 +36,7 @@ static void expect_none(const char *error) { count_expect(error == NULL, error);
 static void unlink_socket(void) { unlink(gate.path); }
 
 // The server as main.c makes it, but its worker gets no thread.
-void gate_start(void) {
+void gate_start(const char *scripts) {
   char address[80], *error = NULL;
   // A name of fixed length: the stack, and so what lies on it, is the same in every run.
   snprintf(gate.path, sizeof gate.path, "/tmp/tidegate-count-%010d", (int)getpid());
@@ -49,8 +47,8 @@ void gate_start(void) {
   set("listen", address);
   set("workers", "1");
   set("log_level", "warn");
-  gate.start = (struct script_start){.dir = SCRIPTS};
-  gate.start.bundle = bundle_load(SCRIPTS, NULL, &error);
+  gate.start = (struct script_start){.dir = scripts};
+  gate.start.bundle = bundle_load(scripts, NULL, &error);
   expect_none(error);
   gate.app = script_app(&gate.start);
   error = server_init(&gate.server, &gate.config, &gate.app);
@@ -117,3 +115,7 @@ void gate_close(int client) {
     if (gate.clients[i] == client) gate.clients[i] = gate.clients[--gate.client_count];
   }
 }
+
+void gate_turn(void) { turn(&gate.server.workers[0]); }
+
+size_t gate_conn_count(void) { return gate.server.workers[0].conns.count; }

@@ -7,6 +7,8 @@
 #include "count.h"
 #include "gate.h"
 
+static const char scripts[] = "tests/bench/count/scripts";
+
 enum { CLIENTS = 10, UNITS = 1000, HANDSHAKES = 100, PAYLOAD = 20 };
 
 static const char ws_head[] =
@@ -55,7 +57,7 @@ static void repeat_rounds(const int *clients, size_t client_count, const struct 
 static void run_echo(int in_flight) {
   struct buf burst = {0};
   int clients[CLIENTS];
-  gate_start();
+  gate_start(scripts);
   for (int i = 0; i < CLIENTS; i++) clients[i] = open_client(ws_head, "/echo");
   for (int i = 0; i < in_flight; i++) add_text_frame(&burst, twenty_bytes);
   repeat_rounds(clients, CLIENTS, &burst, UNITS / CLIENTS / (unsigned)in_flight);
@@ -66,7 +68,7 @@ static void run_echo(int in_flight) {
 // 100 subscribers, 10 messages one after the other.
 static void fan_out_to(const char *head, const char *path, const char *text) {
   struct buf burst = {0};
-  gate_start();
+  gate_start(scripts);
   for (int i = 0; i < 100; i++) open_client(head, path);
   int publisher = open_client(ws_head, "/publish");
   add_text_frame(&burst, text);
@@ -111,7 +113,7 @@ static void handshakes(unsigned count, bool is_counted) {
 }
 
 static void run_handshake(int count) {
-  gate_start();
+  gate_start(scripts);
   handshakes(2, false);
   handshakes((unsigned)count, true);
   gate_stop();
@@ -122,7 +124,7 @@ static void run_handshake(int count) {
 static void request_path(const char *path) {
   struct buf burst = {0};
   int clients[CLIENTS];
-  gate_start();
+  gate_start(scripts);
   for (int i = 0; i < CLIENTS; i++) clients[i] = open_client(get_head, path);
   buf_printf(&burst, get_head, path);
   repeat_rounds(clients, CLIENTS, &burst, UNITS / CLIENTS);
@@ -145,7 +147,7 @@ static void run_json(int arg) {
 // The session at that path does UNITS things for one message and answers.
 static void ask(const char *path) {
   struct buf burst = {0};
-  gate_start();
+  gate_start(scripts);
   int client = open_client(ws_head, path);
   add_text_frame(&burst, "go");
   repeat_rounds(&client, 1, &burst, 1);
