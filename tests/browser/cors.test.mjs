@@ -9,9 +9,8 @@ import { openPage } from './follow.mjs';
 let server, browser, wire, page;
 before(async () => {
   wire = await openWire();  // another port is another origin; its cookies are the same
-  [server, browser] = await Promise.all([
-    startServer({ scripts: ['scripts'], env: { PAGE_ORIGIN: wire.http } }), launchBrowser(),
-  ]);
+  server = await startServer({ scripts: ['scripts'], env: { PAGE_ORIGIN: wire.http } });
+  browser = await launchBrowser();
   wire.target = server.port;
   page = await openPage(browser, wire.http);
   await page.evaluate(() => { document.cookie = 'who=ann; path=/'; });

@@ -7,7 +7,10 @@ import { openWire } from '../clients/wire.mjs';
 import { launchBrowser, openTab, say, seeMessage, texts } from './browser.mjs';
 
 let server, browser;
-before(async () => { [server, browser] = await Promise.all([startServer(), launchBrowser()]); });
+before(async () => {
+  server = await startServer();
+  browser = await launchBrowser();
+});
 after(async () => {
   await browser?.close();
   await server?.stop();

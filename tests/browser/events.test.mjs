@@ -10,7 +10,8 @@ import { followEvents, openPage, seenEvents } from './follow.mjs';
 const CLOSED = 2;
 let server, browser, wire, page;
 before(async () => {
-  [server, browser] = await Promise.all([startServer({ scripts: ['scripts'] }), launchBrowser()]);
+  server = await startServer({ scripts: ['scripts'] });
+  browser = await launchBrowser();
   wire = await openWire(server.port);
   page = await openPage(browser, wire.http);
 });

@@ -8,7 +8,8 @@ import { launchBrowser, openTab, say, seeMessage, texts } from './browser.mjs';
 
 let server, browser, ann, ben;
 before(async () => {
-  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  server = await startServer();
+  browser = await launchBrowser();
   ann = await openTab(browser, `${server.http}/#reload`);
   ben = await openTab(browser, `${server.http}/#reload`);
 });

@@ -10,7 +10,8 @@ import { followEvents, followSocket, openPage, seenEvents, seenMessages } from '
 const CUTS = 10;
 let server, browser;
 before(async () => {
-  [server, browser] = await Promise.all([startServer({ scripts: ['scripts'] }), launchBrowser()]);
+  server = await startServer({ scripts: ['scripts'] });
+  browser = await launchBrowser();
 });
 after(async () => {
   await browser?.close();
