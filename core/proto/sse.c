@@ -33,7 +33,8 @@ static void write_lines(struct buf *out, const char *field, struct slice text) {
 }
 
 // The field names end in a space: a client drops one, and so keeps those that
-// belong to the value.
+// belong to the value. The id comes last: some clients remember it as soon as they
+// have its line, and would not ask again for an event whose rest was cut off.
 static const char event_field[] = "event: ", id_field[] = "id: ", data_field[] = "data: ";
 
 static bool is_one_line(struct slice text) {
@@ -70,9 +71,9 @@ const char *sse_write(struct buf *out, const struct sse_event *event) {
   if (wrong != NULL) return wrong;
   if (event->comment.ptr != NULL) write_lines(out, ": ", event->comment);
   if (event->event.ptr != NULL) write_line(out, event_field, event->event);
-  if (event->id.ptr != NULL) write_line(out, id_field, event->id);
   if (event->retry_ms >= 0) buf_printf(out, "retry: %lld\n", (long long)event->retry_ms);
   if (event->data.ptr != NULL) write_lines(out, data_field, event->data);
+  if (event->id.ptr != NULL) write_line(out, id_field, event->id);
   buf_append_char(out, '\n');
   return NULL;
 }
@@ -80,11 +81,11 @@ const char *sse_write(struct buf *out, const struct sse_event *event) {
 void sse_encode_message(const struct message *m, const char *epoch, struct buf *out) {
   if (m->kind != MESSAGE_TEXT) return;
   if (m->event_len > 0) write_line(out, event_field, message_event(m));
+  write_lines(out, data_field, message_payload(m));
   buf_append_str(out, id_field);
   buf_append_str(out, epoch);
   buf_append_char(out, '-');
   buf_append_decimal(out, m->seq);
   buf_append_char(out, '\n');
-  write_lines(out, data_field, message_payload(m));
   buf_append_char(out, '\n');
 }

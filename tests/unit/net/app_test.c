@@ -204,7 +204,7 @@ static void one_message_reaches_both_transports(void **state) {
   send_frame(writer, 1, "!news");
   read_until(reader, "!news");
   read_until(writer, "!news");
-  read_until(stream, "data: !news\n\n");
+  read_until(stream, "data: !news\nid: ");
   close(stream);
   close(reader);
   close(writer);

@@ -31,11 +31,11 @@ static const struct {
     {{.data = TEXT("event: x\n\nid: 1"), .retry_ms = -1},
      "data: event: x\ndata: \ndata: id: 1\n\n"},
     {{.event = TEXT("tick"), .data = TEXT("1"), .id = TEXT("e-7"), .retry_ms = 1500},
-     "event: tick\nid: e-7\nretry: 1500\ndata: 1\n\n"},
+     "event: tick\nretry: 1500\ndata: 1\nid: e-7\n\n"},
     {{.event = TEXT(" x"), .data = TEXT("1"), .retry_ms = -1}, "event:  x\ndata: 1\n\n"},
     {{.event = TEXT("alone"), .retry_ms = -1}, "event: alone\n\n"},
     {{.id = TEXT("5"), .retry_ms = -1}, "id: 5\n\n"},
-    {{.id = TEXT(""), .data = TEXT("x"), .retry_ms = -1}, "id: \ndata: x\n\n"},
+    {{.id = TEXT(""), .data = TEXT("x"), .retry_ms = -1}, "data: x\nid: \n\n"},
     {{.retry_ms = 0}, "retry: 0\n\n"},
     {{.comment = TEXT(""), .retry_ms = -1}, ": \n\n"},
     {{.comment = TEXT("hi\r\nthere\rx"), .retry_ms = -1}, ": hi\n: there\n: x\n\n"},
@@ -138,12 +138,12 @@ static void expect_message(const struct message_fields *fields, uint64_t seq, co
 
 static void encodes_messages(void **state) {
   (void)state;
-  expect_message(&(struct message_fields){.payload = TEXT("hi")}, 7, "id: k3x-7\ndata: hi\n\n");
-  expect_message(&(struct message_fields){.payload = TEXT("")}, 1, "id: k3x-1\ndata: \n\n");
+  expect_message(&(struct message_fields){.payload = TEXT("hi")}, 7, "data: hi\nid: k3x-7\n\n");
+  expect_message(&(struct message_fields){.payload = TEXT("")}, 1, "data: \nid: k3x-1\n\n");
   expect_message(
       &(struct message_fields){
           .payload = TEXT("a\r\nb\n"), .event = TEXT("chat"), .key = TEXT("k")},
-      UINT64_MAX, "event: chat\nid: k3x-18446744073709551615\ndata: a\ndata: b\ndata: \n\n");
+      UINT64_MAX, "event: chat\ndata: a\ndata: b\ndata: \nid: k3x-18446744073709551615\n\n");
   expect_message(
       &(struct message_fields){
           .kind = MESSAGE_BINARY, .payload = TEXT("hi"), .event = TEXT("chat")},
