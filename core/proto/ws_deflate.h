@@ -47,7 +47,9 @@ enum ws_inflated {
   WS_INFLATE_TOO_BIG,  // more than `limit` bytes came out; no more than one beyond is in `out`
 };
 
-// window_bits: 8 to 15, the peer's. zlib's memory is taken on first use.
+// window_bits: 8 to 15, the peer's. zlib's memory is taken on first use. With
+// fewer than 15 a reference beyond the window may pass: zlib allows it as long as
+// what it refers to is in the output of the same call.
 struct ws_inflater *ws_inflater_new(unsigned window_bits, bool keeps_context);
 void ws_inflater_free(struct ws_inflater *inflater);  // NULL is ignored
 

@@ -43,27 +43,35 @@ static bool inflate_plainly(struct slice in, unsigned bits, char out[LIMIT + 1],
   return is_whole;
 }
 
+// zlib notices a reference beyond a window below the largest only when what it
+// refers to is not in the output of the same call: how the input is cut decides.
+static void expect_same(unsigned bits, enum ws_inflated status, const struct buf *out,
+                        enum ws_inflated expected, struct slice text, const char *what) {
+  bool is_broken = status == WS_INFLATE_BROKEN || expected == WS_INFLATE_BROKEN;
+  if (is_broken && bits < WS_WINDOW_BITS_MAX) return;
+  assert_int_equal(status, expected);
+  if (!is_broken) fuzz_expect_slice(buf_slice(out), text, what);
+}
+
 static void check_inflate(struct slice in, unsigned bits, size_t most) {
   struct ws_inflater *one = ws_inflater_new(bits, false), *other = ws_inflater_new(bits, false);
-  struct buf whole = {0}, pieces = {0};
+  struct buf whole = {0}, again = {0};
   enum ws_inflated status = inflate_cut(one, in, 0, &whole);
-  assert_int_equal(inflate_cut(other, in, 1 + most, &pieces), status);
-  if (status != WS_INFLATE_BROKEN)
-    fuzz_expect_slice(buf_slice(&pieces), buf_slice(&whole), "a payload in pieces");
+  expect_same(bits, inflate_cut(other, in, 1 + most, &again), &again, status, buf_slice(&whole),
+              "a payload in pieces");
   static char plain[LIMIT + 1];
   size_t len;
   if (inflate_plainly(in, bits, plain, &len)) {
-    assert_int_equal(status, WS_INFLATED);
-    fuzz_expect_slice(buf_slice(&whole), slice_of(plain, len), "what zlib makes of it");
+    expect_same(bits, status, &whole, WS_INFLATED, slice_of(plain, len), "what zlib makes of it");
   }
   // Whatever came before leaves nothing behind.
-  buf_clear(&pieces);
-  assert_int_equal(inflate_cut(one, in, 0, &pieces), status);
-  fuzz_expect_slice(buf_slice(&pieces), buf_slice(&whole), "a payload after another");
+  buf_clear(&again);
+  expect_same(bits, inflate_cut(one, in, 0, &again), &again, status, buf_slice(&whole),
+              "a payload after another");
   ws_inflater_free(one);
   ws_inflater_free(other);
   buf_free(&whole);
-  buf_free(&pieces);
+  buf_free(&again);
 }
 
 // The same message three times: later ones may refer to those before.
