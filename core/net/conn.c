@@ -15,10 +15,7 @@
 #include "net/wire.h"
 #include "net/worker.h"
 
-enum {
-  IOV_MAX_PARTS = 66,  // pinned rest, direct output, and a batch of 64 messages
-  OUT_KEPT_BYTES = 2048,
-};
+enum { IOV_MAX_PARTS = OUTPUT_PARTS + 64 };  // and a batch of 64 messages
 
 static void on_ready(struct poll_watch *watch, uint32_t events);
 
@@ -48,11 +45,25 @@ void conn_set_reading(struct conn *conn, bool reads) {
 static void await_reader(struct conn *conn) {
   conn->awaits_reader = true;
   conn->was_read = false;
-  sock_has_taken(&conn->sock);
+  sock_has_taken(&conn->sock, &conn->output->untaken);
   worker_set_timer(conn->worker, &conn->timer, conn->worker->config->write_timeout_ms);
 }
 
+static struct output *need_output(struct conn *conn) {
+  if (conn->output == NULL) conn->output = output_take(&conn->worker->spare_outputs);
+  return conn->output;
+}
+
+static void drop_output(struct conn *conn) {
+  if (conn->output == NULL) return;
+  output_give(conn->output, &conn->worker->spare_outputs);
+  conn->output = NULL;
+}
+
+// The socket is full. This may last, so an empty buffer goes.
 static void want_write(struct conn *conn) {
+  struct output *output = need_output(conn);
+  if (output_direct_bytes(output) == 0) buf_free(&output->direct);
   conn->wants_write = true;
   if (!conn->awaits_reader && !conn->has_deadline) await_reader(conn);
   if (conn->polls_write) return;
@@ -74,20 +85,7 @@ void conn_go_on(struct conn *conn) {
 struct buf *conn_out(struct conn *conn) {
   mark_dirty(conn);
   conn->tail_pong = 0;
-  if (conn->out == NULL) conn->out = spares_take(&conn->worker->spare_outs);
-  if (conn->out == NULL) conn->out = mem_zalloc(sizeof *conn->out);
-  return conn->out;
-}
-
-// An idle connection holds no buffer.
-static void drop_out(struct conn *conn) {
-  struct buf *out = conn->out;
-  conn->out = NULL;
-  buf_clear(out);
-  if (out->cap > OUT_KEPT_BYTES || !spares_give(&conn->worker->spare_outs, out)) {
-    buf_free(out);
-    free(out);
-  }
+  return &need_output(conn)->direct;
 }
 
 // ---- life ----------------------------------------------------------------
@@ -106,7 +104,7 @@ static void close_slow_reader(struct conn *conn) {
 // A reader may take its time as long as it takes something. Room for us in the
 // socket comes late, when a third of it is free; the kernel knows of less.
 static void check_reader(struct conn *conn) {
-  if (conn->was_read || sock_has_taken(&conn->sock)) {
+  if (conn->was_read || sock_has_taken(&conn->sock, &conn->output->untaken)) {
     await_reader(conn);
     return;
   }
@@ -197,8 +195,7 @@ void conn_destroy(struct conn *conn) {
   conn->ops->close(conn);
   wheel_cancel(&conn->timer);
   hub_reader_close(&conn->reader);
-  message_unref(conn->pinned);
-  if (conn->out != NULL) drop_out(conn);
+  drop_output(conn);
   sock_release(&conn->sock);
   struct conn *last = worker->conns.items[--worker->conns.count];
   worker->conns.items[conn->index] = last;
@@ -206,10 +203,6 @@ void conn_destroy(struct conn *conn) {
   stats_add(&worker->stats->connections, -1);
   poll_remove(&worker->poll, conn->sock.fd);
   close(conn->sock.fd);
-}
-
-void conn_free_spares(struct worker *worker) {
-  for (struct buf *out; (out = spares_take(&worker->spare_outs)) != NULL; free(out)) buf_free(out);
 }
 
 void conn_peer(const struct conn *conn, char *out, size_t size) {
@@ -224,48 +217,6 @@ void conn_peer(const struct conn *conn, char *out, size_t size) {
 
 // ---- writing -------------------------------------------------------------
 
-// The rest of the pinned message, then the direct output: always in this
-// order, because the peer has the pinned message's beginning already.
-static int gather_own(struct conn *conn, struct iovec *parts, size_t *bytes) {
-  int count = 0;
-  *bytes = 0;
-  if (conn->pinned != NULL) {
-    struct slice form = hub_form(conn->reader.port, conn->pinned, conn->reader.form);
-    parts[count++] =
-        (struct iovec){(char *)form.ptr + conn->pinned_offset, form.len - conn->pinned_offset};
-  }
-  if (conn_out_bytes(conn) > 0) {
-    struct slice direct = buf_slice(conn->out);
-    parts[count++] = (struct iovec){(char *)direct.ptr, direct.len};
-  }
-  for (int i = 0; i < count; i++) *bytes += parts[i].iov_len;
-  return count;
-}
-
-// Takes `put` written bytes off the connection's own output; what is over
-// belongs to the batch behind it.
-static size_t consume_own(struct conn *conn, size_t put) {
-  if (conn->pinned != NULL) {
-    size_t rest =
-        hub_form(conn->reader.port, conn->pinned, conn->reader.form).len - conn->pinned_offset;
-    size_t step = put < rest ? put : rest;
-    conn->pinned_offset += (uint32_t)step;
-    put -= step;
-    if (step == rest) {
-      message_unref(conn->pinned);
-      conn->pinned = NULL;
-    }
-  }
-  if (conn->out == NULL) return put;
-  size_t direct = buf_len(conn->out);
-  if (put < direct) {
-    buf_consume(conn->out, put);
-    return 0;
-  }
-  drop_out(conn);
-  return put - direct;
-}
-
 // Direct output may be gone while a topic message behind it still waits: who
 // waits for the one need not wait for the other.
 static void tell_drained(struct conn *conn) {
@@ -275,6 +226,7 @@ static void tell_drained(struct conn *conn) {
 }
 
 static void on_all_written(struct conn *conn) {
+  drop_output(conn);
   if (conn->is_finishing) {
     start_linger(conn);
     return;
@@ -288,14 +240,14 @@ static void on_all_written(struct conn *conn) {
 }
 
 void conn_flush(struct conn *conn) {
-  struct iovec parts[2];
+  struct iovec parts[OUTPUT_PARTS];
   size_t bytes;
   if (conn->is_closing) return;
   if (conn->wants_write) {
     tell_drained(conn);  // a delivery of this turn may have taken it along
     return;
   }
-  int count = gather_own(conn, parts, &bytes);
+  int count = output_gather(conn->output, &conn->reader, parts, &bytes);
   ssize_t put = 0;
   if (conn_out_bytes(conn) > 0) conn->owes_drained = true;
   if (count > 0) {
@@ -305,7 +257,7 @@ void conn_flush(struct conn *conn) {
       conn_close(conn);
       return;
     }
-    consume_own(conn, (size_t)put);
+    output_consume(conn->output, &conn->reader, (size_t)put);
     if (put > 0) conn->was_read = true;
   }
   if ((size_t)put == bytes) {
@@ -346,8 +298,7 @@ static size_t account_batch(struct conn *conn, const struct hub_batch *batch, si
             : start + hub_form(conn->reader.port, batch->messages[i], conn->reader.form).len;
     if (end > put) {
       if (put <= start) return i;
-      conn->pinned = message_ref(batch->messages[i]);
-      conn->pinned_offset = (uint32_t)(put - start);
+      output_pin(conn->output, batch->messages[i], put - start);
       return i + 1;
     }
     start = end;
@@ -367,8 +318,11 @@ static size_t settle_batch(struct conn *conn, const struct hub_batch *batch, siz
     return 0;
   }
   if (put > 0) conn->was_read = conn->took_topic = true;
-  size_t of_batch = consume_own(conn, (size_t)put);
-  if ((size_t)put == bytes) return messages;
+  size_t of_batch = output_consume(conn->output, &conn->reader, (size_t)put);
+  if ((size_t)put == bytes) {
+    drop_output(conn);
+    return messages;
+  }
   want_write(conn);
   conn->reader.is_blocked = true;
   return (size_t)put < own ? 0 : account_batch(conn, batch, messages, of_batch);
@@ -379,7 +333,8 @@ static size_t deliver_in_parts(struct conn *conn, const struct hub_batch *batch)
   struct iovec parts[IOV_MAX_PARTS];
   size_t own;
   size_t messages;
-  int count = gather_batch(conn, batch, parts, gather_own(conn, parts, &own), &messages);
+  int count = gather_batch(conn, batch, parts,
+                           output_gather(conn->output, &conn->reader, parts, &own), &messages);
   size_t bytes = 0;
   for (int i = 0; i < count; i++) bytes += parts[i].iov_len;
   if (bytes == 0) return messages;
@@ -394,8 +349,7 @@ size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
     reader->is_blocked = true;
     return 0;
   }
-  if (batch->bytes.ptr == NULL || conn->out != NULL || conn->pinned != NULL)
-    return deliver_in_parts(conn, batch);
+  if (batch->bytes.ptr == NULL || conn->output != NULL) return deliver_in_parts(conn, batch);
   // Fan-out comes here, once for each subscriber and turn.
   struct iovec part = {(char *)batch->bytes.ptr, batch->bytes.len};
   if (part.iov_len == 0) return batch->count;

@@ -48,12 +48,12 @@ static void plain_release(struct sock *sock) { (void)sock; }
 
 static const struct sock_ops plain_ops = {plain_recv, plain_writev, plain_shutdown, plain_release};
 
-void sock_init_plain(struct sock *sock, int fd) { *sock = (struct sock){&plain_ops, NULL, fd, 0}; }
+void sock_init_plain(struct sock *sock, int fd) { *sock = (struct sock){&plain_ops, fd}; }
 
-bool sock_has_taken(struct sock *sock) {
-  int before = sock->untaken;
-  if (ioctl(sock->fd, SIOCOUTQ, &sock->untaken) != 0) sock->untaken = 0;
-  return sock->untaken < before;
+bool sock_has_taken(const struct sock *sock, int *untaken) {
+  int before = *untaken;
+  if (ioctl(sock->fd, SIOCOUTQ, untaken) != 0) *untaken = 0;
+  return *untaken < before;
 }
 
 void sock_discard(struct sock *sock) {

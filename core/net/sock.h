@@ -16,24 +16,23 @@ enum { SOCK_AGAIN = -1, SOCK_EOF = -2, SOCK_ERROR = -3 };
 struct sock_ops;
 
 struct sock {
-  const struct sock_ops *ops;
-  void *state;  // of the TLS layer; NULL for plain sockets
+  const struct sock_ops *ops;  // a layer with a state (TLS) has them at its head
   int fd;
-  int untaken;  // bytes that the peer had not taken when sock_has_taken looked last
 };
 
 struct sock_ops {
   ssize_t (*recv)(struct sock *sock, void *data, size_t len);
   ssize_t (*writev)(struct sock *sock, struct iovec *parts, int count);
   void (*shutdown)(struct sock *sock);  // no more writes; reads go on
-  void (*release)(struct sock *sock);   // frees state; the descriptor is closed by the owner
+  void (*release)(struct sock *sock);   // frees a layer's state; the owner closes the descriptor
 };
 
 void sock_init_plain(struct sock *sock, int fd);
 
 // Whether the peer has taken some of what waits in the kernel since the last
-// call. What was written meanwhile hides it: ask only about a socket that is full.
-bool sock_has_taken(struct sock *sock);
+// call, which left in `untaken` how much it was (0 before the first). What was
+// written meanwhile hides it: ask only about a socket that is full.
+bool sock_has_taken(const struct sock *sock, int *untaken);
 
 // Has closing the descriptor drop what still waits in the kernel: the peer gets
 // a reset, and not the end behind all that it does not take.

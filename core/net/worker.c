@@ -193,7 +193,7 @@ void worker_free(struct worker *worker) {
   }
   pthread_mutex_destroy(&worker->mailbox_lock);
   refusals_free(&worker->refusals);
-  conn_free_spares(worker);
+  output_free_spares(&worker->spare_outputs);
   http_conn_free_spares(worker);
   free(worker->listeners);
   free(worker->conns.items);

@@ -69,8 +69,8 @@ struct worker {
   struct conn_array closing;  // to be closed at the end of the turn
   struct conn_array gone;     // closed, to be freed when the turn has nothing left to do
   struct refusals refusals;   // of connections beyond the limit
-  struct spares spare_outs;   // struct buf, empty
-  struct spares spare_https;  // struct http_conn, as new
+  struct spares spare_outputs;  // struct output, empty
+  struct spares spare_https;    // struct http_conn, as new
   struct pending_gap *gaps;
   size_t gap_count, gap_cap;
   uint64_t next_conn_id;
