@@ -208,32 +208,45 @@ void hub_presence(struct hub *hub, struct slice topic, struct buf *out) {
 
 static bool has_room(const struct buf *out) { return buf_len(out) < DIFF_BYTES; }
 
-static void append_joins(struct buf *out, struct presence *p) {
-  const char *comma = "";
-  while (has_room(out) && !list_is_empty(&p->changed)) {
-    struct member *member = list_entry(p->changed.next, struct member, changed_link);
-    list_remove(&member->changed_link);
-    buf_append_str(out, comma);
-    append_member(out, member);
-    comma = ",";
-  }
+static bool has_left(const struct member *member, uint64_t now_ms) {
+  return member->sub_count == 0 && member->leave_ms <= now_ms;
 }
 
-static void append_leaves(struct buf *out, struct presence *p) {
-  const char *comma = "";
+// Both return how many they told.
+
+static size_t append_joins(struct hub *hub, struct presence *p, struct buf *out) {
+  uint64_t now_ms = clock_mono_ms();
+  size_t told = 0;
+  for (size_t i = 0; i < SWEEP_STEP && has_room(out) && !list_is_empty(&p->changed); i++) {
+    struct member *member = list_entry(p->changed.next, struct member, changed_link);
+    // A sweep may take a while, when others hold the lock: who came and went meanwhile is not told.
+    if (has_left(member, now_ms)) {
+      member_end(hub, member);
+      continue;
+    }
+    list_remove(&member->changed_link);
+    if (told++ > 0) buf_append_char(out, ',');
+    append_member(out, member);
+  }
+  return told;
+}
+
+static size_t append_leaves(struct presence *p, struct buf *out) {
+  size_t told = 0;
   while (has_room(out) && !list_is_empty(&p->gone)) {
     struct member *member = list_entry(p->gone.next, struct member, link);
     // Who came back meanwhile is told as a join alone.
     if (map_get(&p->ids, member_id(member)) == NULL) {
-      buf_append_str(out, comma);
+      if (told++ > 0) buf_append_char(out, ',');
       append_member(out, member);
-      comma = ",";
     }
     member_free(member);
   }
+  return told;
 }
 
-static struct message *new_diff(struct presence *p) {
+// NULL when there is nothing to tell after all.
+static struct message *new_diff(struct hub *hub, struct presence *p) {
   struct slice topic = topic_name(p->topic);
   char companion[HUB_TOPIC_MAX];
   memcpy(companion, HUB_PRESENCE_PREFIX, PREFIX_LEN);
@@ -242,23 +255,27 @@ static struct message *new_diff(struct presence *p) {
   buf_append_str(&out, "{\"topic\":");
   json_append_string(&out, topic);
   buf_append_str(&out, ",\"joins\":[");
-  append_joins(&out, p);
+  size_t told = append_joins(hub, p, &out);
   buf_append_str(&out, "],\"leaves\":[");
-  append_leaves(&out, p);
+  told += append_leaves(p, &out);
   buf_append_str(&out, "]}");
-  struct message *m = message_new(&(struct message_fields){
-      .is_json = true,
-      .payload = buf_slice(&out),
-      .event = slice_str("presence"),
-      .topic = slice_of(companion, PREFIX_LEN + topic.len),
-  });
+  struct message *m = NULL;
+  if (told > 0) {
+    m = message_new(&(struct message_fields){
+        .is_json = true,
+        .payload = buf_slice(&out),
+        .event = slice_str("presence"),
+        .topic = slice_of(companion, PREFIX_LEN + topic.len),
+    });
+  }
   buf_free(&out);
   return m;
 }
 
 // Publishes one message of the topic's diff.
 static void tell(struct hub *hub, struct presence *p, uint64_t now_ms, struct hub_wakes *wakes) {
-  struct message *m = new_diff(p);
+  struct message *m = new_diff(hub, p);
+  if (m == NULL) return;
   m->published_ms = now_ms;
   struct topic *companion = hub_topic_for(hub, message_topic(m));
   hub_publish_locked(hub, NULL, companion, m, wakes);

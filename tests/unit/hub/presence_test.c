@@ -334,14 +334,24 @@ static void change_again(void *ctx) {
   hub_drain(r->port);
 }
 
+static void come_and_go(void *ctx) {
+  struct restless *r = ctx;
+  struct hub_join_options options = {.as = slice_str("cat")};
+  hub_join(&r->reader, slice_str(r->topic), &options, NULL);
+  hub_leave(&r->reader, slice_str(r->topic));
+  hub_drain(r->port);
+  r->wake_count++;
+}
+
 static size_t take_all(struct hub_reader *reader, const struct hub_batch *batch) {
   (void)reader;
   return batch->count;
 }
 
-static void open_restless(struct restless *r, struct world *w, const char *topic) {
+static void open_restless(struct restless *r, struct world *w, const char *topic,
+                          void (*on_wake)(void *ctx)) {
   *r = (struct restless){.topic = topic};
-  r->port = hub_port_new(w->hub, &(struct hub_port_ops){change_again, take_all, ear_gap}, r);
+  r->port = hub_port_new(w->hub, &(struct hub_port_ops){on_wake, take_all, ear_gap}, r);
   hub_reader_init(&r->reader, r->port, 9, HUB_FORM_NONE);
   const struct hub_join_options options = {0};
   hub_join(&r->reader, slice_str("presence:t"), &options, NULL);
@@ -350,7 +360,7 @@ static void open_restless(struct restless *r, struct world *w, const char *topic
 static void test_a_sweep_ends_whatever_others_do(void **state) {
   struct world *w = *state;
   struct restless r;
-  open_restless(&r, w, "t");
+  open_restless(&r, w, "t", change_again);
   be(&w->a, "bob", NULL);
   for (unsigned sweep = 1; sweep <= 3; sweep++) {
     diffs(w);
@@ -371,13 +381,29 @@ static void test_back_in_the_middle_of_a_sweep(void **state) {
   assert_string_equal(diffs(w),
                       "{\"topic\":\"u\",\"joins\":[{\"id\":\"ann\",\"info\":7}],\"leaves\":[]}\n");
   struct restless r;
-  open_restless(&r, w, "u");
+  open_restless(&r, w, "u", change_again);
   leave(&w->a);
   hub_leave(&w->b.hub, slice_str("u"));
   assert_string_equal(diffs(w),
                       "{\"topic\":\"u\",\"joins\":[{\"id\":\"ann\",\"info\":1}],\"leaves\":[]}\n");
   assert_int_equal(r.wake_count, 1);
   assert_string_equal(roster_line(&w->ear.roster), "ann=1");
+  hub_reader_close(&r.reader);
+  hub_port_free(r.port);
+}
+
+static void test_there_only_in_the_middle_of_a_sweep(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "*", .grace_ms = HUB_GRACE_NONE});
+  hub_reader_close(&w->ear.reader);
+  assert_int_equal(hub_join_pattern(&w->ear.reader, slice_str("presence:u")), HUB_OK);
+  struct restless r;
+  open_restless(&r, w, "u", come_and_go);
+  be(&w->a, "bob", NULL);
+  assert_int_equal(try(&w->b, "u", "ann", NULL), HUB_OK);
+  assert_string_equal(diffs(w), "{\"topic\":\"u\",\"joins\":[" ANN "],\"leaves\":[]}\n");
+  assert_int_equal(r.wake_count, 1);
+  assert_string_equal(diffs(w), "");
   hub_reader_close(&r.reader);
   hub_port_free(r.port);
 }
@@ -399,6 +425,7 @@ int main(void) {
       TEST(test_diffs_are_messages_like_any),
       TEST(test_a_sweep_ends_whatever_others_do),
       TEST(test_back_in_the_middle_of_a_sweep),
+      TEST(test_there_only_in_the_middle_of_a_sweep),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
