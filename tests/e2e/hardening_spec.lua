@@ -152,11 +152,16 @@ end)
 
 describe("a session whose route vanished", function()
   it("outlives more reloads until it is closed", function()
-    local server <close> = start { scripts = { ["app.lua"] = SCRIPT, ["x.lua"] =
-      "require('tidegate').ws('/x', function(ws) require('tidegate').sleep(0.5) end)" } }
+    -- The handler runs until the last reload.
+    local server <close> = start { scripts = { ["app.lua"] = SCRIPT, ["x.lua"] = [[
+      local gate = require "tidegate"
+      local last = gate.keep("last", {})
+      gate.ws("/x", function() repeat gate.sleep(0.01) until last.is_loaded end)
+    ]] } }
     local client = ws.connect(server, "/x", { auto_close = false })
     assert.is_true(server:edit { ["x.lua"] = false })
-    for i = 1, 3 do assert.is_true(server:edit { ["y.lua"] = "-- " .. i }) end
+    for i = 1, 2 do assert.is_true(server:edit { ["y.lua"] = "-- " .. i }) end
+    assert.is_true(server:edit { ["y.lua"] = "require('tidegate').keep('last', {}).is_loaded = true" })
     assert.equal(1012, (client:wait_close()))
   end)
 end)
