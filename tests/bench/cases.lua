@@ -163,7 +163,7 @@ end
 for _, rate in ipairs { 25, 50, 100, 200, 400, 800, 1600 } do
   case {
     name = ("%d"):format(rate), set = "full", group = "plot", plot = "latency", x = rate,
-    args = { mode = "fanout", connections = 1000, rate = rate }, metric = "p99_us",
+    args = { mode = "fanout", connections = 1000, rate = rate }, metric = "p99_us", divide = 1000,
     columns = { "raw", "tidegate", "nchan", "ws" },
     repeats = 3,
   }
