@@ -4,7 +4,8 @@
 --   set      "short" (also part of the full run) or "full"
 --   args     arguments of the load generator (bench_load --help)
 --   metric   which field of its output: cpu_us (server CPU per unit, microseconds),
---            bytes (memory per connection), p99_us, per_second, grown_kb
+--            bytes (memory per connection), wire_bytes (what clients read, per unit),
+--            p99_us, per_second, grown_kb
 --   divide   the metric is divided by this
 --   columns  what is compared: names of servers.lua, or tables
 --            { label, server, args, workers, cpus, setup }: args are added to the
@@ -48,6 +49,20 @@ fanout("fan-out, 10,000 WebSockets, 16 in flight", 10000, 16, "ws", 1.10,
 fanout("fan-out, 19,000 WebSockets, 16 in flight", 19000, 16, "ws", 1.10, OURS)
 fanout("fan-out, 10,000 streams, 16 in flight", 10000, 16, "sse", 1.10, { "raw", "tidegate", "nchan" }, "full")
 fanout("fan-out, 19,000 streams, 16 in flight", 19000, 16, "sse", 1.10, OURS, "full")
+
+-- What compression costs at the server and what it saves on the wire: raw sends
+-- the same messages as they are.
+local KIB = { mode = "fanout", connections = 1000, inflight = 16, size = 1024 }
+local COMPRESSED = { path = "/ws/compressed", compress = 1 }
+for _, row in ipairs {
+  { "fan-out of 1 KiB, compressed (raw: not), 1,000 WebSockets, 16 in flight", "cpu_us", 1.10 },
+  { "the same, bytes on the wire for each 1 KiB", "wire_bytes", 0.5 },
+} do
+  case {
+    name = row[1], metric = row[2], target = row[3], args = KIB,
+    columns = { "raw", { server = "tidegate", args = COMPRESSED }, { server = "ws", args = COMPRESSED } },
+  }
+end
 
 for _, depth in ipairs { { 1, 1.10 }, { 16, 2.0 } } do
   case {
@@ -125,6 +140,11 @@ itself {
   args = { mode = "fanout", inflight = 16 },
   columns = { { label = "100", args = { connections = 100 } }, { label = "19,000", args = { connections = 19000 } } },
   target = 1.25,
+}
+itself {
+  name = "fan-out of 1 KiB, 1,000 WebSockets, 16 in flight: as it is; compressed",
+  args = KIB, target = 1.10,
+  columns = { { label = "as it is" }, { label = "compressed", args = COMPRESSED } },
 }
 for _, row in ipairs {
   { "p99 latency of 100 healthy readers (us): alone; beside 1,000 stalled ones", "p99_us", { target = 1.5 } },

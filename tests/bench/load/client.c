@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "load/inflate.h"
 #include "load/load.h"
 #include "load/wire.h"
 
@@ -172,12 +173,15 @@ static void on_connected(struct client *client) {
   if (error != 0) load_fail("connect: %s", strerror(error));
   static const char ws[] =
       "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n";
+  static const char deflate[] = "Sec-WebSocket-Extensions: " WIRE_DEFLATE_OFFER "\r\n";
   static const char sse[] =
       "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n";
+  const char *extensions = client->is_compressed ? deflate : "";
   char request[1024];
   int size = 0;
-  if (client->kind == CLIENT_WS) size = snprintf(request, sizeof request, ws, client->path);
+  if (client->kind == CLIENT_WS)
+    size = snprintf(request, sizeof request, ws, client->path, extensions);
   if (client->kind == CLIENT_SSE) size = snprintf(request, sizeof request, sse, client->path);
   if (client->kind == CLIENT_HTTP && client->is_stalled)
     size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost", client->path);
@@ -197,7 +201,9 @@ static void on_control(struct client *client, const struct wire_message *message
   if (message->opcode == WIRE_CLOSE) client_close(client);
 }
 
-static void on_message(struct client *client, const struct wire_message *message) {
+static void on_message(struct client *client, struct wire_message *message) {
+  if (message->is_deflated && !client->is_compressed) load_fail("%s: compressed", client->path);
+  if (message->is_deflated) inflate_message(client, message);
   if (message->opcode >= WIRE_CLOSE) {
     on_control(client, message);
   } else if (client->kind == CLIENT_WS && is_socketio(client)) {
@@ -211,6 +217,8 @@ static ssize_t take_unit(struct client *client, const char *data, size_t len) {
   static wire_reader *const readers[] = {wire_read_ws, wire_read_sse, wire_read_http};
   if (client->state == CLIENT_HANDSHAKE) {
     ssize_t head = wire_read_head(data, len, client->kind == CLIENT_WS ? 101 : 200);
+    if (head > 0 && client->is_compressed && !wire_agrees_deflate(data, (size_t)head))
+      load_fail("%s: declines " WIRE_DEFLATE_OFFER, client->path);
     if (head > 0) on_open(client);
     return head;
   }
@@ -244,7 +252,10 @@ static void on_readable(struct client *client) {
   if (kept > 0) memcpy(read_buffer, client->in.data, kept);
   ssize_t got = recv(client->fd, read_buffer + kept, READ_BYTES - kept, 0);
   client->load->now_ns = load_now_ns();
-  if (got > 0) parse(client, read_buffer, kept + (size_t)got);
+  if (got > 0) {
+    client->load->received_bytes += (uint64_t)got;
+    parse(client, read_buffer, kept + (size_t)got);
+  }
   if (got == 0 || (got < 0 && errno != EAGAIN)) client_close(client);
   if (client->state == CLIENT_CLOSED) return on_end(client);
   // What came in one piece is answered in one piece.

@@ -24,7 +24,8 @@ struct client {
   int fd;
   enum client_kind kind;
   enum client_state state;
-  bool is_stalled;  // never reads once it is open; HTTP: never ends its request head
+  bool is_stalled;     // never reads once it is open; HTTP: never ends its request head
+  bool is_compressed;  // WebSocket: asks for permessage-deflate, and must get it
   bool wants_write;
   unsigned source;       // which of 127.0.0.x it comes from
   struct bytes in, out;  // an incomplete message; what the socket did not take

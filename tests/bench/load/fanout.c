@@ -39,6 +39,7 @@ static void plan(struct load *load) {
     struct client *client = load_add_client(load, streams ? CLIENT_SSE : CLIENT_WS,
                                             streams ? options->sse : options->path);
     client->next = UNKNOWN;
+    client->is_compressed = options->compress != 0 && !streams;
     client->is_stalled = i >= options->connections;
   }
   for (long i = 0; i < options->partial; i++)

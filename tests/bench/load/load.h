@@ -20,7 +20,7 @@ struct options {
   const char *publish;  // path of the publisher's WebSocket
   const char *dialect;  // "plain", or "socketio" for what Socket.IO puts into messages
   long port, pid;
-  long connections, stalled, partial, inflight, size;
+  long connections, stalled, partial, inflight, size, compress;
   double rate;  // messages per second; 0: a closed loop
   double warmup, seconds;
 };
@@ -61,6 +61,7 @@ struct load {
   struct usage_memory memory_before, memory_after;
   double bytes_per_connection;
   uint64_t units, missing, duplicate;
+  uint64_t received_bytes;  // from the sockets of all clients
   bool is_overloaded;
   struct histogram latency;
 };
@@ -80,7 +81,8 @@ void load_end_window(struct load *load);
 void load_pass_time(struct load *load);
 
 // A payload of options.size bytes that begins with `counter`, in a buffer that
-// the next call overwrites; and the way back.
+// the next call overwrites; and the way back. The rest is records that compress
+// as JSON does.
 enum { LOAD_COUNTER_DIGITS = 12 };
 const char *load_payload(struct load *load, uint64_t counter);
 uint64_t load_counter(const char *data, size_t len);

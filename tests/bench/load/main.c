@@ -38,6 +38,7 @@ static const struct option_row {
     ROW(partial, OPTION_WHOLE, "0", "fanout: further clients that never end their request"),
     ROW(inflight, OPTION_WHOLE, "1", "messages on the way at once (of each client)"),
     ROW(size, OPTION_WHOLE, "128", "bytes of a message"),
+    ROW(compress, OPTION_WHOLE, "0", "fanout: 1: WebSockets insist on permessage-deflate"),
     ROW(rate, OPTION_REAL, "0", "fanout: messages per second, instead of inflight"),
     ROW(kind, OPTION_TEXT, "ws", "fanout, idle: ws, sse or half"),
     ROW(path, OPTION_TEXT, "/ws/sub", "of WebSockets and of requests"),
@@ -142,7 +143,7 @@ void load_start_warmup(struct load *load) { set_phase(load, PHASE_WARMUP); }
 
 void load_start_window(struct load *load) {
   histogram_clear(&load->latency);
-  load->units = load->missing = load->duplicate = 0;
+  load->units = load->missing = load->duplicate = load->received_bytes = 0;
   load->memory_before = usage_memory((pid_t)load->options.pid);
   load->cpu_ns = usage_cpu_ns((pid_t)load->options.pid);
   set_phase(load, PHASE_MEASURED);
@@ -162,29 +163,6 @@ void load_pass_time(struct load *load) {
   } else if (load->phase == PHASE_MEASURED && seconds >= load->options.seconds) {
     load_end_window(load);
   }
-}
-
-const char *load_payload(struct load *load, uint64_t counter) {
-  static char *payload;
-  if (payload == NULL) {
-    payload = malloc((size_t)load->options.size);
-    if (payload == NULL) load_fail("out of memory");
-    memset(payload, 'x', (size_t)load->options.size);
-  }
-  for (int i = LOAD_COUNTER_DIGITS - 1; i >= 0; i--, counter /= 10) {
-    payload[i] = (char)('0' + counter % 10);
-  }
-  return payload;
-}
-
-uint64_t load_counter(const char *data, size_t len) {
-  uint64_t counter = 0;
-  if (len < LOAD_COUNTER_DIGITS) load_fail("a short message: %.*s", (int)len, data);
-  for (size_t i = 0; i < LOAD_COUNTER_DIGITS; i++) {
-    if (data[i] < '0' || data[i] > '9') load_fail("not our message: %.*s", (int)len, data);
-    counter = counter * 10 + (uint64_t)(data[i] - '0');
-  }
-  return counter;
 }
 
 // ---- the loop --------------------------------------------------------------
@@ -235,8 +213,9 @@ static void print_report(const struct load *load) {
   printf("{\"mode\":\"%s\",\"unit\":\"%s\",\"connections\":%ld,\"units\":%.0f,\"seconds\":%.3f",
          load->mode->name, load->mode->unit, load->options.connections, units, seconds);
   if (units > 0) {
-    printf(",\"cpu_us\":%.4f,\"wall_us\":%.4f,\"per_second\":%.1f",
-           (double)load->cpu_ns / 1e3 / units, seconds * 1e6 / units, units / seconds);
+    printf(",\"cpu_us\":%.4f,\"wall_us\":%.4f,\"per_second\":%.1f,\"wire_bytes\":%.1f",
+           (double)load->cpu_ns / 1e3 / units, seconds * 1e6 / units, units / seconds,
+           (double)load->received_bytes / units);
   }
   printf(",\"cpu_share\":%.3f", (double)load->cpu_ns / (double)load->measured_ns);
   static const struct {

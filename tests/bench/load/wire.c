@@ -9,7 +9,9 @@ ssize_t wire_read_ws(const char *data, size_t len, struct wire_message *message)
   const unsigned char *in = (const unsigned char *)data;
   if (len < 2) return 0;
   size_t head = 2, size = in[1];
-  if (size > 127 || (in[0] & 0x70) != 0) return -1;  // masked, or an extension
+  // Masked, a fragment, or reserved bits other than RSV1 of a message.
+  bool is_control = (in[0] & 0x08) != 0;
+  if (size > 127 || (in[0] & (is_control ? 0xf0 : 0xb0)) != 0x80) return -1;
   if (size >= 126) {
     size_t width = size == 126 ? 2 : 8;
     head += width;
@@ -18,7 +20,7 @@ ssize_t wire_read_ws(const char *data, size_t len, struct wire_message *message)
     for (size_t i = 0; i < width; i++) size = size << 8 | in[2 + i];
   }
   if (len < head + size) return 0;
-  *message = (struct wire_message){data + head, size, in[0] & 0x0f};
+  *message = (struct wire_message){data + head, size, in[0] & 0x0f, (in[0] & 0x40) != 0};
   return (ssize_t)(head + size);
 }
 
@@ -27,7 +29,7 @@ ssize_t wire_read_sse(const char *data, size_t len, struct wire_message *message
   if (end == NULL) return 0;
   *message = (struct wire_message){0};
   if (end - data > 6 && memcmp(data, "data: ", 6) == 0) {
-    *message = (struct wire_message){data + 6, (size_t)(end - data) - 6, WIRE_TEXT};
+    *message = (struct wire_message){data + 6, (size_t)(end - data) - 6, WIRE_TEXT, false};
   }
   return end - data + 1;
 }
@@ -49,6 +51,15 @@ ssize_t wire_read_head(const char *data, size_t len, int status) {
   return end + 4 - data;
 }
 
+bool wire_agrees_deflate(const char *head, size_t len) {
+  const char *agreed = find_header(head, len, "sec-websocket-extensions:");
+  if (agreed == NULL) return false;
+  size_t agreed_len =
+      (size_t)((const char *)memchr(agreed, '\n', len - (size_t)(agreed - head)) - agreed);
+  return memmem(agreed, agreed_len, "permessage-deflate", 18) != NULL &&
+         memmem(agreed, agreed_len, "server_no_context_takeover", 26) != NULL;
+}
+
 ssize_t wire_read_http(const char *data, size_t len, struct wire_message *message) {
   ssize_t head = wire_read_head(data, len, 200);
   if (head <= 0) return head;
@@ -56,7 +67,7 @@ ssize_t wire_read_http(const char *data, size_t len, struct wire_message *messag
   if (length == NULL) return -1;
   size_t size = strtoul(length, NULL, 10);
   if (len < (size_t)head + size) return 0;
-  *message = (struct wire_message){data + head, size, WIRE_TEXT};
+  *message = (struct wire_message){data + head, size, WIRE_TEXT, false};
   return head + (ssize_t)size;
 }
 

@@ -10,11 +10,14 @@ function publish(data) {
   for (const stream of streams) stream.write(`data: ${text}\n\n`);
 }
 
+function subscribe(socket) {
+  sockets.add(socket);
+  socket.on('close', () => sockets.delete(socket));
+}
+
 const roles = {
-  '/ws/sub': (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  },
+  '/ws/sub': subscribe,
+  '/ws/compressed': subscribe,
   '/ws/pub': (socket) => socket.on('message', publish),
   '/ws/echo': (socket) => socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary })),
   '/ws/auth': (socket) => socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary })),
@@ -33,10 +36,15 @@ const server = http.createServer((request, response) => {
   }
 });
 
-const gate = new WebSocketServer({ noServer: true });
+const plain = new WebSocketServer({ noServer: true });
+const compressed = new WebSocketServer({
+  noServer: true,
+  perMessageDeflate: { serverNoContextTakeover: true, threshold: 0 },
+});
 server.on('upgrade', (request, socket, head) => {
   const url = new URL(request.url, 'http://x');
   if (url.pathname === '/ws/auth' && url.searchParams.get('token') !== '0123456789abcdef') return socket.destroy();
+  const gate = url.pathname === '/ws/compressed' ? compressed : plain;
   gate.handleUpgrade(request, socket, head, roles[url.pathname]);
 });
 server.listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: 4096 });

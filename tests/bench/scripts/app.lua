@@ -8,6 +8,7 @@ local TOPIC = "bench"
 local function join(conn) conn:join(TOPIC) end
 
 gate.ws("/ws/sub", { open = join })
+gate.ws("/ws/compressed", { compress = true, open = join })
 gate.sse("/sse/sub", { open = join })
 gate.ws("/ws/pub", { message = function(_, text) gate.publish(TOPIC, text) end })
 
