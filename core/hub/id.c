@@ -1,6 +1,6 @@
 // Message ids, "<epoch>-<seq>": the place in the stream a client comes back
-// with. They are short and plain because browsers ask permission (a CORS
-// preflight) before they send back a long or odd Last-Event-ID.
+// with. Short, because each message carries one, and plain, because they travel
+// in headers and query strings.
 #include "base/decimal.h"
 #include "hub/internal.h"
 
