@@ -8,7 +8,6 @@
 #include "net/wire.h"
 #include "net/worker.h"
 #include "net/ws_extra.h"
-#include "proto/ws_extensions.h"
 #include "proto/ws_message.h"
 #include "proto/ws_session.h"
 
@@ -228,22 +227,19 @@ static enum wire_form form_for(const struct conn *conn, bool has_envelope) {
   return has_envelope ? WIRE_WS_ENVELOPE : WIRE_WS;
 }
 
-enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
+enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshake *handshake,
                                 const struct ws_options *options, const struct http_field *fields,
                                 size_t count, struct conn **result) {
   struct conn *conn = http_conn_of(http);
   for (size_t i = 0; i < count; i++) {
     if (field_is_own(fields[i].name)) return HTTP_SEND_BAD_FIELD;
   }
-  struct ws_deflate_terms offer;
-  bool deflates = options->compress != WS_COMPRESS_OFF &&
-                  ws_extensions_read(http_request(http), &offer) == WS_EXTENSIONS_DEFLATE;
   enum http_send_status sent = http_write_upgrade_head(http, 101, fields, count);
   if (sent != HTTP_SENT) return sent;
   struct buf *out = conn_out(conn);
   http_write_header(out, slice_str("Upgrade"), slice_str("websocket"));
   http_write_header(out, slice_str("Connection"), slice_str("Upgrade"));
-  http_write_header(out, slice_str("Sec-WebSocket-Accept"), slice_str(accept_key));
+  http_write_header(out, slice_str("Sec-WebSocket-Accept"), slice_str(handshake->accept));
   if (options->protocol.len > 0)
     http_write_header(out, slice_str("Sec-WebSocket-Protocol"), options->protocol);
 
@@ -251,7 +247,8 @@ enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
   conn->is_session = true;
   conn->ops = &ws_ops;
   ws_session_init(&conn->proto.ws, options->max_message);
-  if (deflates) write_extensions(conn, &offer, options->compress);
+  if (handshake->offers_deflate && options->compress != WS_COMPRESS_OFF)
+    write_extensions(conn, &handshake->offer, options->compress);
   http_write_end(out);
   conn->reader.form = form_for(conn, options->has_envelope);
   conn->interval_ms = (uint32_t)options->heartbeat_ms;

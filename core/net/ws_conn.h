@@ -4,6 +4,7 @@
 
 #include "base/message.h"
 #include "net/http_conn.h"
+#include "proto/ws_handshake.h"
 
 enum session_status {
   SESSION_OK = 0,
@@ -28,11 +29,12 @@ struct ws_options {
   enum ws_compress compress;
 };
 
-// Accepts the upgrade of a request that ws_handshake_check approved: sends 101
-// and turns the connection into a session. On success `http` is gone
-// (request_closed was called) and the session lives until app->closed; input
-// that came early is delivered at the end of the turn. HTTP_SENT or HTTP_SEND_*.
-enum http_send_status ws_accept(struct http_conn *http, const char *accept_key,
+// Accepts the upgrade of a request that ws_handshake_check approved with
+// `handshake`: sends 101 and turns the connection into a session. On success
+// `http` is gone (request_closed was called) and the session lives until
+// app->closed; input that came early is delivered at the end of the turn.
+// HTTP_SENT or HTTP_SEND_*.
+enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshake *handshake,
                                 const struct ws_options *options, const struct http_field *fields,
                                 size_t count, struct conn **conn);
 

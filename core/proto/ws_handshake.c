@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "proto/ws_extensions.h"
 #include "proto/ws_list.h"
 
 enum { KEY_CHARS = 24, SHA1_BYTES = 20 };
@@ -84,10 +83,11 @@ struct ws_handshake ws_handshake_check(const struct http_request *request) {
   if (!key_is_valid(key)) return refuse(400, "Sec-WebSocket-Key must be 16 bytes in base64, once");
   if (!ws_list_read(request, "Sec-WebSocket-Protocol", take_protocol, NULL))
     return refuse(400, "Sec-WebSocket-Protocol must be a list of tokens");
-  struct ws_deflate_terms offer;
-  if (ws_extensions_read(request, &offer) == WS_EXTENSIONS_MALFORMED)
-    return refuse(400, "Sec-WebSocket-Extensions is malformed");
   struct ws_handshake good = {.status = 101};
+  enum ws_extensions extensions = ws_extensions_read(request, &good.offer);
+  if (extensions == WS_EXTENSIONS_MALFORMED)
+    return refuse(400, "Sec-WebSocket-Extensions is malformed");
+  good.offers_deflate = extensions == WS_EXTENSIONS_DEFLATE;
   if (!write_accept(key, good.accept)) return refuse(500, "OpenSSL offers no SHA-1");
   return good;
 }

@@ -6,6 +6,7 @@
 
 #include "base/slice.h"
 #include "proto/http_parse.h"
+#include "proto/ws_extensions.h"
 
 enum { WS_ACCEPT_BYTES = 28 };
 
@@ -13,6 +14,8 @@ struct ws_handshake {
   int status;          // 101 when acceptable, else 400 or 426; 500 without SHA-1 in OpenSSL
   const char *reason;  // static text for the refusal
   char accept[WS_ACCEPT_BYTES + 1];  // Sec-WebSocket-Accept
+  bool offers_deflate;               // the client offers permessage-deflate ...
+  struct ws_deflate_terms offer;     // ... on these terms
 };
 
 // Checks a request whose upgrades_websocket is set: GET, HTTP/1.1, one key of

@@ -124,23 +124,22 @@ static int set_route(lua_State *L) {
 }
 
 // The result is kept: SHA-1 costs a tenth of a handshake.
-static struct ws_handshake check_handshake(struct exchange *exchange) {
-  struct ws_handshake handshake = ws_handshake_check(http_request(exchange->http));
-  if (handshake.status == 101)
-    memcpy(exchange->ws_accept, handshake.accept, sizeof exchange->ws_accept);
-  return handshake;
+static const struct ws_handshake *check_handshake(struct exchange *exchange) {
+  if (exchange->handshake.status == 0)
+    exchange->handshake = ws_handshake_check(http_request(exchange->http));
+  return &exchange->handshake;
 }
 
 // core.ws_check(req) -> nil | status, message, headers
 static int ws_check(lua_State *L) {
   struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   if (exchange == NULL || exchange->http == NULL) return 0;
-  struct ws_handshake handshake = check_handshake(exchange);
-  if (handshake.status == 101) return 0;
-  lua_pushinteger(L, handshake.status);
-  lua_pushfstring(L, "%s\n", handshake.reason);
+  const struct ws_handshake *handshake = check_handshake(exchange);
+  if (handshake->status == 101) return 0;
+  lua_pushinteger(L, handshake->status);
+  lua_pushfstring(L, "%s\n", handshake->reason);
   lua_newtable(L);
-  if (handshake.status == 426) {
+  if (handshake->status == 426) {
     lua_pushliteral(L, "13");
     lua_setfield(L, -2, "Sec-WebSocket-Version");
     lua_pushliteral(L, "websocket");
@@ -244,9 +243,8 @@ static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *
 static int accept_ws(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
-  const char *refused =
-      a.exchange->ws_accept[0] != '\0' ? NULL : check_handshake(a.exchange).reason;
-  if (refused != NULL) return vm_fail(L, refused, "handshake");
+  const struct ws_handshake *handshake = check_handshake(a.exchange);
+  if (handshake->status != 101) return vm_fail(L, handshake->reason, "handshake");
   struct ws_options options = {.heartbeat_ms = a.route->heartbeat_ms,
                                .max_message = (uint32_t)a.route->max_message_bytes,
                                .has_envelope = a.route->has_envelope,
@@ -255,8 +253,8 @@ static int accept_ws(lua_State *L) {
   struct session *session = session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
   struct conn *conn = NULL;
   a.exchange->is_answered = lua_toboolean(L, ACCEPT_IS_BARE);
-  enum http_send_status sent = ws_accept(a.exchange->http, a.exchange->ws_accept, &options,
-                                         a.exchange->fields, a.exchange->field_count, &conn);
+  enum http_send_status sent = ws_accept(a.exchange->http, handshake, &options, a.exchange->fields,
+                                         a.exchange->field_count, &conn);
   return finish_accept(L, &a, conn, sent, session);
 }
 

@@ -22,11 +22,10 @@ struct exchange {
   struct exchange_box *req, *res;  // the Lua objects
   int req_ref;                     // keeps both: req holds res
   unsigned long long conn_id;
-  unsigned long number;  // of the request on this worker
-  char route[128];       // for the log, once the router knows
-  int status;            // of the response in the making; 0: not set
-  char
-      ws_accept[WS_ACCEPT_BYTES + 1];  // the answer to the handshake, once it was checked; or empty
+  unsigned long number;           // of the request on this worker
+  char route[128];                // for the log, once the router knows
+  int status;                     // of the response in the making; 0: not set
+  struct ws_handshake handshake;  // once it was checked; status 0: it was not
   bool is_answered;  // the last step of the handler is sending the answer: nobody reads on
   bool is_held;
   struct http_field *fields;  // its headers; names and values are owned

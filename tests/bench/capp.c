@@ -22,7 +22,7 @@ static void on_request(struct http_conn *http) {
   struct conn *conn;
   if (request->upgrades_websocket) handshake = ws_handshake_check(request);
   if (handshake.status == 101) {
-    ws_accept(http, handshake.accept, &options, NULL, 0, &conn);
+    ws_accept(http, &handshake, &options, NULL, 0, &conn);
   } else {
     http_respond(http, handshake.status, NULL, 0, slice_str(""));
   }

@@ -44,7 +44,7 @@ static void on_request(struct http_conn *http) {
   if (request->upgrades_websocket) {
     struct ws_handshake handshake = ws_handshake_check(request);
     struct ws_options options = {.max_message = 1000, .compress = WS_COMPRESS_ON};
-    assert_int_equal(ws_accept(http, handshake.accept, &options, NULL, 0, &conn), HTTP_SENT);
+    assert_int_equal(ws_accept(http, &handshake, &options, NULL, 0, &conn), HTTP_SENT);
     join(conn);
   } else if (slice_equal(request->path, slice_str("/sse"))) {
     struct sse_options options = {0};

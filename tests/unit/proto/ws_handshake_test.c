@@ -210,13 +210,33 @@ static void test_accept(void **state) {
   }
 }
 
+// Which offers can be accepted is for ws_extensions_test.
+static void test_offer(void **state) {
+  (void)state;
+  static const char *const headers[][MAX_HEADERS][2] = {
+      {GOOD},
+      {GOOD, EXTENSION("foo")},
+      {GOOD, EXTENSION("foo, permessage-deflate; server_max_window_bits=9")},
+  };
+  static const uint8_t bits[] = {0, 0, 9};
+  for (size_t i = 0; i < sizeof bits; i++) {
+    struct http_header store[MAX_HEADERS];
+    struct http_request request = request_of(headers[i], store);
+    struct ws_handshake answer = ws_handshake_check(&request);
+    assert_int_equal(answer.offers_deflate, bits[i] > 0);
+    assert_int_equal(answer.offer.server_bits, bits[i]);
+  }
+}
+
 int main(void) {
-  struct CMUnitTest tests[ROWS + 2] = {
+  enum { OTHERS = 3 };
+  struct CMUnitTest tests[OTHERS + ROWS] = {
       {"4.2.1 (1) the request itself", test_request, NULL, NULL, NULL},
       {"4.2.2 (5) Sec-WebSocket-Accept", test_accept, NULL, NULL, NULL},
+      {"9.1 the offer of permessage-deflate is told", test_offer, NULL, NULL, NULL},
   };
   for (size_t i = 0; i < ROWS; i++) {
-    tests[i + 2] = (struct CMUnitTest){rows[i].name, test_row, NULL, NULL, (void *)&rows[i]};
+    tests[OTHERS + i] = (struct CMUnitTest){rows[i].name, test_row, NULL, NULL, (void *)&rows[i]};
   }
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
