@@ -14,9 +14,8 @@
 // How much of later requests may wait while one is being answered.
 enum { PIPELINE_BYTES = 65536 };
 
-// Of the statuses without a body, 1xx and 204 must not tell a length (RFC 9110
-// 8.6), a 304 need not, and this one has to say that nothing follows (15.3.6).
-enum { RESET_CONTENT = 205 };
+// A body whose length is not known before its end.
+enum { LENGTH_UNKNOWN = -1 };
 
 struct http_conn {
   struct conn *conn;
@@ -143,16 +142,6 @@ enum http_send_status http_write_upgrade_head(struct http_conn *http, int status
   return HTTP_SENT;
 }
 
-static enum http_send_status begin(struct http_conn *http, int status,
-                                   const struct http_field *fields, size_t count) {
-  const struct http_request *request = http_request(http);
-  enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
-  if (sent != HTTP_SENT) return sent;
-  http->drops_body = request->method == HTTP_METHOD_HEAD || http_status_is_bodiless(status);
-  if (http->conn->worker->is_stopping || awaits_continue(http)) http->keeps_alive = false;
-  return HTTP_SENT;
-}
-
 // Whoever sends Upgrade names it in Connection, too (RFC 9110 7.8).
 static bool names_upgrade(const struct http_field *fields, size_t count) {
   for (size_t i = 0; i < count; i++) {
@@ -172,40 +161,54 @@ static void write_connection(struct http_conn *http, struct buf *out,
   }
 }
 
+// Tells where the body ends (RFC 9112 6.3). Of the statuses without one, 1xx and
+// 204 must not tell a length (RFC 9110 8.6), a 304 need not, and a 205 has to say
+// that nothing follows (15.3.6).
+static void write_framing(struct http_conn *http, struct buf *out, int status, int64_t length) {
+  enum { RESET_CONTENT = 205 };
+  bool is_bodiless = http_status_is_bodiless(status);
+  http->drops_body = is_bodiless || http_request(http)->method == HTTP_METHOD_HEAD;
+  if (status == RESET_CONTENT)
+    length = 0;
+  else if (is_bodiless)
+    return;
+  if (length != LENGTH_UNKNOWN) {
+    http_write_length(out, (uint64_t)length);
+    return;
+  }
+  http->is_chunked = http_request(http)->minor_version > 0;
+  if (http->is_chunked)
+    http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));
+  else
+    http->keeps_alive = false;
+}
+
+static enum http_send_status write_head(struct http_conn *http, int status,
+                                        const struct http_field *fields, size_t count,
+                                        int64_t length) {
+  enum http_send_status sent = http_write_upgrade_head(http, status, fields, count);
+  if (sent != HTTP_SENT) return sent;
+  struct buf *out = conn_out(http->conn);
+  write_framing(http, out, status, length);
+  if (http->conn->worker->is_stopping || awaits_continue(http)) http->keeps_alive = false;
+  write_connection(http, out, fields, count);
+  http_write_end(out);
+  return HTTP_SENT;
+}
+
 enum http_send_status http_respond(struct http_conn *http, int status,
                                    const struct http_field *fields, size_t count,
                                    struct slice body) {
-  enum http_send_status sent = begin(http, status, fields, count);
+  enum http_send_status sent = write_head(http, status, fields, count, (int64_t)body.len);
   if (sent != HTTP_SENT) return sent;
-  struct buf *out = conn_out(http->conn);
-  if (!http_status_is_bodiless(status))
-    http_write_length(out, body.len);
-  else if (status == RESET_CONTENT)
-    http_write_length(out, 0);
-  write_connection(http, out, fields, count);
-  http_write_end(out);
-  if (!http->drops_body) buf_append_slice(out, body);
+  if (!http->drops_body) buf_append_slice(conn_out(http->conn), body);
   on_response_ended(http);
   return HTTP_SENT;
 }
 
 enum http_send_status http_respond_head(struct http_conn *http, int status,
                                         const struct http_field *fields, size_t count) {
-  enum http_send_status sent = begin(http, status, fields, count);
-  if (sent != HTTP_SENT) return sent;
-  struct buf *out = conn_out(http->conn);
-  if (status == RESET_CONTENT) {
-    http_write_length(out, 0);
-  } else if (!http_status_is_bodiless(status)) {
-    http->is_chunked = http_request(http)->minor_version > 0;
-    if (http->is_chunked)
-      http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));
-    else
-      http->keeps_alive = false;
-  }
-  write_connection(http, out, fields, count);
-  http_write_end(out);
-  return HTTP_SENT;
+  return write_head(http, status, fields, count, LENGTH_UNKNOWN);
 }
 
 enum http_send_status http_respond_write(struct http_conn *http, struct slice data) {
