@@ -31,7 +31,8 @@ struct http_conn {
   bool is_started : 1;  // response head written
   bool is_ended : 1;    // response complete
   bool is_chunked : 1;
-  bool drops_body : 1;  // HEAD, 1xx, 204, 205, 304
+  bool ends_by_close : 1;  // only the end of the connection tells the end of the body
+  bool drops_body : 1;     // HEAD, 1xx, 204, 205, 304
   bool keeps_alive : 1;
   bool is_feeding : 1;  // parse() is on the stack
   bool saw_input : 1;   // the first byte of the next request has come
@@ -80,7 +81,8 @@ static void reset_request(struct http_conn *http) {
   http_parser_reset(http->parser);
   buf_free(&http->body);
   http->in_request = http->body_is_complete = http->body_is_wanted = http->continue_sent = false;
-  http->is_started = http->is_ended = http->is_chunked = http->drops_body = http->saw_input = false;
+  http->is_started = http->is_ended = http->is_chunked = http->ends_by_close = false;
+  http->drops_body = http->saw_input = false;
 }
 
 // Response and body are both through: on to the next request, or the end.
@@ -181,6 +183,7 @@ static void write_framing(struct http_conn *http, struct buf *out, int status, i
     http_write_header(out, slice_str("Transfer-Encoding"), slice_str("chunked"));
   else
     http->keeps_alive = false;
+  http->ends_by_close = !http->is_chunked && !http->drops_body;
 }
 
 static enum http_send_status write_head(struct http_conn *http, int status,
@@ -471,8 +474,15 @@ static struct http_conn *http_take(struct worker *worker) {
   return http;
 }
 
+// A part must not look like the whole. Where nothing but the end of the connection
+// tells of a body's end, that end has to be an error (RFC 9112 8).
+static bool is_cut(const struct http_conn *http) {
+  return http->ends_by_close && (!http->is_ended || conn_out_bytes(http->conn) > 0);
+}
+
 static void on_close(struct conn *conn) {
   struct http_conn *http = conn->proto.http;
+  if (is_cut(http)) sock_discard(&conn->sock);
   tell_app_closed(http);
   http_release(http);
 }

@@ -62,7 +62,8 @@ enum http_send_status http_respond_write(struct http_conn *http,
                                          struct slice data);  // HTTP_SENT or HTTP_SEND_FULL
 void http_respond_end(struct http_conn *http);  // the request is over, as in http_respond
 
-// Ends a response that cannot be completed: cuts the connection.
+// Ends a response that cannot be completed: cuts the connection, with a reset where
+// its end would be the body's, too.
 void http_respond_abort(struct http_conn *http);
 
 bool http_is_started(const struct http_conn *http);

@@ -74,6 +74,7 @@ describe("a connection", function()
     local response, connection = http.raw(server, get("/pieces", "Connection: keep-alive\r\n", "1.0"))
     assert.is_nil(response.headers["transfer-encoding"])
     assert.same({ "close", "one,two" }, { response.headers.connection, response.body })
+    connection:expect_end()
     connection:close()
   end)
 

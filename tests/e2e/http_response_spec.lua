@@ -1,8 +1,9 @@
 -- What a response looks like, whatever the script does: HEAD, statuses without a
--- body, Date, Allow, and fields that scripts may not write (RFC 9110 5.5, 6.6.1, 8.6,
--- 9.3.2, 15; RFC 9112 6).
+-- body, Date, Allow, fields that scripts may not write, and responses that break off
+-- (RFC 9110 5.5, 6.6.1, 8.6, 9.3.2, 15; RFC 9112 6, 8).
 local cjson = require "cjson"
 local http = require "support.http"
+local tcp = require "support.tcp"
 local tidegate = require "support.server"
 
 local SCRIPT = [==[
@@ -24,6 +25,11 @@ gate.get("/pieces/{n}", function(req, res)
   res:status(tonumber(req.params.n))
   res:write("content")
   res:finish()
+end)
+gate.any("/breaks", function(req, res)
+  res:write("part")
+  req:body()
+  error "on purpose"
 end)
 gate.post("/returned", function(req)
   local field = req:json()
@@ -80,6 +86,27 @@ describe("a response", function()
         assert.equal(500, http.get(server, path .. status).status)
       end
     end)
+  end
+
+  -- { head of the request, what has arrived before the end, whether the end is a reset }
+  for what, case in pairs {
+    ["in chunks"] = { "POST /breaks HTTP/1.1\r\nHost: x", "part", false },
+    ["without a length"] = { "POST /breaks HTTP/1.0", "part", true },
+    ["without content"] = { "HEAD /breaks HTTP/1.0", "\r\n\r\n", false },
+  } do
+    for who, cut in pairs {
+      ["its script"] = function(socket) socket:send "y" end,
+      ["its client"] = function(socket) socket:shutdown() end,
+    } do
+      it(("%s, cut off by %s, is not to be taken for whole (9112 8)"):format(what, who), function()
+        local socket <close> = tcp.connect(server)
+        socket:send(case[1] .. "\r\nContent-Length: 2\r\n\r\nx")
+        socket:read_to(case[2])
+        cut(socket)
+        assert.not_matches("0\r\n", socket:read_to_end())
+        assert.equal(case[3], socket:was_reset())
+      end)
+    end
   end
 
   it("tells its date (9110 6.6.1)", function()

@@ -144,7 +144,7 @@ for kind, other in pairs { tcp = "unix", unix = "tcp" } do
       expect_end("slow_readers", "debug connection %d+: takes nothing", function() socket = stall(addresses[kind], "/big") end)
       socket:resume()
       socket:wait_end()
-      if kind == "tcp" then assert.equal("ECONNRESET", socket.failure) end
+      if kind == "tcp" then assert.is_true(socket:was_reset()) end
     end)
 
     it("a response in pieces is cut off, and its writer hears", function()

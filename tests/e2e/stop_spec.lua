@@ -19,6 +19,11 @@ gate.post("/body", function(req)
   return req:body()
 end)
 gate.get("/big", function() return ("0123456789abcdef"):rep(4096):rep(64) end)
+-- More than the kernel takes for a client that does not read.
+gate.get("/pieces", function(_, res)
+  res:write(("x"):rep(16 * 1024 * 1024))
+  gate.log.info "all written"
+end)
 gate.ws("/ws", {
   message = function(ws, data) ws:send(data) end,
   close = function(ws, code) gate.log.info("told " .. code) end,
@@ -121,6 +126,19 @@ describe("a stopping server", function()
     assert.is_false(ok)
     server:wait_end()
     assert.is_true(loop.now() - started >= 0.25, "the grace time was not given")
+  end)
+
+  it("resets a response that only the end of the connection completes, and that is not all sent", function()
+    local server <close> = start { args = { "--grace", "0.3", "--send-queue", "33554432" } }
+    local socket <close> = tcp.connect(server, { paused = true, receive_buffer = 65536 })
+    socket:send "GET /pieces HTTP/1.0\r\n\r\n"
+    server:wait_for_log "all written"
+    server:signal "sigterm"
+    server:wait_for_log "connections are cut"
+    socket:resume()
+    socket:wait_end()
+    assert.is_true(socket:was_reset())
+    server:wait_end()
   end)
 
   it("does not wait for clients that do not answer its close", function()

@@ -179,6 +179,13 @@ function Socket:wait_end(seconds)
   end, seconds)
 end
 
+-- Whether the peer has broken the connection instead of ending it. libuv takes a
+-- reset right behind data for an end in order, but then a write of nothing fails.
+function Socket:was_reset()
+  local _, _, failure = self.handle:try_write ""
+  return self.failure == "ECONNRESET" or failure == "ECONNRESET"
+end
+
 function Socket:shutdown()
   self.handle:shutdown(function() end)
 end
