@@ -252,7 +252,8 @@ static void refuse(struct http_conn *http, int status, const char *reason) {
   http_write_length(out, strlen(reason) + 1);
   http_write_header(out, slice_str("Connection"), slice_str("close"));
   http_write_end(out);
-  if (!slice_equal(http_request(http)->method_name, slice_str("HEAD"))) {
+  // Whatever else is wrong with it (RFC 9110 9.3.2).
+  if (!slice_equal(http_parser_method(http->parser), slice_str("HEAD"))) {
     buf_append_str(out, reason);
     buf_append_char(out, '\n');
   }

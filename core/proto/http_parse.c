@@ -144,16 +144,15 @@ void http_parser_reset(struct http_parser *p) {
   }
 }
 
-// Reads the method off the raw head: llhttp gives it in no callback of all versions.
-static struct slice method_of(struct slice head) {
+// Off the raw head: llhttp gives it in no callback of all versions.
+struct slice http_parser_method(const struct http_parser *p) {
+  struct slice head = buf_slice(&p->head);
   while (head.len > 0 && (*head.ptr == '\r' || *head.ptr == '\n')) head.ptr++, head.len--;
   const char *end = head.len > 0 ? memchr(head.ptr, ' ', head.len) : NULL;
   return slice_of(head.ptr, end != NULL ? (size_t)(end - head.ptr) : 0);
 }
 
 static enum http_event fail(struct http_parser *p, struct http_failure failure) {
-  // The refusal of a HEAD has no content, whatever is wrong with the rest.
-  if (p->phase == PHASE_HEAD) p->request.method_name = method_of(buf_slice(&p->head));
   p->failure = failure;
   p->phase = PHASE_FAILED;
   return HTTP_FAILED;
@@ -189,7 +188,7 @@ static enum http_event parse_head(struct http_parser *p) {
   // Two readings of one head is how requests are smuggled.
   if (!agrees) return fail(p, refusal_of(HPE_OK));
   tidy_headers(p);
-  request->method_name = method_of(head);
+  request->method_name = http_parser_method(p);
   request->minor_version = p->llhttp.http_minor;
   request->headers = p->headers;
   struct http_failure failure =

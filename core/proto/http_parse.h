@@ -80,8 +80,7 @@ void http_parser_reset(struct http_parser *parser);
 // empty, because HTTP_DONE needs no more bytes then; after HTTP_MORE with new input.
 //  HTTP_BODY: *body borrows from `in` and is not empty.
 //  HTTP_FAILED: see http_parser_failure. A request with an error in its head
-//  fails without HTTP_HEAD, but method_name is set as far as it came; a body can
-//  still fail after HTTP_HEAD (400, 413, 431).
+//  fails without HTTP_HEAD; a body can still fail after it (400, 413, 431).
 // Trailers and chunk extensions are skipped; together at most header_bytes.
 // After the HTTP_DONE of an upgrade request, the bytes not consumed belong to
 // the new protocol.
@@ -94,6 +93,10 @@ bool http_parser_is_idle(const struct http_parser *parser);
 
 const struct http_request *http_parser_request(const struct http_parser *parser);
 struct http_failure http_parser_failure(const struct http_parser *parser);
+
+// The method of the request, also of one that failed or whose head is still
+// coming; empty until the method is whole.
+struct slice http_parser_method(const struct http_parser *parser);
 
 // The value of the first header `name` (lower or mixed case), .ptr NULL when absent.
 struct slice http_request_header(const struct http_request *request, const char *name);

@@ -104,18 +104,23 @@ local function trickle(socket, piece)
 end
 
 describe("a slow sender", function()
+  -- { what it sends, and again and again, what the 408 is about; nil: it has no content }
   for what, case in pairs {
-    ["of a head"] = { "GET / HTTP/1.1\r\n", "A: b\r\n" },
-    ["of a second head"] = { "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n", "A: b\r\n" },
-    ["of a body"] = { "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", "x", "body: closed" },
-    ["of chunks"] = { "POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", "body: closed" },
+    ["of a head"] = { "GET / HTTP/1.1\r\n", "A: b\r\n", "head" },
+    ["of a second head"] = { "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n", "A: b\r\n", "head" },
+    ["of the head of a HEAD (RFC 9110 9.3.2)"] = { "HEAD / HTTP/1.1\r\n", "A: b\r\n", nil },
+    ["of a body"] = { "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", "x", "body" },
+    ["of chunks"] = { "POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", "body" },
   } do
     it(what .. " gets 408, however steadily it comes", function()
-      expect_end("slow_requests", case[3], function()
+      local begin, more, slow = table.unpack(case)
+      expect_end("slow_requests", slow == "body" and "body: closed", function()
         local socket <close> = tcp.connect(server)
-        socket:send(case[1])
-        trickle(socket, case[2])
-        assert.matches("HTTP/1.1 408 Request Timeout\r\n.-Connection: close\r\n", socket:peek())
+        socket:send(begin)
+        trickle(socket, more)
+        local fields, content = socket:peek():match "HTTP/1.1 408 Request Timeout\r\n(.-\r\n)\r\n(.*)$"
+        assert.matches("Connection: close\r\n", fields)
+        assert.equal(slow and ("the request %s took too long\n"):format(slow) or "", content)
       end)
     end)
   end
