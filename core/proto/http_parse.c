@@ -166,6 +166,18 @@ static void lower_version(struct http_parser *p) {
   end[-1] = '1';
 }
 
+// Behind a length or a coding llhttp takes spaces, but not a tab, which is white
+// space all the same (RFC 9110 5.6.3). All tabs stand in values, and those at their
+// ends go anyway.
+static void blank_tabs_at_ends(struct slice head) {
+  if (memchr(head.ptr, '\t', head.len) == NULL) return;
+  bool is_at_end = false;
+  for (char *at = (char *)head.ptr + head.len; at-- > head.ptr;) {
+    if (*at == '\t' && is_at_end) *at = ' ';
+    if (*at != ' ') is_at_end = *at == '\r';
+  }
+}
+
 static void tidy_headers(struct http_parser *p) {
   for (size_t i = 0; i < p->request.header_count; i++) {
     struct http_header *h = &p->headers[i];
@@ -179,6 +191,7 @@ static enum http_event parse_head(struct http_parser *p) {
   char *path_room = buf_reserve(&p->head, p->guard.target_bytes);
   struct slice head = buf_slice(&p->head);
   if (p->guard.minor_version > 1) lower_version(p);
+  blank_tabs_at_ends(head);
   llhttp_errno_t error = llhttp_execute(&p->llhttp, head.ptr, head.len);
   if (error != HPE_PAUSED) return fail(p, refusal_of(error));
   struct http_request *request = &p->request;

@@ -51,6 +51,8 @@ local TABLES = {
     { "9110 15.5.14: one byte too much", 413, length "2001" },
     { "9110 8.6: leading zeros", length "0005", { body = "hello" } },
     { "9110 5.5: white space around it", length "\t 5 ", { body = "hello" } },
+    { "9110 5.6.3: a tab behind it", length "5 \t", { body = "hello" } },
+    { "9110 5.6.3: a tab in it", 400, length "5\t5" },
     { "9112 6.3: zero", length("0", ""), { body = "" } },
     { "9112 6.3: none", post "A: b", { body = "" } },
     { "9110 9.3.1: of GET", "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", { body = "hello" } },
@@ -89,6 +91,7 @@ local TABLES = {
     { "9112 6.1: gzip before chunked, in two lines", 501, coding "gzip\r\nTransfer-Encoding: chunked" },
     { "9112 6.1: identity before chunked", 501, coding "identity, chunked" },
     { "9112 7: chunked in any case", post("TRANSFER-ENCODING:\tChunKed ", "0\r\n\r\n"), { body = "" } },
+    { "9110 5.6.3: a tab behind chunked", post("Transfer-Encoding: chunked\t", "0\r\n\r\n"), { body = "" } },
   },
   ["a chunk"] = {
     { "9112 7.1: no size", 400, chunks "\r\nhello\r\n" },

@@ -85,7 +85,7 @@ static const struct good_row {
     // Bodies.
     {POST "Content-Length: 5\r\n\r\nhello",
      "POST / 1.1 kb 5|Host=h|Content-Length=5\nbody hello\ndone\n"},
-    {POST "Content-Length: \t 0005 \r\n\r\nhello",
+    {POST "Content-Length: \t 0005\t \t\r\n\r\nhello",
      "POST / 1.1 kb 5|Host=h|Content-Length=0005\nbody hello\ndone\n"},
     {POST "Content_Length: 5\r\nTransfer_Encoding: chunked\r\n\r\n" LINE "Host: i\r\n\r\n",
      "POST / 1.1 k|Host=h|Content_Length=5|Transfer_Encoding=chunked\ndone\nGET / 1.1 "
@@ -102,7 +102,7 @@ static const struct good_row {
      "POST / 1.0 b 1|Expect=100-continue|Content-Length=1\nbody x\ndone\n"},
     {CHUNKED "5\r\nhello\r\n0006\r\n world\r\n0\r\n\r\n",
      "POST / 1.1 kb|Host=h|Transfer-Encoding=chunked\nbody hello world\ndone\n"},
-    {POST "TRANSFER-ENCODING:\tChUnKeD \r\n\r\n1;a;b=\"c;\\\"d=\";e=f;g\r\nx\r\n"
+    {POST "TRANSFER-ENCODING:\tChUnKeD\t\r\n\r\n1;a;b=\"c;\\\"d=\";e=f;g\r\nx\r\n"
           "1 ;a\t=\tb ; c\t;\td= \"\"\r\ny\r\n0\r\n\r\n",
      "POST / 1.1 kb|Host=h|TRANSFER-ENCODING=ChUnKeD\nbody xy\ndone\n"},
     {CHUNKED "a;x=y\r\n\r\n\r\n\r\n\r\n\r\n\r\nA\r\n1234567890\r\n0;z\r\n\r\n",
