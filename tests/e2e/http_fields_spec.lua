@@ -10,7 +10,7 @@ local function host(lines)
   return "GET / HTTP/1.1\r\n" .. lines .. "\r\n"
 end
 
-local TABLES = {
+rows.describe("header fields:", {
   ["a name"] = {
     { "9112 5: without a colon", 400, fields "nonsense" },
     { "9112 5: empty", 400, fields ": x" },
@@ -88,14 +88,4 @@ local TABLES = {
     { "9110 7.2: an address", host "Host: [::ffff:1.2.3.4]:80\r\n", { headers = { host = "[::ffff:1.2.3.4]:80" } } },
     { "9112 3.2.2: another host than the URL's", "GET http://x/ HTTP/1.1\r\nHost: y\r\n\r\n", { headers = { host = "x" } } },
   },
-}
-
-describe("header fields:", function()
-  local server
-  setup(function() server = rows.start() end)
-  teardown(function() server:stop() end)
-
-  for name, check in rows.tests(TABLES) do
-    it(name, function() check(server) end)
-  end
-end)
+})

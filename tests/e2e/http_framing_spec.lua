@@ -22,7 +22,7 @@ local function chunks(body)
   return coding("chunked", body)
 end
 
-local TABLES = {
+rows.describe("framing:", {
   ["Content-Length"] = {
     { "9112 6.3: empty", 400, length "" },
     { "9112 6.3: no number", 400, length "five" },
@@ -156,14 +156,4 @@ local TABLES = {
     { "9110 6.5.1: of the connection", chunks "0\r\nConnection: close\r\nUpgrade: websocket\r\nExpect: x\r\n\r\n",
       { headers = { connection = false, upgrade = false, expect = false } } },
   },
-}
-
-describe("framing:", function()
-  local server
-  setup(function() server = rows.start() end)
-  teardown(function() server:stop() end)
-
-  for name, check in rows.tests(TABLES) do
-    it(name, function() check(server) end)
-  end
-end)
+})

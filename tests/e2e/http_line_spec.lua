@@ -12,7 +12,7 @@ local function method(name, target)
   return ("%s %s HTTP/1.1\r\n%s"):format(name, target or "/", FIELDS)
 end
 
-local TABLES = {
+rows.describe("a request line:", {
   ["the beginning of a request"] = {
     { "9112 2.2: no HTTP at all", 400, "hello\r\n\r\n" },
     { "9112 2.2: the hello of TLS", 400, "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" },
@@ -112,14 +112,4 @@ local TABLES = {
     { "9112 3.2.4: * of OPTIONS", method("OPTIONS", "*"), { method = "OPTIONS", path = "*" } },
     { "9112 3.2.4: OPTIONS of a URL without a path", method("OPTIONS", "http://x"), { path = "*" } },
   },
-}
-
-describe("a request line:", function()
-  local server
-  setup(function() server = rows.start() end)
-  teardown(function() server:stop() end)
-
-  for name, check in rows.tests(TABLES) do
-    it(name, function() check(server) end)
-  end
-end)
+})

@@ -125,21 +125,22 @@ describe("a slow sender", function()
     end)
   end
 
-  it("of a body is cut off though it reads an answer that has begun", function()
-    expect_end("slow_requests", "both: over", function()
-      local socket <close> = tcp.connect(server)
+  for how, case in pairs {
+    ["reads"] = { "tcp", read = function(socket)
       socket.on_data = function() end
-      socket:send "POST /both HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      socket:resume()
       trickle(socket, "1\r\nx\r\n")
+    end },
+    ["does not read"] = { "unix", read = function() end },
+  } do
+    it("of a body is cut off though it " .. how .. " an answer that has begun", function()
+      expect_end("slow_requests", "both: over", function()
+        local socket = tcp.connect(addresses[case[1]], { paused = true })
+        socket:send "POST /both HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+        case.read(socket)
+      end)
     end)
-  end)
-
-  it("of a body is cut off though it does not read", function()
-    expect_end("slow_requests", "both: over", function()
-      local socket = tcp.connect(addresses.unix, { paused = true })
-      socket:send "POST /both HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
-    end)
-  end)
+  end
 end)
 
 for kind, other in pairs { tcp = "unix", unix = "tcp" } do
@@ -253,19 +254,13 @@ describe("a client that has ended its side", function()
     connection:expect_end()
   end)
 
-  it("has left its event stream: 0", function()
-    local mark = server:mark()
-    local stream = sse.connect(server, "/quiet/sse/half")
-    stream.socket:shutdown()
-    stream:wait_end()
-    server:wait_for_log("closed half 0", mark)
-  end)
-
-  it("has left its WebSocket: 1006", function()
-    local mark = server:mark()
-    local client = ws.connect(server, "/quiet/ws/half")
-    client.socket:shutdown()
-    client.socket:wait_end()
-    server:wait_for_log("closed half 1006", mark)
-  end)
+  for session, case in pairs { ["event stream"] = { sse, "/quiet/sse/half", 0 }, WebSocket = { ws, "/quiet/ws/half", 1006 } } do
+    it(("has left its %s: %d"):format(session, case[3]), function()
+      local mark = server:mark()
+      local client = case[1].connect(server, case[2])
+      client.socket:shutdown()
+      client.socket:wait_end()
+      server:wait_for_log("closed half " .. case[3], mark)
+    end)
+  end
 end)

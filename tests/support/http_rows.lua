@@ -5,6 +5,7 @@
 --   { "RFC section: what", 400, bytes }    refused: that status, and the end
 --   { "RFC section: what", bytes, seen }   answered: what the script saw of it
 local assert = require "luassert"
+local busted = require "busted"
 local http = require "support.http"
 local tidegate = require "support.server"
 
@@ -93,23 +94,21 @@ local function check_row(server, row, send)
   assert.equal(before + runs, tonumber(http.get(server, "/count").body), "runs of the script")
 end
 
--- The server that the rows are for.
-function http_rows.start()
-  return tidegate.start { scripts = SCRIPT, args = LIMITS }
-end
-
--- Iterates over names of tests and what they do with the server: one for each
--- table, row and way.
+-- The tests of one spec: one for each table, row and way.
+---@param subject string
 ---@param tables table<string, table[]>  what a row is about -> rows
----@return fun(): string, fun(server: table)
-function http_rows.tests(tables)
-  return coroutine.wrap(function()
+function http_rows.describe(subject, tables)
+  busted.describe(subject, function()
+    local server
+    busted.setup(function() server = tidegate.start { scripts = SCRIPT, args = LIMITS } end)
+    busted.teardown(function() server:stop() end)
+
     for what, rows in pairs(tables) do
       for _, row in ipairs(rows) do
         local outcome = type(row[2]) == "number" and row[2] or "answered"
         for way, send in pairs(ways) do
-          coroutine.yield(("%s, RFC %s: %s, %s"):format(what, row[1], outcome, way),
-            function(server) check_row(server, row, send) end)
+          busted.it(("%s, RFC %s: %s, %s"):format(what, row[1], outcome, way),
+            function() check_row(server, row, send) end)
         end
       end
     end
