@@ -30,6 +30,10 @@ static inline bool slice_equal_nocase(struct slice a, struct slice b) {
   return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+static inline bool slice_starts_nocase(struct slice text, struct slice prefix) {
+  return text.len >= prefix.len && slice_equal_nocase(slice_of(text.ptr, prefix.len), prefix);
+}
+
 // Drops spaces and tabs (HTTP's OWS, RFC 9110 section 5.6.3) at both ends.
 static inline struct slice slice_trim(struct slice s) {
   while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) s.ptr++, s.len--;

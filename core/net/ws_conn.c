@@ -206,9 +206,8 @@ static const struct conn_ops ws_ops = {on_data,    on_eof,  on_timeout, on_rearm
 
 // What the acceptance says itself, and once (RFC 6455 11.3).
 static bool field_is_own(struct slice name) {
-  static const struct slice prefix = {"sec-websocket-", 14};
-  if (name.len > prefix.len) name.len = prefix.len;
-  return slice_equal_nocase(name, prefix) || slice_equal_nocase(name, slice_str("upgrade"));
+  return slice_starts_nocase(name, slice_str("sec-websocket-")) ||
+         slice_equal_nocase(name, slice_str("upgrade"));
 }
 
 static void write_extensions(struct conn *conn, const struct ws_deflate_terms *offer,

@@ -220,10 +220,7 @@ static struct http_failure take_authority(struct slice *target, struct slice *au
                  {{"wss://", 6}, true}};
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
     struct slice prefix = schemes[i].prefix;
-    if (target->len < prefix.len ||
-        !slice_equal_nocase(slice_of(target->ptr, prefix.len), prefix)) {
-      continue;
-    }
+    if (!slice_starts_nocase(*target, prefix)) continue;
     if (schemes[i].is_secure)  // RFC 9110 7.4
       return refuse(421, "the target is secure, the connection is not");
     size_t end = prefix.len;

@@ -72,6 +72,25 @@ static void free_when_done(struct exchange *exchange) {
   free(exchange);
 }
 
+// What was said of the answer that was to be (its type, cookies, how long to keep
+// it) is not for the 500 in its place. Who may read it is: else a browser shows a
+// page of another origin a CORS error instead.
+static bool outlives_failure(struct slice name) {
+  return slice_starts_nocase(name, slice_str("access-control-")) ||
+         slice_equal_nocase(name, slice_str("vary"));
+}
+
+static void drop_fields(struct exchange *exchange) {
+  size_t kept = 0;
+  for (size_t i = 0; i < exchange->field_count; i++) {
+    if (outlives_failure(exchange->fields[i].name))
+      exchange->fields[kept++] = exchange->fields[i];
+    else
+      free_field(&exchange->fields[i]);
+  }
+  exchange->field_count = kept;
+}
+
 static void fail(struct exchange *exchange, const char *error) {
   struct http_conn *http = exchange->http;
   if (http_is_started(http)) {
@@ -80,8 +99,10 @@ static void fail(struct exchange *exchange, const char *error) {
   }
   bool shows = exchange->vm->worker->config->dev && error != NULL;
   struct slice text = slice_str(shows ? error : "internal server error\n");
-  struct http_field type = {slice_str("Content-Type"), slice_str("text/plain; charset=utf-8")};
-  http_respond(http, 500, &type, 1, text);
+  drop_fields(exchange);
+  exchange_set_header(exchange, slice_str("Content-Type"), slice_str("text/plain; charset=utf-8"),
+                      true);
+  http_respond(http, 500, exchange->fields, exchange->field_count, text);
 }
 
 static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,

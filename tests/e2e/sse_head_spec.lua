@@ -32,6 +32,15 @@ local api = gate.scope("/api", gate.guard.cors { origins = { "https://app.exampl
   end)
 api.sse("/events", function(stream) stream:send(stream.last_event_id or "new") end)
 api.get("/varies", function() return 200, "x", { Vary = "Accept" } end)
+-- The headers of a good answer, and then none.
+local function fail(_, res)
+  res:header("Content-Encoding", "gzip"):header("ETag", '"1"'):header("vary", "Accept"):cookie("a", "b")
+  error "on purpose"
+end
+api.get("/fails", fail)
+api.sse("/fails/stream", fail, function() end)
+gate.use("/all", gate.guard.cors { origins = "*" })
+gate.post("/all/post", function() return "posted" end)
 gate.sse("/public", gate.guard.cors { origins = "*" }, function(stream) stream:send "public" end)
 ]]
 
@@ -180,6 +189,25 @@ describe("a page of another origin", function()
     assert.equal(401, response.status)
     assert.same({ ORIGIN, "true", "Origin" }, cors(response.headers))
   end)
+
+  for _, path in ipairs { "/api/fails", "/api/fails/stream" } do
+    it("can read that " .. path .. " failed, without the headers of an answer", function()
+      local response = http.get(server, path, { Authorization = "Bearer token", Origin = ORIGIN })
+      assert.equal(500, response.status)
+      assert.same({ ORIGIN, "true", "Origin, Accept" }, cors(response.headers))
+      assert.equal("text/plain; charset=utf-8", response.headers["content-type"])
+      for _, name in ipairs { "content-encoding", "etag", "set-cookie", "cache-control", "x-site" } do
+        assert.is_nil(response.headers[name], name)
+      end
+    end)
+  end
+
+  for path, status in pairs { ["/all/none"] = 404, ["/all/post"] = 405 } do
+    it(("can read a %d where the guard stands before everything"):format(status), function()
+      local response = http.get(server, path, { Origin = ORIGIN })
+      assert.same({ status, "*" }, { response.status, response.headers["access-control-allow-origin"] })
+    end)
+  end
 
   it("gets nothing when its origin is not allowed", function()
     local asked = preflight("/api/events", "https://evil.example", "authorization")
