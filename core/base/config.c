@@ -42,6 +42,8 @@ const struct config_key config_keys[] = {
      "without progress while output waits for the client"},
     {"max_message", CONFIG_COUNT, FIELD(max_message_bytes), 1, BYTES_MAX, "1048576", "BYTES",
      "WebSocket message"},
+    {"message_memory", CONFIG_COUNT, FIELD(message_memory_bytes), 0, 1024 * BYTES_MAX, "268435456",
+     "BYTES", "unfinished messages of a worker's WebSockets"},
     {"heartbeat", CONFIG_SECONDS, FIELD(heartbeat_ms), 0, DAY, "30", "SECONDS",
      "between WebSocket pings; 0: none"},
     {"keepalive", CONFIG_SECONDS, FIELD(keepalive_ms), 0, DAY, "15", "SECONDS",

@@ -38,7 +38,9 @@ static void poll_again(struct conn *conn) {
 void conn_set_reading(struct conn *conn, bool reads) {
   if (conn->is_reading == reads || conn->is_closing || conn->peer_ended) return;
   conn->is_reading = reads;
-  if (reads && conn->has_input) poll_again(conn);
+  if (!reads) return;
+  if (conn->extra != NULL) conn_go_on_later(conn);
+  if (conn->has_input) poll_again(conn);
 }
 
 // From now on the peer has to take something within the write timeout.
@@ -71,6 +73,11 @@ static void want_write(struct conn *conn) {
   poll_again(conn);
 }
 
+// What was read before comes first.
+static bool may_read(const struct conn *conn) {
+  return conn->is_reading && !conn->is_behind && !conn->is_closing;
+}
+
 static void mark_dirty(struct conn *conn) {
   if (conn->is_dirty || conn->is_closing) return;
   conn->is_dirty = true;
@@ -80,6 +87,18 @@ static void mark_dirty(struct conn *conn) {
 void conn_go_on(struct conn *conn) {
   conn->goes_on = true;
   mark_dirty(conn);
+}
+
+void conn_go_on_later(struct conn *conn) {
+  if (conn->is_behind || conn->is_closing) return;
+  conn->is_behind = true;
+  conn_array_push(&conn->worker->later, conn);
+}
+
+void conn_take_up(struct conn *conn) {
+  conn->is_behind = false;
+  if (conn_is_open(conn)) conn->ops->go_on(conn);
+  if (conn->has_input && may_read(conn)) poll_again(conn);
 }
 
 struct buf *conn_out(struct conn *conn) {
@@ -391,9 +410,9 @@ static void read_some(struct conn *conn) {
 static void read_ready(struct conn *conn) {
   read_some(conn);
   // The end mostly comes with the last bytes.
-  if (conn->saw_end && conn->has_input && conn->is_reading && !conn->is_closing) read_some(conn);
+  if (conn->saw_end && conn->has_input && may_read(conn)) read_some(conn);
   // Other connections first.
-  if (conn->has_input && conn->is_reading && !conn->is_closing) poll_again(conn);
+  if (conn->has_input && may_read(conn)) poll_again(conn);
 }
 
 // ETIMEDOUT: the kernel has given up on the peer by our measure, the write
@@ -423,6 +442,6 @@ static void on_ready(struct poll_watch *watch, uint32_t events) {
   if (events & (EPOLLRDHUP | EPOLLHUP)) conn->saw_end = true;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
     conn->has_input = true;
-    if (conn->is_reading) read_ready(conn);
+    if (may_read(conn)) read_ready(conn);
   }
 }

@@ -55,6 +55,7 @@ struct conn {
   bool polls_write : 1;     // epoll tells when the socket has room: once needed, for good
   bool is_dirty : 1;        // in worker->dirty
   bool goes_on : 1;         // ops->go_on is due
+  bool is_behind : 1;       // in worker->later: ops->go_on is due in the next turn
   bool is_finishing : 1;    // close once the output is gone
   bool is_lingering : 1;    // output gone and write side shut; waiting for the peer's end
   bool is_closing : 1;      // in worker->closing
@@ -70,7 +71,7 @@ struct conn {
   bool owes_drained : 1;    // ops->drained is due when the direct output is written
   bool peer_ended : 1;      // read end of file
   unsigned missed : 2;      // heartbeats without a sign of life
-  unsigned tail_pong : 8;   // WebSocket: bytes of the pong that `out` ends with, 0: none
+  unsigned tail_pong : 7;   // WebSocket: bytes of the pong that `out` ends with, 0: none
   uint32_t index;           // in worker->conns
   struct output *output;    // NULL when there is none
   struct sock sock;
@@ -129,6 +130,8 @@ void conn_set_reading(struct conn *conn, bool reads);
 
 // Has ops->go_on called at the end of this turn.
 void conn_go_on(struct conn *conn);
+// The same in the next turn, when others had theirs. Nothing is read before.
+void conn_go_on_later(struct conn *conn);
 
 // Ends the connection once its output is sent: shuts the write side, and reads
 // on for a moment so that the peer gets the last bytes and no reset.
@@ -143,6 +146,7 @@ static inline bool conn_is_open(const struct conn *conn) {
 
 // ---- for worker.c --------------------------------------------------------
 
+void conn_take_up(struct conn *conn);  // has ops->go_on called that was left for later
 void conn_flush(struct conn *conn);    // writes what is waiting
 void conn_destroy(struct conn *conn);  // end of turn: all but the memory of the struct
 // The hub's callbacks (see hub_port_ops).

@@ -55,6 +55,12 @@ static void flush_dirty(struct worker *worker) {
   give_back(&worker->dirty, dirty);
 }
 
+static void take_up_later(struct worker *worker) {
+  struct conn_array later = take(&worker->later);
+  for (size_t i = 0; i < later.count; i++) conn_take_up(later.items[i]);
+  give_back(&worker->later, later);
+}
+
 static void destroy_closing(struct worker *worker) {
   struct conn_array closing = take(&worker->closing);
   for (size_t i = 0; i < closing.count; i++) {
@@ -64,9 +70,18 @@ static void destroy_closing(struct worker *worker) {
   give_back(&worker->closing, closing);
 }
 
+static void forget_gone(struct conn_array *array) {
+  size_t kept = 0;
+  for (size_t i = 0; i < array->count; i++) {
+    if (!array->items[i]->is_closing) array->items[kept++] = array->items[i];
+  }
+  array->count = kept;
+}
+
 // Only when nothing is left to do: `dirty` and `gaps` may name a connection
 // that closed after it got there.
 static void free_gone(struct worker *worker) {
+  forget_gone(&worker->later);
   for (size_t i = 0; i < worker->gone.count; i++) free(worker->gone.items[i]);
   worker->gone.count = 0;
 }
@@ -92,6 +107,7 @@ static bool has_work(const struct worker *worker) {
 
 // What handlers of closed sessions and gaps do may make new work, hence the rounds.
 static void end_turn(struct worker *worker) {
+  take_up_later(worker);
   for (int round = 0; round < ROUNDS; round++) {
     hub_drain(worker->port);
     tell_gaps(worker);
@@ -130,7 +146,8 @@ static int uv_wait_ms(struct worker *worker) {
 bool turn_once(struct worker *worker, int longest_wait_ms) {
   end_turn(worker);
   if (worker->is_stopping && worker->conns.count == 0) return false;
-  int wait_ms = has_work(worker) ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
+  bool is_idle = !has_work(worker) && worker->later.count == 0;
+  int wait_ms = !is_idle ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
   poll_wait(&worker->poll, shorter(wait_ms, longest_wait_ms));
   worker->now_ms = clock_mono_ms();
   poll_dispatch(&worker->poll);

@@ -12,6 +12,7 @@
 #include "net/http_conn.h"
 #include "net/sse_conn.h"
 #include "net/wire.h"
+#include "net/ws_unfinished.h"
 
 // ---- time ----------------------------------------------------------------
 
@@ -137,6 +138,7 @@ bool worker_init(struct worker *worker, unsigned index, const struct config *con
 
   wheel_timer_init(&worker->grace_timer, on_grace_over);
   wheel_timer_init(&worker->sweep_timer, on_sweep);
+  ws_unfinished_start(worker);
   if (index == 0) worker_set_timer(worker, &worker->sweep_timer, HUB_SWEEP_MS);
   worker->port = hub_port_new(hub, &port_ops, worker);
   worker->app_state = app->worker_start(worker, app->ctx);
@@ -198,6 +200,7 @@ void worker_free(struct worker *worker) {
   free(worker->listeners);
   free(worker->conns.items);
   free(worker->dirty.items);
+  free(worker->later.items);
   free(worker->closing.items);
   free(worker->gone.items);
   free(worker->gaps);

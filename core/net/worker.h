@@ -64,11 +64,12 @@ struct worker {
   struct listener *listeners;  // one per address
   size_t listener_count;
 
-  struct conn_array conns;    // all open connections; conn->index is the place
-  struct conn_array dirty;    // have output to flush, or input to go on with
-  struct conn_array closing;  // to be closed at the end of the turn
-  struct conn_array gone;     // closed, to be freed when the turn has nothing left to do
-  struct refusals refusals;   // of connections beyond the limit
+  struct conn_array conns;      // all open connections; conn->index is the place
+  struct conn_array dirty;      // have output to flush, or input to go on with
+  struct conn_array later;      // have input to go on with in the next turn
+  struct conn_array closing;    // to be closed at the end of the turn
+  struct conn_array gone;       // closed, to be freed when the turn has nothing left to do
+  struct refusals refusals;     // of connections beyond the limit
   struct spares spare_outputs;  // struct output, empty
   struct spares spare_https;    // struct http_conn, as new
   struct pending_gap *gaps;
@@ -87,6 +88,10 @@ struct worker {
   struct ws_deflater *deflater;
   struct ws_inflater *inflater;  // see ws_session_feed
   uint64_t context_bytes;        // of the contexts that connections keep
+
+  struct list unfinished;  // see ws_unfinished.h
+  uint64_t unfinished_bytes;
+  struct wheel_timer unfinished_timer;
 };
 
 // Prepares a worker (loop, port, listeners bound but not yet accepting).

@@ -8,10 +8,13 @@
 #include "net/wire.h"
 #include "net/worker.h"
 #include "net/ws_extra.h"
+#include "net/ws_unfinished.h"
 #include "proto/ws_message.h"
 #include "proto/ws_session.h"
 
 enum {
+  // Of messages in one go, as much as a read brings of them when they are not compressed.
+  GO_BYTES = WORKER_READ_BYTES,
   CLOSE_WAIT_MS = 5000,  // for the peer's half of the close handshake
   MISSED_PONGS = 2,
   CODE_GOING_AWAY = 1001,
@@ -69,8 +72,10 @@ static void on_peer_close(struct conn *conn, int code, struct slice reason) {
   conn_finish(conn);
 }
 
-static void on_failure(struct conn *conn, int code, const char *reason) {
+void ws_fail(struct conn *conn, int code, const char *reason) {
   log_info("WebSocket %llu failed, %d: %s", (unsigned long long)conn_id(conn), code, reason);
+  ws_unfinished_forget(conn);
+  ws_session_free(&conn->proto.ws);
   send_close(conn, code, slice_str(reason));
   tell_closed(conn, code, slice_str(reason));
   conn_finish(conn);
@@ -95,15 +100,16 @@ static void handle_event(struct conn *conn, enum ws_event event, const struct ws
       on_peer_close(conn, result->code, result->data);
       break;
     case WS_EVENT_FAILED:
-      on_failure(conn, result->code, result->reason);
+      ws_fail(conn, result->code, result->reason);
       break;
   }
 }
 
-// Feeds the session; returns how many messages there were.
-static unsigned feed(struct conn *conn, char *data, size_t len) {
+// Feeds the session; returns how much of the input it took. That is all of it, but where a peer
+// sends little that is large (compressed), or where the script does not want to hear more.
+static size_t feed(struct conn *conn, char *data, size_t len) {
   unsigned count = 0;
-  size_t at = 0;
+  size_t at = 0, bytes = 0;
   // Until MORE, also without input: that call releases what a message in
   // pieces was collected in.
   while (conn_is_open(conn)) {
@@ -112,31 +118,40 @@ static unsigned feed(struct conn *conn, char *data, size_t len) {
     enum ws_event event = ws_session_feed(&conn->proto.ws, ws_extra_inflater(conn), data + at,
                                           len - at, &consumed, &result);
     at += consumed;
-    if (event == WS_EVENT_MESSAGE && !conn->close_sent) count++;
+    if (event == WS_EVENT_MESSAGE && !conn->close_sent) {
+      count++;
+      bytes += result.data.len;
+    }
     handle_event(conn, event, &result);
     if (event == WS_EVENT_MORE) break;
+    if (at < len && (bytes >= GO_BYTES || !conn->is_reading)) break;
   }
-  return count;
-}
-
-static bool has_early(const struct conn *conn) {
-  return conn->extra != NULL && buf_len(&conn->extra->early) > 0;
+  // One atomic operation for all of them.
+  if (count > 0) stats_add(&conn->worker->stats->messages_in, count);
+  bool is_whole = conn->proto.ws.assembly == NULL && conn->extra == NULL;
+  if (!is_whole && !ws_unfinished_note(conn, count > 0) && conn_is_open(conn))
+    ws_fail(conn, CODE_TRY_AGAIN, "too many messages are under way");
+  return at;
 }
 
 static void on_data(struct conn *conn, char *data, size_t len) {
-  if (has_early(conn)) {  // its turn comes first
-    buf_append(&conn->extra->early, data, len);
-    return;
-  }
-  // One atomic operation for all of them.
-  unsigned count = feed(conn, data, len);
-  if (count > 0) stats_add(&conn->worker->stats->messages_in, count);
+  size_t taken = conn->is_behind ? 0 : feed(conn, data, len);
+  if (taken < len && conn_is_open(conn)) ws_extra_keep(conn, data + taken, len - taken);
 }
 
 static void on_go_on(struct conn *conn) {
-  struct buf early = ws_extra_take_early(conn);
-  if (buf_len(&early) > 0) on_data(conn, early.data + early.start, buf_len(&early));
-  buf_free(&early);
+  if (conn->extra == NULL || !conn->is_reading) return;
+  struct buf early = conn->extra->early;
+  conn->extra->early = (struct buf){0};
+  if (buf_len(&early) > 0)
+    buf_consume(&early, feed(conn, early.data + early.start, buf_len(&early)));
+  if (buf_len(&early) > 0 && conn_is_open(conn)) {
+    ws_extra_of(conn)->early = early;
+    if (conn->is_reading) conn_go_on_later(conn);
+  } else {
+    buf_free(&early);
+    ws_extra_tidy(conn);
+  }
 }
 
 // ---- heartbeat and the end -----------------------------------------------
@@ -194,6 +209,7 @@ static void on_eof(struct conn *conn) {
 }
 
 static void on_close(struct conn *conn) {
+  ws_unfinished_forget(conn);
   ws_session_free(&conn->proto.ws);
   ws_extra_free(conn);
   tell_broken(conn);
@@ -254,10 +270,8 @@ enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshak
   conn->was_alive = true;
   conn_set_timeout(conn, conn->interval_ms);
   conn_set_reading(conn, true);
-  if (buf_len(&early) > 0) {
-    ws_extra_of(conn)->early = early;
-    conn_go_on(conn);
-  }
+  ws_extra_keep(conn, early.data + early.start, buf_len(&early));
+  buf_free(&early);
   stats_add(&conn->worker->stats->websockets, 1);
   *result = conn;
   // The peer may have left while the request waited.

@@ -44,6 +44,9 @@ enum session_status ws_send(struct conn *conn, enum message_kind kind, struct sl
 // queue has drained. _INVALID: over 125 bytes.
 enum session_status ws_ping(struct conn *conn, struct slice data);
 
+// Ends the session for what the peer did or did not; app->closed is called at once.
+void ws_fail(struct conn *conn, int code, const char *reason);
+
 // Starts the close handshake, whatever waits in the queue; app->closed is called when it is done
 // or after a few seconds. code 0: none given. _INVALID: a code that must not be sent.
 enum session_status ws_close(struct conn *conn, int code, struct slice reason);

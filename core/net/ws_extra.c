@@ -8,7 +8,10 @@
 #include "net/worker.h"
 
 struct ws_extra *ws_extra_of(struct conn *conn) {
-  if (conn->extra == NULL) conn->extra = mem_zalloc(sizeof *conn->extra);
+  if (conn->extra != NULL) return conn->extra;
+  conn->extra = mem_zalloc(sizeof *conn->extra);
+  conn->extra->unfinished.conn = conn;
+  list_init(&conn->extra->unfinished.link);
   return conn->extra;
 }
 
@@ -23,12 +26,17 @@ void ws_extra_free(struct conn *conn) {
   conn->extra = NULL;
 }
 
-struct buf ws_extra_take_early(struct conn *conn) {
-  if (conn->extra == NULL) return (struct buf){0};
-  struct buf early = conn->extra->early;
-  conn->extra->early = (struct buf){0};
-  if (conn->extra->context_bytes == 0) ws_extra_free(conn);
-  return early;
+void ws_extra_tidy(struct conn *conn) {
+  struct ws_extra *extra = conn->extra;
+  if (extra != NULL && buf_len(&extra->early) == 0 && extra->context_bytes == 0 &&
+      list_is_empty(&extra->unfinished.link))
+    ws_extra_free(conn);
+}
+
+void ws_extra_keep(struct conn *conn, const char *data, size_t len) {
+  if (len == 0) return;
+  buf_append(&ws_extra_of(conn)->early, data, len);
+  if (conn->is_reading) conn_go_on_later(conn);
 }
 
 // ---- negotiation ---------------------------------------------------------

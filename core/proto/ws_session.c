@@ -59,6 +59,14 @@ void ws_session_free(struct ws_session *session) {
   session->assembly = NULL;
 }
 
+bool ws_session_in_message(const struct ws_session *session) {
+  return session->assembly != NULL && session->assembly->in_message;
+}
+
+size_t ws_session_held(const struct ws_session *session) {
+  return session->assembly != NULL ? session->assembly->payload.cap : 0;
+}
+
 static struct ws_assembly *assembly_of(struct ws_session *s) {
   if (s->assembly == NULL) s->assembly = mem_zalloc(sizeof *s->assembly);
   return s->assembly;
@@ -96,7 +104,7 @@ static bool admits_rsv1(const struct ws_session *s, const struct ws_frame *frame
 // does not depend on how they arrive.
 static const char *check_bits(const struct ws_session *s, const struct ws_frame *frame,
                               size_t arrived) {
-  bool in_message = s->assembly != NULL && s->assembly->in_message;
+  bool in_message = ws_session_in_message(s);
   if (frame->rsv1 && !admits_rsv1(s, frame)) return "reserved bit 1 is set";
   if (frame->rsv2 || frame->rsv3) return "a reserved bit is set";
   if (is_control(frame)) {

@@ -46,6 +46,10 @@ struct ws_session {
 void ws_session_init(struct ws_session *session, uint32_t max_message);
 void ws_session_free(struct ws_session *session);
 
+// Whether a message has begun and is not complete, and the memory held for it.
+bool ws_session_in_message(const struct ws_session *session);
+size_t ws_session_held(const struct ws_session *session);
+
 // Consumes input up to the next event; *consumed tells how much. `data` is
 // changed in place (unmasking). Whole unfragmented messages are not copied.
 // Feed on with the rest until WS_EVENT_MORE, even when nothing is left (len 0):

@@ -58,6 +58,20 @@ function frame.deflate(data)
   return table.concat(blocks) .. "\0"
 end
 
+-- The same for 1 + 258 * `runs` times "x", in 13 bits for each run (fixed codes, RFC 1951
+-- section 3.2.6). is_cut: only the beginning, so that more may follow.
+---@param runs integer
+---@param is_cut boolean|nil
+---@return string
+function frame.deflate_runs(runs, is_cut)
+  -- No last block, fixed codes, "x"; the end of the block, and the head of an empty one.
+  local bits = "01010101000" .. ("1100010100000"):rep(runs) .. (is_cut and "" or "0000000" .. "000")
+  if not is_cut then bits = bits .. ("0"):rep(-#bits % 8) end
+  return (bits:sub(1, #bits // 8 * 8):gsub("........", function(byte)
+    return string.char(tonumber(byte:reverse(), 2))
+  end))
+end
+
 -- Reads the server frame at position `at`. Returns opcode, data, fin, the
 -- position after it and whether it is marked as compressed, or nothing when it is
 -- not whole yet. Raises for what a server must not send: a mask, reserved bits
