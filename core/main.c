@@ -183,7 +183,7 @@ static int serve(struct arguments *args) {
     error = start.error;
   }
   if (error == NULL && args->checks) {
-    fwrite(listing.data, 1, listing.end, stdout);
+    if (buf_len(&listing) > 0) fwrite(listing.data, 1, listing.end, stdout);
     printf("%zu scripts, %zu routes\n", scripts, start.route_count);
   } else if (error == NULL) {
     log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", scripts,

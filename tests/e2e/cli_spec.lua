@@ -111,6 +111,12 @@ describe("the command line", function()
     assert.is_nil((result.out .. result.err):find "must not run")
   end)
 
+  it("--check of a folder without routes prints none", function()
+    files.write(folder .. "/app.lua", "")
+    local result = tidegate.run { "--check", folder }
+    assert.same({ 0, "1 scripts, 0 routes", "" }, { result.status, result.out, result.err })
+  end)
+
   it("runs from anywhere: the framework is in the binary", function()
     local binary = assert(uv.fs_realpath(tidegate.binary))
     local process = require "support.process"
