@@ -364,7 +364,7 @@ static size_t deliver_in_parts(struct conn *conn, const struct hub_batch *batch)
 
 size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   struct conn *conn = of_reader(reader);
-  if (!conn_is_open(conn) || conn->wants_write || conn->close_sent) {
+  if (!conn_is_live(conn) || conn->wants_write) {
     reader->is_blocked = true;
     return 0;
   }

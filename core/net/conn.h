@@ -144,6 +144,11 @@ static inline bool conn_is_open(const struct conn *conn) {
   return !conn->is_closing && !conn->is_finishing && !conn->is_lingering;
 }
 
+// The app may still say something: its end has not been asked for.
+static inline bool conn_is_live(const struct conn *conn) {
+  return conn_is_open(conn) && !conn->close_sent;
+}
+
 // ---- for worker.c --------------------------------------------------------
 
 void conn_take_up(struct conn *conn);  // has ops->go_on called that was left for later

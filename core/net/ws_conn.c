@@ -283,7 +283,7 @@ enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshak
 }
 
 enum session_status ws_send(struct conn *conn, enum message_kind kind, struct slice data) {
-  if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
+  if (!conn_is_live(conn)) return SESSION_CLOSED;
   if (kind == MESSAGE_TEXT && !utf8_is_valid(data)) return SESSION_NOT_UTF8;
   if (!has_room(conn, data.len)) {
     stats_add(&conn->worker->stats->sends_full, 1);
@@ -295,7 +295,7 @@ enum session_status ws_send(struct conn *conn, enum message_kind kind, struct sl
 }
 
 enum session_status ws_ping(struct conn *conn, struct slice data) {
-  if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
+  if (!conn_is_live(conn)) return SESSION_CLOSED;
   if (data.len > WS_CONTROL_MAX) return SESSION_INVALID;
   if (!has_room(conn, data.len)) {
     if (conn->ping_waits) return SESSION_FULL;
@@ -306,7 +306,7 @@ enum session_status ws_ping(struct conn *conn, struct slice data) {
 }
 
 enum session_status ws_close(struct conn *conn, int code, struct slice reason) {
-  if (!conn_is_open(conn) || conn->close_sent) return SESSION_CLOSED;
+  if (!conn_is_live(conn)) return SESSION_CLOSED;
   if ((code != 0 && !ws_close_code_is_valid(code)) || reason.len > WS_CONTROL_MAX - 2 ||
       !utf8_is_valid(reason))
     return SESSION_INVALID;

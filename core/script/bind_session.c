@@ -170,10 +170,11 @@ static void tell_stream(struct conn *conn, struct slice topic,
 
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int session_join(lua_State *L) {
-  struct conn *conn = session_check_conn(L, 1);
+  const struct session *session = session_check(L, 1);
   struct slice topic = vm_check_slice(L, 2);
   struct hub_join_options options = check_join_options(L, 3);
-  if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  struct conn *conn = session_conn(session);
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
   // Info goes out to others as text, which must not break their connections.
   if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
   take_last_event_id(L, &options);
@@ -199,7 +200,7 @@ static int session_join(lua_State *L) {
 static int session_leave(lua_State *L) {
   struct conn *conn = session_check_conn(L, 1);
   struct slice topic = vm_check_slice(L, 2);
-  if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status =
       hub_topic_is_valid(topic) ? hub_leave(&conn->reader, topic) : HUB_BAD_TOPIC;
   if (status != HUB_OK) return fail_status(L, status);
@@ -224,7 +225,7 @@ static int session_topics(lua_State *L) {
 
 // conn:buffered() -> bytes of direct sends that wait for the socket
 static int session_buffered(lua_State *L) {
-  struct conn *conn = session_check_conn(L, 1);
+  const struct conn *conn = session_check(L, 1)->conn;
   lua_pushinteger(L, conn == NULL ? 0 : (lua_Integer)conn_out_bytes(conn));
   return 1;
 }

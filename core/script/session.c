@@ -140,8 +140,12 @@ struct session *session_check(lua_State *L, int arg) {
   return session;
 }
 
+struct conn *session_conn(const struct session *session) {
+  return session->conn != NULL && conn_is_live(session->conn) ? session->conn : NULL;
+}
+
 struct conn *session_check_conn(lua_State *L, int arg) {
-  return session_check(L, arg)->conn;
+  return session_conn(session_check(L, arg));
 }
 
 // ---- running handlers ----------------------------------------------------
@@ -258,9 +262,9 @@ void session_on_drained(struct conn *conn) {
   bool was_full = session->was_full;
   session->was_full = false;
   struct event event = {.type = EVENT_DRAIN};
-  if (was_full && session->route->drain_ref != LUA_NOREF)
+  if (was_full && conn_is_live(conn) && session->route->drain_ref != LUA_NOREF)
     deliver(vm_of_conn(conn), session, &event);
-  session_wake_drained(&waiting);
+  session_wake_drainers(&waiting, conn);
 }
 
 void session_on_full(struct session *session) {

@@ -40,7 +40,10 @@ struct session {
 struct session *session_test(lua_State *L, int arg);
 // The same, but raises for anything else.
 struct session *session_check(lua_State *L, int arg);
-// The open connection of the session at `arg`, or NULL: fail with "closed".
+// Its connection, or NULL when it is over or its end has been asked for: fail
+// with "closed".
+struct conn *session_conn(const struct session *session);
+// That of the session at `arg`; raises when this is none.
 struct conn *session_check_conn(lua_State *L, int arg);
 
 // Pushes the object of a session to be; the table at `fields` (0: none) becomes

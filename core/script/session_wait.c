@@ -56,14 +56,14 @@ bool session_wake_receiver(struct session *session, enum message_kind kind, stru
   return true;
 }
 
-static void wake_list(struct list *waiting, const char *failure) {
+void session_wake_drainers(struct list *waiting, const struct conn *conn) {
   struct list *node;
   while ((node = list_pop(waiting)) != NULL) {
-    wake_task(list_entry(node, struct task, wait_link), failure);
+    // One that is woken may end the session for the next.
+    bool is_live = conn != NULL && conn_is_live(conn);
+    wake_task(list_entry(node, struct task, wait_link), is_live ? NULL : "closed");
   }
 }
-
-void session_wake_drained(struct list *waiting) { wake_list(waiting, NULL); }
 
 void session_wake_closed(struct session *session) {
   struct task *receiver = session_receiver(session);
@@ -71,7 +71,7 @@ void session_wake_closed(struct session *session) {
     session->waits->receiver = NULL;
     wake_task(receiver, "closed");
   }
-  if (session->waits != NULL) wake_list(&session->waits->drainers, "closed");
+  if (session->waits != NULL) session_wake_drainers(&session->waits->drainers, NULL);
 }
 
 // ---- waiting -------------------------------------------------------------
@@ -98,7 +98,7 @@ static int wait_for(lua_State *L, struct session *session, double seconds,
 
 int session_wait_message(lua_State *L, struct session *session, double seconds) {
   if (session_take_message(L, session)) return 2;
-  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session_conn(session) == NULL) return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
   if (session_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
   session_waits(session)->receiver = task;
@@ -108,8 +108,8 @@ int session_wait_message(lua_State *L, struct session *session, double seconds) 
 int session_wait_drained(lua_State *L, struct session *session, double seconds) {
   struct task *task =
       task_current(L);  // also when there is nothing to wait for: misuse shows early
-  struct conn *conn = session->conn;
-  if (conn == NULL || !conn_is_open(conn)) return vm_fail(L, "closed", "closed");
+  struct conn *conn = session_conn(session);
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
   if (conn_out_bytes(conn) == 0) {
     lua_pushboolean(L, 1);
     return 1;

@@ -11,6 +11,7 @@
 #include "base/message.h"
 #include "base/slice.h"
 
+struct conn;
 struct session;
 
 // The optional argument `arg`, seconds to wait at most: negative when it is
@@ -28,8 +29,10 @@ int session_wait_drained(lua_State *L, struct session *session, double seconds);
 // woken task does may be the end of the session.
 bool session_wake_receiver(struct session *session, enum message_kind kind, struct slice data);
 
-// Wakes with true the tasks in the list, which those in drain were moved to.
-void session_wake_drained(struct list *waiting);
+// Wakes the tasks in the list, which those in drain were moved to: with true as
+// long as the connection's end has not been asked for, with "closed" from then on
+// or when conn is NULL.
+void session_wake_drainers(struct list *waiting, const struct conn *conn);
 
 // Wakes all with "closed". The caller keeps the session alive meanwhile.
 void session_wake_closed(struct session *session);

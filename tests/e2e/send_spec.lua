@@ -54,6 +54,13 @@ function actions.fill(conn)
   return conn:send "x"
 end
 
+function actions.fill_and_drain(conn)
+  conn:drain()
+  assert(conn:send(("x"):rep(FILL_BYTES)))
+  gate.log.info "drains"
+  return conn:drain()
+end
+
 function actions.drain(conn, query)
   gate.log.info(query.log or "drains")
   local results = table.pack(conn:drain(tonumber(query.s)))
@@ -326,6 +333,7 @@ describe("direct sends", function()
         local client = open(server, name, "/strict")
         local sent = ask(name, "burst"):match "^(%d+) full full nil closed$"
         assert.truthy(sent)
+        assert.equal("nil closed closed", ask(name, "drain"))
         client.socket:resume()
         if kind == "ws" then
           assert.same({ 1013, "too slow" }, { client:wait_close() })
@@ -336,6 +344,17 @@ describe("direct sends", function()
         end
         assert.equal(tonumber(sent), #received(client))
         assert.is_nil(server:find_log("drain of " .. name))
+      end)
+
+      it("that wait are over when the route closes", function()
+        local name = new_name()
+        local client = open(server, name, "/strict")
+        local mark = server:mark()
+        local finish = start(name, "fill_and_drain")
+        server:wait_for_log("drains", mark)
+        assert.equal("0 full full nil closed", ask(name, "burst"))
+        read_on(client)
+        assert.equal("nil closed closed", finish())
       end)
 
       it("only are refused where the route does not say so", function()
@@ -434,6 +453,7 @@ describe("direct sends", function()
       read_on(client)
       assert.same({ 4001, "bye" }, { client:wait_close() })
       server:wait_for_log("closed " .. name .. ": 4001,")
+      assert.is_nil(server:find_log("drain of " .. name))
     end)
 
     it("let the answer to the client's close frame through", function()

@@ -2,6 +2,7 @@
 -- with the fields that scripts keep on it, also when the session is over.
 local cjson = require "cjson"
 local http = require "support.http"
+local sse = require "support.sse"
 local tidegate = require "support.server"
 local ws = require "support.ws"
 
@@ -34,6 +35,26 @@ local options = {
 }
 gate.ws("/plain", options)
 gate.ws("/room/{room}", options)
+-- What each method says when the session's end has been asked for.
+local arguments = { join = { "t", { as = "ghost" } }, leave = { "t" }, send = { "x" } }
+local answers
+local function try_methods(conn)
+  conn:join("t", { as = "member" })
+  conn:close()
+  answers = {}
+  for _, name in ipairs { "join", "leave", "topics", "send", "drain", "close", "recv", "ping" } do
+    local method = conn[name]
+    local values = method and table.pack(method(conn, table.unpack(arguments[name] or {})))
+    for i = 1, method and values.n or 0 do values[i] = tostring(values[i]) end
+    answers[name] = method and table.concat(values, " ")
+  end
+  for _, member in ipairs(gate.presence "t") do answers[member.id] = "is a member" end
+  gate.log.info "tried all methods"
+end
+gate.ws("/ended", { open = try_methods })
+gate.sse("/ended", { open = try_methods })
+gate.get("/answers", function() return answers end)
+
 gate.get("/last", function()
   collectgarbage()
   local sent, message, code = last:send "too late"
@@ -93,5 +114,21 @@ describe("the object of a session", function()
     assert.same({ { name = "ann" }, { room = "r" } }, { answer.facts.data, answer.facts.params })
     assert.is_true(answer.facts.is_known)
     assert.same({ nil, "closed" }, { answer.sent, answer.code })
+  end)
+
+  -- The client has not answered the close frame.
+  it("does nothing more once its end has been asked for", function()
+    local closed = "nil closed closed"
+    local expected = { join = closed, leave = closed, topics = closed, send = closed, drain = closed, close = closed,
+                       member = "is a member" }
+    local mark = server:mark()
+    sse.connect(server, "/ended")
+    server:wait_for_log("tried all methods", mark)
+    assert.same(expected, http.get(server, "/answers"):json())
+    mark = server:mark()
+    ws.connect(server, "/ended", { auto_close = false })
+    server:wait_for_log("tried all methods", mark)
+    expected.recv, expected.ping = closed, closed
+    assert.same(expected, http.get(server, "/answers"):json())
   end)
 end)
