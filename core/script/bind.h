@@ -50,9 +50,16 @@ void bind_push_params(lua_State *L);
 struct exchange;
 void bind_remember_request(lua_State *L, struct exchange *exchange);
 
+// What topics, patterns and members are called, for messages.
+#define BIND_NAME_RULE "must be 1 to 255 bytes of UTF-8 without control characters"
+
+// The topic or pattern at `arg`, valid or not. Raises for other types: a number
+// in its place is a mistake.
+struct slice bind_check_topic(lua_State *L, int arg);
+
 // A payload argument: a string as it is, a table as JSON (pushed on the stack
-// to keep it alive, in place of the argument). Raises for other types and for
-// tables that have no JSON form, naming `what`: "send: data".
+// to keep it alive, in place of the argument). Raises for other types, numbers
+// among them, and for tables that have no JSON form, naming `what`: "send: data".
 struct slice bind_check_payload(lua_State *L, int arg, const char *what);
 
 // The number field `name` of the table at `index`, rounded up to a whole one:

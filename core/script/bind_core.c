@@ -25,12 +25,19 @@ void bind_check_options(lua_State *L, int index, const char *const *names, const
   }
 }
 
+struct slice bind_check_topic(lua_State *L, int arg) {
+  if (lua_type(L, arg) != LUA_TSTRING) luaL_typeerror(L, arg, "string");
+  struct slice topic;
+  topic.ptr = lua_tolstring(L, arg, &topic.len);
+  return topic;
+}
+
 struct slice bind_check_payload(lua_State *L, int arg, const char *what) {
   int type = lua_type(L, arg);
   if (type == LUA_TTABLE) {
     bind_push_json(L, arg, what);
     lua_replace(L, arg);
-  } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+  } else if (type != LUA_TSTRING) {
     luaL_error(L, "%s must be a string or a table (got %s)", what, luaL_typename(L, arg));
   }
   struct slice payload;

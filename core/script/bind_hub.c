@@ -40,13 +40,11 @@ static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
 }
 
-static int fail_topic(lua_State *L) {
-  return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters", "topic");
-}
+static int fail_topic(lua_State *L) { return vm_fail(L, "a topic " BIND_NAME_RULE, "topic"); }
 
 // publish(topic, string | table [, {except, event, kind, key}]) -> id | nil, message, code
 static int hub_publish_function(lua_State *L) {
-  struct slice topic = vm_check_slice(L, 1);
+  struct slice topic = bind_check_topic(L, 1);
   lua_settop(L, 3);
   bool is_json = lua_istable(L, 2);
   struct slice payload = bind_check_payload(L, 2, "publish: value");
@@ -71,13 +69,22 @@ static int hub_publish_function(lua_State *L) {
   return 1;
 }
 
-// count(topic) -> subscribers on all workers
+// count(topic) -> subscribers on all workers | nil, message, code
 static int hub_count_function(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)hub_count(vm_of(L)->worker->hub, vm_check_slice(L, 1)));
+  struct slice topic = bind_check_topic(L, 1);
+  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  lua_pushinteger(L, (lua_Integer)hub_count(vm_of(L)->worker->hub, topic));
   return 1;
 }
 
 // ---- rules ---------------------------------------------------------------
+
+// The pattern at `arg`, while scripts load: it stands in the script, so a bad one raises.
+static struct slice check_pattern(lua_State *L, int arg) {
+  struct slice pattern = bind_check_topic(L, arg);
+  luaL_argcheck(L, hub_topic_is_valid(pattern), arg, BIND_NAME_RULE);
+  return pattern;
+}
 
 static double number_option(lua_State *L, int index, const char *name, double max) {
   double value = 0;
@@ -118,10 +125,8 @@ static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
 // topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
 static int hub_topic_function(lua_State *L) {
   struct vm *vm = vm_of(L);
-  struct slice pattern = vm_check_slice(L, 1);
+  struct slice pattern = check_pattern(L, 1);
   static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", "presence", NULL};
-  luaL_argcheck(L, hub_topic_is_valid(pattern), 1,
-                "must be 1 to 255 bytes of UTF-8 without control characters");
   luaL_checktype(L, 2, LUA_TTABLE);
   bind_check_options(L, 2, names, "topic");
   if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
@@ -176,8 +181,9 @@ static void push_message(lua_State *L, struct hub *hub, const struct message *m,
 static void release_history(void *history) { hub_history_free(history); }
 
 // history(topic [, {since, limit, reverse}]) -> array of messages, {recovered, missed}
+// | nil, message, code
 static int hub_history_function(lua_State *L) {
-  struct slice topic = vm_check_slice(L, 1);
+  struct slice topic = bind_check_topic(L, 1);
   lua_settop(L, 2);
   struct hub_history_options options = check_history_options(L, 2);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
@@ -213,10 +219,11 @@ static int by_name(const void *a, const void *b) {
 static void release_pointer(void *memory) { free(*(void **)memory); }
 
 // topics([pattern [, {limit}]]) -> array of {topic, count, messages}, whether there are more
+// | nil, message, code
 static int hub_topics_function(lua_State *L) {
   static const char *const names[] = {"limit", NULL};
   enum { LIMIT = 10000 };
-  struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : vm_check_slice(L, 1);
+  struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : bind_check_topic(L, 1);
   size_t limit = LIMIT, count = 0;
   bool has_more = false;
   if (!lua_isnoneornil(L, 2)) {
@@ -224,6 +231,7 @@ static int hub_topics_function(lua_State *L) {
     bind_check_options(L, 2, names, "topics");
     limit = check_limit(L, 2, "topics", LIMIT);
   }
+  if (!hub_topic_is_valid(pattern)) return vm_fail(L, "a pattern " BIND_NAME_RULE, "topic");
   struct hub_topic_info **found = bind_push_owned(L, sizeof *found, release_pointer);
   int owned = lua_gettop(L);
   *found = hub_topics(vm_of(L)->worker->hub, pattern, limit, &count, &has_more);
@@ -247,9 +255,10 @@ static int hub_topics_function(lua_State *L) {
 
 static void release_buf(void *buf) { buf_free(buf); }
 
-// presence(topic) -> array of {id, info, since}, in order of joining
+// presence(topic) -> array of {id, info, since}, in order of joining | nil, message, code
 static int hub_presence_function(lua_State *L) {
-  struct slice topic = vm_check_slice(L, 1);
+  struct slice topic = bind_check_topic(L, 1);
+  if (!hub_topic_is_valid(topic)) return fail_topic(L);
   struct buf *text = bind_push_owned(L, sizeof *text, release_buf);
   int owned = lua_gettop(L);
   hub_presence(vm_of(L)->worker->hub, topic, text);
@@ -261,10 +270,8 @@ static int hub_presence_function(lua_State *L) {
 // subscribe(pattern, fn): fn(topic, data, info) for each message, while scripts load
 static int hub_subscribe_function(lua_State *L) {
   struct vm *vm = vm_of(L);
-  struct slice pattern = vm_check_slice(L, 1);
+  struct slice pattern = check_pattern(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  luaL_argcheck(L, hub_topic_is_valid(pattern), 1,
-                "must be 1 to 255 bytes of UTF-8 without control characters");
   if (vm->loading == NULL)
     return luaL_error(L, "gate.subscribe can only be called while scripts load");
   lua_settop(L, 2);

@@ -98,12 +98,11 @@ static int fail_status(lua_State *L, enum hub_status status) {
     case HUB_NO_PRESENCE:
       return vm_fail(L, "the topic's rule turns presence off", "presence");
     case HUB_BAD_MEMBER:
-      return vm_fail(L, "as must be 1 to 255 bytes of UTF-8 without control characters", "as");
+      return vm_fail(L, "as " BIND_NAME_RULE, "as");
     case HUB_INFO_TOO_LARGE:
       return vm_fail(L, "info has more than 16384 bytes as JSON", "too_large");
     default:
-      return vm_fail(L, "a topic must be 1 to 255 bytes of UTF-8 without control characters",
-                     "topic");
+      return vm_fail(L, "a topic " BIND_NAME_RULE, "topic");
   }
 }
 
@@ -171,7 +170,7 @@ static void tell_stream(struct conn *conn, struct slice topic,
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int session_join(lua_State *L) {
   const struct session *session = session_check(L, 1);
-  struct slice topic = vm_check_slice(L, 2);
+  struct slice topic = bind_check_topic(L, 2);
   struct hub_join_options options = check_join_options(L, 3);
   struct conn *conn = session_conn(session);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
@@ -199,7 +198,7 @@ static int session_join(lua_State *L) {
 // conn:leave(topic) -> true | nil, message, code
 static int session_leave(lua_State *L) {
   struct conn *conn = session_check_conn(L, 1);
-  struct slice topic = vm_check_slice(L, 2);
+  struct slice topic = bind_check_topic(L, 2);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status =
       hub_topic_is_valid(topic) ? hub_leave(&conn->reader, topic) : HUB_BAD_TOPIC;

@@ -25,8 +25,9 @@ static struct sse_event check_event(lua_State *L, int index) {
   // Clients wait with timers, which in JavaScript hold no more: they would not wait at all.
   event.retry_ms = bind_opt_number_field(L, index, "retry", "send", INT32_MAX, -1);
   // Stays on the stack: the JSON text must live until it is written.
-  if (lua_getfield(L, index, "data") != LUA_TNIL)
-    event.data = bind_check_payload(L, lua_gettop(L), "send: data");
+  int type = lua_getfield(L, index, "data");
+  if (type == LUA_TNUMBER) luaL_tolstring(L, -1, NULL);
+  if (type != LUA_TNIL) event.data = bind_check_payload(L, lua_gettop(L), "send: data");
   return event;
 }
 

@@ -176,7 +176,7 @@ local core = {}
 function core.publish(topic, value, options) end
 
 ---@param topic string
----@return integer
+---@return integer|nil, string|nil message, "topic"|nil code
 function core.count(topic) end
 
 ---@param pattern string
@@ -198,11 +198,11 @@ function core.history(topic, options) end
 
 ---@param pattern? string
 ---@param options? { limit?: integer }
----@return { topic: string, count: integer, messages: integer }[], boolean has_more
+---@return { topic: string, count: integer, messages: integer }[]|nil, boolean|string has_more, "topic"|nil code
 function core.topics(pattern, options) end
 
 ---@param topic string
----@return tidegate.member[]
+---@return tidegate.member[]|nil, string|nil message, "topic"|nil code
 function core.presence(topic) end
 
 ---@param pattern string

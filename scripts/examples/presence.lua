@@ -25,6 +25,7 @@ gate.ws("/examples/presence/{room:[%w_-]+}", {
 })
 
 gate.get("/examples/presence/{room:[%w_-]+}", function(req)
-  local members = gate.presence(topic_of(req.params.room))
+  local members, message = gate.presence(topic_of(req.params.room))
+  if not members then return 404, message end
   return { count = #members, members = members }
 end)

@@ -153,6 +153,7 @@ test('presence: a list, who comes and who goes, and nothing of a reconnect', asy
   const left = ann.json.items.flatMap(({ leaves }) => leaves ?? []).map(({ id }) => id);
   assert.deepEqual(left.sort(), ['ben', 'carl', 'dora']);
   assert.equal((await getJson('/examples/presence/nobody')).count, 0);
+  assert.equal((await fetch(`${server.http}/examples/presence/${'x'.repeat(300)}`)).status, 404);
   assert.equal((await refusal(`${server.ws}/examples/presence/pier`)).status, 400);
   ann.close();
 });

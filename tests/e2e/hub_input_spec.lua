@@ -12,6 +12,8 @@ local BAD_NAMES = {
 -- What is called, and what its error says.
 local RAISES = {
   { "gate.publish({}, 'x')", "#1 to 'publish' %(string expected, got table%)" },
+  { "gate.publish(5, 'x')", "#1 to 'publish' %(string expected, got number%)" },
+  { "gate.publish('t', 5)", "publish: value must be a string or a table %(got number%)" },
   { "gate.publish(nil, 'x')", "#1 to 'publish' %(string expected, got nil%)" },
   { "gate.publish('t', 'x', 5)", "#3 to 'publish' %(table expected, got number%)" },
   { "gate.publish('t', 'x', { foo = 1 })", 'publish: unknown option "foo"' },
@@ -25,6 +27,7 @@ local RAISES = {
   { "gate.publish('t', 'x', { except = {} })", "publish: except must be a ws or a stream, got table" },
   { "ws:join()", "#1 to 'join' %(string expected, got no value%)" },
   { "ws:join({})", "#1 to 'join' %(string expected, got table%)" },
+  { "ws:join(5)", "#1 to 'join' %(string expected, got number%)" },
   { "stream:join({})", "#1 to 'join' %(string expected, got table%)" },
   { "ws:join('t', 5)", "#2 to 'join' %(table expected, got number%)" },
   { "ws:join('t', { since = 5 })", "join: since must be a string, got number" },
@@ -42,10 +45,14 @@ local RAISES = {
   { "ws:join('t', { foo = 1 })", 'join: unknown option "foo"' },
   { "ws:leave()", "#1 to 'leave' %(string expected, got no value%)" },
   { "ws:leave({})", "#1 to 'leave' %(string expected, got table%)" },
+  { "ws:leave(5)", "#1 to 'leave' %(string expected, got number%)" },
   { "gate.count()", "#1 to 'count' %(string expected, got no value%)" },
   { "gate.count({})", "#1 to 'count' %(string expected, got table%)" },
+  { "gate.count(5)", "#1 to 'count' %(string expected, got number%)" },
+  { "gate.presence(5)", "#1 to 'presence' %(string expected, got number%)" },
   { "gate.presence({})", "#1 to 'presence' %(string expected, got table%)" },
   { "gate.history({})", "#1 to 'history' %(string expected, got table%)" },
+  { "gate.history(5)", "#1 to 'history' %(string expected, got number%)" },
   { "gate.history('t', 5)", "#2 to 'history' %(table expected, got number%)" },
   { "gate.history('t', { since = 5 })", "history: since must be a string, got number" },
   { "gate.history('t', { limit = 0 })", "history: limit must be a whole number, 1 or more" },
@@ -54,6 +61,7 @@ local RAISES = {
   { "gate.history('t', { reverse = 1 })", "history: reverse must be true or false, got number" },
   { "gate.history('t', { foo = 1 })", 'history: unknown option "foo"' },
   { "gate.topics({})", "#1 to 'topics' %(string expected, got table%)" },
+  { "gate.topics(5)", "#1 to 'topics' %(string expected, got number%)" },
   { "gate.topics('*', 5)", "#2 to 'topics' %(table expected, got number%)" },
   { "gate.topics('*', { limit = -1 })", "topics: limit must be a whole number, 1 or more" },
   { "gate.topics('*', { foo = 1 })", 'topics: unknown option "foo"' },
@@ -83,12 +91,15 @@ for _, name in ipairs(BAD_NAMES) do
   table.insert(FAILS, { ("ws:join(%s)"):format(name), "topic" })
   table.insert(FAILS, { ("ws:leave(%s)"):format(name), "topic" })
   table.insert(FAILS, { ("stream:join(%s, { since = 'first' })"):format(name), "topic" })
-  table.insert(FAILS, { ("gate.history(%s)"):format(name), "topic" })
+  for _, question in ipairs { "count", "presence", "history", "topics" } do
+    table.insert(FAILS, { ("gate.%s(%s)"):format(question, name), "topic" })
+  end
 end
 
 -- What a script does while it loads, and why it is refused.
 local LOADS = {
   { "gate.topic()", "#1 to 'topic' %(string expected, got no value%)" },
+  { "gate.topic(5, {})", "#1 to 'topic' %(string expected, got number%)" },
   { "gate.topic('', {})", "#1 to 'topic' %(must be 1 to 255 bytes" },
   { "gate.topic('a\\0b', {})", "#1 to 'topic' %(must be 1 to 255 bytes" },
   { "gate.topic('x', { history = 1.5 })", "topic: history must be a whole number" },
@@ -108,6 +119,7 @@ local LOADS = {
   { "gate.on_presence(5, print)", "gate.on_presence: pattern must be a string" },
   { "gate.on_presence('', print)", "gate.on_presence: pattern must not be empty" },
   { "gate.on_presence(('x'):rep(250), print)", "gate.on_presence: pattern %(must be 1 to 255" },
+  { "gate.subscribe(5, print)", "#1 to 'subscribe' %(string expected, got number%)" },
   { "gate.subscribe('', print)", "#1 to 'subscribe' %(must be 1 to 255 bytes" },
   { "gate.on_presence('x', 5)", "gate.on_presence: handler must be a function" },
 }
