@@ -62,11 +62,11 @@ struct slice bind_check_topic(lua_State *L, int arg);
 // among them, and for tables that have no JSON form, naming `what`: "send: data".
 struct slice bind_check_payload(lua_State *L, int arg, const char *what);
 
-// The number field `name` of the table at `index`, rounded up to a whole one:
-// from 0 to max, `otherwise` when it is nil. Raises for anything else, naming
-// `what`: "<what>: retry must be a number from 0 to 5 (got -1)".
-int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
-                              double max, int64_t otherwise);
+// The number field `name` of the table at `index`: from least to most (whole
+// numbers), `otherwise` when it is nil. Raises for anything else, naming `what`:
+// "<what>: retry must be a number from 0 to 5 (got -1)".
+double bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
+                             double least, double most, double otherwise);
 
 // The option `since` of the table at `index`: *id is set for HUB_SINCE_ID. The
 // value stays on the stack. Raises, naming `what`, when it is no string.
@@ -84,7 +84,8 @@ void bind_push_kind(lua_State *L, enum message_kind kind);
 enum message_kind bind_check_kind(lua_State *L, int index, const char *what);
 
 // Raises when the table at `index` has a key that is not among the
-// NULL-terminated names: "<what>: unknown option \"x\"".
+// NULL-terminated names: "<what>: unknown option \"x\"". A list has none:
+// "<what>: options are name = value (got [1])".
 void bind_check_options(lua_State *L, int index, const char *const *names, const char *what);
 
 // Pushes `bytes` of zeroed memory and has `release` called on it once: by

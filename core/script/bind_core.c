@@ -16,12 +16,12 @@ void bind_check_options(lua_State *L, int index, const char *const *names, const
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);
-    const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    if (lua_type(L, -1) != LUA_TSTRING)
+      luaL_error(L, "%s: options are name = value (got [%s])", what, luaL_tolstring(L, -1, NULL));
+    const char *key = lua_tostring(L, -1);
     size_t i = 0;
-    while (key != NULL && names[i] != NULL && strcmp(names[i], key) != 0) i++;
-    if (key == NULL || names[i] == NULL) {
-      luaL_error(L, "%s: unknown option \"%s\"", what, luaL_tolstring(L, -1, NULL));
-    }
+    while (names[i] != NULL && strcmp(names[i], key) != 0) i++;
+    if (names[i] == NULL) luaL_error(L, "%s: unknown option \"%s\"", what, key);
   }
 }
 
@@ -86,18 +86,17 @@ void bind_push_kind(lua_State *L, enum message_kind kind) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->kind_refs[kind]);
 }
 
-int64_t bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
-                              double max, int64_t otherwise) {
-  int64_t value = otherwise;
+double bind_opt_number_field(lua_State *L, int index, const char *name, const char *what,
+                             double least, double most, double otherwise) {
+  double value = otherwise;
   if (lua_getfield(L, index, name) != LUA_TNIL) {
     bool is_number = lua_type(L, -1) == LUA_TNUMBER;
-    double number = is_number ? lua_tonumber(L, -1) : -1;
-    if (!(number >= 0 && number <= max)) {
+    value = is_number ? lua_tonumber(L, -1) : NAN;
+    if (!(value >= least && value <= most)) {
       const char *got = is_number ? luaL_tolstring(L, -1, NULL) : luaL_typename(L, -1);
-      luaL_error(L, "%s: %s must be a number from 0 to %I (got %s)", what, name, (LUAI_UACINT)max,
-                 got);
+      luaL_error(L, "%s: %s must be a number from %I to %I (got %s)", what, name,
+                 (LUAI_UACINT)least, (LUAI_UACINT)most, got);
     }
-    value = (int64_t)ceil(number);
   }
   lua_pop(L, 1);
   return value;

@@ -86,19 +86,13 @@ static struct slice check_pattern(lua_State *L, int arg) {
   return pattern;
 }
 
-static double number_option(lua_State *L, int index, const char *name, double max) {
-  double value = 0;
-  if (lua_getfield(L, index, name) != LUA_TNIL) {
-    if (lua_type(L, -1) != LUA_TNUMBER) luaL_error(L, "topic: %s must be a number", name);
-    value = lua_tonumber(L, -1);
-    if (!(value >= 0 && value <= max)) luaL_error(L, "topic: %s is out of range", name);
-  }
-  lua_pop(L, 1);
-  return value;
+// A number of the rule, 0 when it is not named.
+static double number_option(lua_State *L, const char *name, double least, double most) {
+  return bind_opt_number_field(L, 2, name, "topic", least, most, 0);
 }
 
-static double whole_option(lua_State *L, int index, const char *name, double max) {
-  double value = number_option(L, index, name, max);
+static double whole_option(lua_State *L, const char *name, double least, double most) {
+  double value = number_option(L, name, least, most);
   if (value != floor(value)) luaL_error(L, "topic: %s must be a whole number", name);
   return value;
 }
@@ -110,10 +104,8 @@ static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
   if (type == LUA_TTABLE) {
     int table = lua_gettop(L);
     bind_check_options(L, table, names, "topic: presence");
-    bool has_grace = lua_getfield(L, table, "grace") != LUA_TNIL;
-    lua_pop(L, 1);
-    double grace = number_option(L, table, "grace", 1e6);
-    if (has_grace) rule->grace_ms = grace > 0 ? (uint32_t)ceil(grace * 1000) : HUB_GRACE_NONE;
+    double grace = bind_opt_number_field(L, table, "grace", "topic", 0, 1e6, -1);
+    if (grace >= 0) rule->grace_ms = grace > 0 ? (uint32_t)ceil(grace * 1000) : HUB_GRACE_NONE;
   } else if (type == LUA_TBOOLEAN) {
     rule->presence_off = !lua_toboolean(L, -1);
   } else if (type != LUA_TNIL) {
@@ -131,10 +123,10 @@ static int hub_topic_function(lua_State *L) {
   bind_check_options(L, 2, names, "topic");
   if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
   struct hub_rule rule = {.pattern = pattern.ptr};
-  rule.history = (uint32_t)whole_option(L, 2, "history", 1e9);
-  rule.bytes = (uint64_t)whole_option(L, 2, "bytes", 1e12);
-  rule.ttl_ms = (uint64_t)ceil(number_option(L, 2, "ttl", 1e10) * 1000);
-  rule.limit = (uint32_t)whole_option(L, 2, "limit", 4e9);
+  rule.history = (uint32_t)whole_option(L, "history", 0, 1e9);
+  rule.bytes = (uint64_t)whole_option(L, "bytes", 1, 1e12);
+  rule.ttl_ms = (uint64_t)ceil(number_option(L, "ttl", 0, 1e10) * 1000);
+  rule.limit = (uint32_t)whole_option(L, "limit", 0, 4e9);
   rule.lag = bind_check_lag(L, 2, "topic");
   read_presence(L, 2, &rule);
   generation_add_rule(vm->loading, &rule);

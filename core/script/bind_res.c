@@ -1,6 +1,7 @@
 // `res`: status, headers, cookies, and a response in pieces.
 #include <lauxlib.h>
 #include <lua.h>
+#include <math.h>
 #include <string.h>
 
 #include "proto/cookie.h"
@@ -58,7 +59,8 @@ static int res_cookie(lua_State *L) {
     options.same_site = vm_opt_field_slice(L, 4, "same_site", "cookie");
     options.secure = flag_field(L, 4, "secure", false);
     options.http_only = flag_field(L, 4, "http_only", true);
-    options.max_age_s = bind_opt_number_field(L, 4, "max_age", "cookie", MAX_AGE_S, -1);
+    options.max_age_s =
+        (int64_t)ceil(bind_opt_number_field(L, 4, "max_age", "cookie", 0, MAX_AGE_S, -1));
   }
   struct buf out = {0};
   const char *wrong = cookie_write(&out, name, value, &options);

@@ -69,19 +69,20 @@ function check.type(name, argument, value, expected)
   end
 end
 
----Raises for keys of an options table that no row of `known` has, and for
+---Raises for keys of an options table that are no names or that no row of `known` has, and for
 ---values that their row refuses. A row is function(value) -> nil | what is expected.
 ---@param name string the function the script called
 ---@param options table
 ---@param known table<string, fun(value: any): string|nil>
 function check.options(name, options, known)
   for key, value in pairs(options) do
+    if type(key) ~= "string" then check.fail(name, "options are name = value (got [%s])", tostring(key)) end
     local refuse = known[key]
     if not refuse then
       local names = {}
       for each in pairs(known) do names[#names + 1] = each end
       table.sort(names)
-      check.fail(name, "unknown option %q (known: %s)", tostring(key), table.concat(names, ", "))
+      check.fail(name, "unknown option %q (known: %s)", key, table.concat(names, ", "))
     end
     local expected = refuse(value)
     if expected then

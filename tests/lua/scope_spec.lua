@@ -59,7 +59,7 @@ describe("scope", function()
     { "gate.ws('/x', { open = f, compress = { true } })", "option \"compress\" must be true, false, or a table" },
     { "gate.ws('/x', { open = f, compress = { context_takeover = 1 } })", "with context_takeover = true or false (got" },
     { "gate.sse('/x', { open = f, compress = true })", "gate.sse: unknown option \"compress\"" },
-    { "gate.ws('/x', { open = f, f })", "unknown option \"1\"" },
+    { "gate.ws('/x', { open = f, f })", "gate.ws: options are name = value (got [1])" },
     { "gate.ws('/x', { open = f, heartbeat = -1 })", "option \"heartbeat\" must be a number of seconds" },
     { "gate.ws('/x', { open = f, max_message = 0 })", "option \"max_message\" must be a whole number" },
     { "gate.ws('/x', { open = f, protocols = 'chat' })", "option \"protocols\" must be a list" },
