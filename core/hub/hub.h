@@ -47,7 +47,8 @@ enum hub_lag {
 
 // Retention and limits of the topics that match a pattern. In a pattern `*`
 // stands for any run of characters except '/', `**` for any run at all; the
-// pattern with the most literal characters wins, then the one given later.
+// pattern with the most literal characters wins, then the one with fewer `**`,
+// then with fewer `*`, then the one given later.
 struct hub_rule {
   const char *pattern;
   // Messages kept, and as many keys of which the newest message is kept beyond

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 
 struct entry {
-  struct hub_rule rule;  // owns rule.pattern
-  size_t literal_count;
+  struct hub_rule rule;                              // owns rule.pattern
+  size_t literal_count, double_count, single_count;  // characters that are no `*`; `**`; `*`
 };
 
 struct rules {
@@ -18,16 +18,28 @@ struct rules {
 static const struct hub_rule fallback = {
     .pattern = "**", .bytes = HUB_BYTES, .lag = HUB_LAG_SKIP, .grace_ms = HUB_GRACE_MS};
 
-static size_t count_literals(const char *pattern) {
-  size_t count = 0;
-  for (; *pattern != '\0'; pattern++) count += *pattern != '*';
-  return count;
+static void count_parts(struct entry *entry) {
+  for (const char *p = entry->rule.pattern; *p != '\0'; p++) {
+    if (*p != '*') {
+      entry->literal_count++;
+    } else if (p[1] == '*') {
+      entry->double_count++, p++;
+    } else {
+      entry->single_count++;
+    }
+  }
+}
+
+static bool is_more_specific(const struct entry *a, const struct entry *b) {
+  if (a->literal_count != b->literal_count) return a->literal_count > b->literal_count;
+  if (a->double_count != b->double_count) return a->double_count < b->double_count;
+  return a->single_count < b->single_count;
 }
 
 // Puts the entry behind all that win over it; one given later wins a draw.
 static void insert(struct rules *rules, const struct entry *entry) {
   size_t at = rules->count++;
-  for (; at > 0 && rules->entries[at - 1].literal_count <= entry->literal_count; at--) {
+  for (; at > 0 && !is_more_specific(&rules->entries[at - 1], entry); at--) {
     rules->entries[at] = rules->entries[at - 1];
   }
   rules->entries[at] = *entry;
@@ -36,8 +48,9 @@ static void insert(struct rules *rules, const struct entry *entry) {
 struct rules *rules_new(const struct hub_rule *given, size_t count) {
   struct rules *rules = mem_zalloc(sizeof *rules + count * sizeof rules->entries[0]);
   for (size_t i = 0; i < count; i++) {
-    struct entry entry = {given[i], count_literals(given[i].pattern)};
+    struct entry entry = {.rule = given[i]};
     entry.rule.pattern = mem_strdup(given[i].pattern);
+    count_parts(&entry);
     if (entry.rule.bytes == 0) entry.rule.bytes = HUB_BYTES;
     if (entry.rule.grace_ms == 0) entry.rule.grace_ms = HUB_GRACE_MS;
     if (entry.rule.lag == HUB_LAG_DEFAULT) entry.rule.lag = HUB_LAG_SKIP;
