@@ -258,7 +258,7 @@ struct hub_join_options {
   // NOW: live only; FIRST: all that is kept; LAST: the newest kept; ID: after `id`.
   enum hub_since since;
   struct slice id;   // for HUB_SINCE_ID, as a client sent it: anything at all
-  enum hub_lag lag;  // HUB_LAG_DEFAULT: as the topic's rule says
+  enum hub_lag lag;  // HUB_LAG_DEFAULT: as the topic's rule says, or as it was
   // Makes the reader's user a member of the topic; all readers of one user are
   // one member. ptr NULL: none, or as it was.
   struct slice as;

@@ -155,7 +155,7 @@ static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
     if (is_full(hub, t, reader)) return HUB_LIMIT;
     sub = hub_sub_add(reader, t);
   }
-  sub->lag = options->lag;
+  if (options->lag != HUB_LAG_DEFAULT) sub->lag = options->lag;
   uint64_t cursor = start_of(hub, t, options, result);
   if (is_new || options->since != HUB_SINCE_NOW) set_cursor(sub, cursor);
   if (options->as.ptr != NULL) presence_join(hub, sub, options->as, options->info);

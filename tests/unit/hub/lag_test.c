@@ -125,6 +125,24 @@ static void test_close_ends_the_reader(void **state) {
   assert_string_equal(told(&w->slow), "");
 }
 
+static void test_joining_again_without_a_policy_keeps_it(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4});
+  join_as(&w->slow, "t", HUB_SINCE_NOW, NULL, HUB_LAG_LATEST);
+  join(&w->slow, "t");
+  reader_block(&w->slow);
+  publish_slowly(w, "t", 1, 9);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "!8 9");
+  join_as(&w->slow, "t", HUB_SINCE_NOW, NULL, HUB_LAG_SKIP);
+  reader_block(&w->slow);
+  publish_slowly(w, "t", 11, 19);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "!5 16 17 18 19");
+}
+
 static void test_close_by_the_pump(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 4, .lag = HUB_LAG_CLOSE});
@@ -248,6 +266,7 @@ int main(void) {
       TEST(test_skip_goes_on_at_the_oldest),
       TEST(test_latest_goes_on_at_the_newest),
       TEST(test_close_ends_the_reader),
+      TEST(test_joining_again_without_a_policy_keeps_it),
       TEST(test_close_by_the_pump),
       TEST(test_gaps_of_several_topics),
       TEST(test_random_takes_lose_and_double_nothing),

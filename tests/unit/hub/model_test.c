@@ -204,7 +204,8 @@ static void do_join(struct model *m, const struct shape *s, struct model_reader 
   assert_int_equal(hub_join(&r->reader.hub, slice_str(topic_names[topic]), &options, &result),
                    expected);
   m->refused += expected == HUB_LIMIT;
-  if (expected == HUB_OK) r->subs[topic].lag = options.lag;
+  bool sets_lag = !r->subs[topic].is_joined || options.lag != HUB_LAG_DEFAULT;
+  if (expected == HUB_OK && sets_lag) r->subs[topic].lag = options.lag;
   look(m, false);  // what it dropped, it dropped before it joined
   if (expected != HUB_OK) return;
   note_join(m, r, topic, options.since, seq);
