@@ -250,13 +250,16 @@ struct topic *hub_topic_for(struct hub *hub, struct slice name) {
   return t;
 }
 
+// A message for which all others could not make room would drive them out, and then itself.
+static uint64_t cost_alone(const struct message *m) { return HUB_TOPIC_COST + message_cost(m); }
+
 static enum hub_status publish_checked(struct hub *hub, struct hub_port *from, struct message *m,
                                        struct hub_wakes *wakes) {
   struct slice name = message_topic(m);
   struct topic *t = hub_topic_find(hub, name);
   if (t == NULL && !topic_name_is_valid(name)) return HUB_BAD_TOPIC;
   const struct hub_rule *rule = rule_of(hub, t, name);
-  if (m->size > rule->bytes) return HUB_TOO_LARGE;
+  if (m->size > rule->bytes || cost_alone(m) > hub->limits.max_bytes) return HUB_TOO_LARGE;
   if (t == NULL && rule->history > 0) t = hub_topic_for(hub, name);
   hub_publish_locked(hub, from, t, m, wakes);
   return HUB_OK;

@@ -29,7 +29,7 @@ struct hub_reader;
 enum hub_status {
   HUB_OK = 0,
   HUB_BAD_TOPIC = -1,  // not 1 to 255 bytes of UTF-8 without control characters
-  HUB_TOO_LARGE = -2,  // payload larger than the topic's `bytes`
+  HUB_TOO_LARGE = -2,  // payload larger than the topic's `bytes`, or all of it than max_bytes
   HUB_LIMIT = -3,      // the subscribers of a topic, the topics of a reader, ...
   HUB_NOT_JOINED = -4,
   HUB_NO_PRESENCE = -5,     // the topic's rule has presence turned off

@@ -134,6 +134,23 @@ static void test_the_least_recently_used_topic_pays(void **state) {
   assert_int_equal(hub_counters(w->hub)->evicted, 2);
 }
 
+static void test_a_message_that_cannot_fit_drives_nothing_out(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "a", .history = 100});
+  uint64_t one = sizeof(struct message) + 2;  // "1" in "a"
+  hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = HUB_TOPIC_COST + one + 2});
+  join(&w->far, "b");
+  publish(w->hub, "a", "1");
+  struct message *m = message_of("b", "1234", 0, MESSAGE_TEXT);
+  assert_int_equal(hub_publish(w->hub, NULL, m, NULL), HUB_TOO_LARGE);
+  assert_string_equal(kept(w, "a"), "1");
+  assert_int_equal(hub_counters(w->hub)->evicted, 0);
+  assert_int_equal(publish(w->hub, "b", "123"), 2);  // fits alone, and has taken the next seq
+  hub_drain(w->slow.hub);
+  assert_string_equal(told(&w->far), "123");
+  assert_int_equal(hub_counters(w->hub)->evicted_memory, 1);
+}
+
 static void test_topics_that_paid_all_vanish(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 100});
@@ -176,7 +193,8 @@ static void test_a_turn_that_lost_all_is_told(void **state) {
   hub_drain(w->port.hub);
   assert_string_equal(told(&w->a), "1 2 3");
   publish_numbers(w->hub, "t", 4, 4);
-  w->hub->limits.max_bytes = 1;
+  set_rule(w->hub, (struct hub_rule){.pattern = "u", .history = 1});
+  w->hub->limits.max_bytes = HUB_TOPIC_COST + sizeof(struct message) + 2;
   publish_numbers(w->hub, "u", 5, 5);  // drives out all of t
   hub_drain(w->port.hub);
   hub_drain(w->slow.hub);
@@ -282,6 +300,7 @@ int main(void) {
       TEST(test_subscriptions_of_a_port),
       TEST(test_refusal_changes_nothing),
       TEST(test_the_least_recently_used_topic_pays),
+      TEST(test_a_message_that_cannot_fit_drives_nothing_out),
       TEST(test_topics_that_paid_all_vanish),
       TEST(test_kept_keys_pay_first),
       TEST(test_a_turn_that_lost_all_is_told),

@@ -111,7 +111,8 @@ static void publish_one(struct model *m, const struct shape *s, int topic) {
                                            .except = p.except});
   bool has_log =
       m->rules[topic].history > 0 || hub_topic_find(m->hub, slice_str(topic_names[topic])) != NULL;
-  bool fits = m->rules[topic].bytes == 0 || p.size <= m->rules[topic].bytes;
+  bool fits = (m->rules[topic].bytes == 0 || p.size <= m->rules[topic].bytes) &&
+              HUB_TOPIC_COST + message_cost(message) <= m->hub->limits.max_bytes;
   assert_int_equal(hub_publish(m->hub, from, message, &p.seq), fits ? HUB_OK : HUB_TOO_LARGE);
   if (fits) note_published(m, topic, &p, has_log);
   look(m, false);
