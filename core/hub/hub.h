@@ -52,7 +52,8 @@ enum hub_lag {
 struct hub_rule {
   const char *pattern;
   // Messages kept, and as many keys of which the newest message is kept beyond
-  // these; 0: kept only while cursors may need them (HUB_WINDOW).
+  // these. 0: none for who comes late; while there are subscribers HUB_WINDOW of
+  // them stay in the log for the slow ones, and for who resumes by id.
   uint32_t history;
   uint64_t bytes;    // payload bytes kept and largest message; 0: HUB_BYTES
   uint64_t ttl_ms;   // age at which a message is dropped; 0: none
@@ -158,7 +159,8 @@ struct hub_history {
   uint64_t missed;    // messages after id that are gone
 };
 
-// Reads what a topic keeps, the superseded messages of a key included.
+// Reads what a topic keeps, the superseded messages of a key included. Where the
+// rule's history is 0, that is what came after an id, and else nothing.
 struct hub_history hub_history_read(struct hub *hub, struct slice topic,
                                     const struct hub_history_options *options);
 void hub_history_free(struct hub_history *history);
@@ -167,7 +169,7 @@ struct hub_topic_info {
   char name[HUB_TOPIC_MAX];
   uint8_t name_len;
   uint32_t subscribers;
-  size_t messages;  // kept
+  size_t messages;  // in its log
 };
 
 // The topics that match a pattern, at most `limit`, in no order: an array of
@@ -256,6 +258,7 @@ void hub_reader_resume(struct hub_reader *reader);
 
 struct hub_join_options {
   // NOW: live only; FIRST: all that is kept; LAST: the newest kept; ID: after `id`.
+  // Where the rule's history is 0, FIRST and LAST are as NOW.
   enum hub_since since;
   struct slice id;   // for HUB_SINCE_ID, as a client sent it: anything at all
   enum hub_lag lag;  // HUB_LAG_DEFAULT: as the topic's rule says, or as it was
@@ -278,7 +281,7 @@ struct hub_join_result {
 };
 
 // Subscribes; replay and live follow without hole or duplicate. Joining a
-// topic again moves the cursor only when `since` is not NOW.
+// topic again moves the cursor only when `since` names a place.
 // result may be NULL. HUB_OK, or a failure by which nothing has changed.
 enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
                          const struct hub_join_options *options, struct hub_join_result *result);

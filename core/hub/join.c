@@ -110,6 +110,12 @@ static uint64_t start_of(const struct hub *hub, const struct topic *t,
   return t->head;
 }
 
+// Whether joining again does. Where nothing is kept to begin at, a reader that
+// has not got all yet must not lose that.
+static bool moves_cursor(const struct topic *t, enum hub_since since) {
+  return since == HUB_SINCE_ID || (since != HUB_SINCE_NOW && t->rule->history > 0);
+}
+
 static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
   struct topic_port *place = sub->place;
   hub_sub_set(sub, cursor);
@@ -157,7 +163,7 @@ static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
   }
   if (options->lag != HUB_LAG_DEFAULT) sub->lag = options->lag;
   uint64_t cursor = start_of(hub, t, options, result);
-  if (is_new || options->since != HUB_SINCE_NOW) set_cursor(sub, cursor);
+  if (is_new || moves_cursor(t, options->since)) set_cursor(sub, cursor);
   if (options->as.ptr != NULL) presence_join(hub, sub, options->as, options->info);
   hub_topic_used(hub, t);
   result->seq = seq_before_all(hub, reader, options, result->recovered);

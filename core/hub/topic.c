@@ -83,11 +83,13 @@ struct message *topic_next(const struct topic *t, uint64_t ordinal, uint64_t *fo
 }
 
 uint64_t topic_first(const struct topic *t) {
+  if (t->rule->history == 0) return t->head;
   struct message *m = t->keys != NULL ? keys_oldest(t->keys) : NULL;
   return m != NULL ? m->ordinal : t->base;
 }
 
 uint64_t topic_last(const struct topic *t) {
+  if (t->rule->history == 0) return t->head;
   if (t->head > t->base) return t->head - 1;
   struct message *m = t->keys != NULL ? keys_last(t->keys) : NULL;
   return m != NULL ? m->ordinal : t->head;

@@ -87,10 +87,12 @@ static inline struct message *topic_at(const struct topic *t, uint64_t ordinal) 
 // ordinal; NULL when there is none. Borrowed.
 struct message *topic_next(const struct topic *t, uint64_t ordinal, uint64_t *found);
 
-// The ordinal of the first kept message (with a seq greater than `seq`), or
-// that of the last one; head when there is none.
+// The ordinal of the first and of the last message that is kept for who comes
+// late; head when there is none, as where the rule's history is 0: what is in
+// that log waits for slow readers only.
 uint64_t topic_first(const struct topic *t);
 uint64_t topic_last(const struct topic *t);
+// That of the first message in the log with a seq greater than `seq`, or head.
 uint64_t topic_find_after(const struct topic *t, uint64_t seq);
 
 size_t topic_kept_count(const struct topic *t);

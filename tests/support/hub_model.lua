@@ -140,7 +140,7 @@ local function start_after_id(model_, topic, event, bounds)
   local result = event.result
   if epoch ~= model_.epoch or not math.tointeger(seq) or seq > event.seq_after then
     if result.recovered or result.missed then fail("%q was taken for an id of this hub", event.since) end
-    return bounds.gone, bounds.kept
+    return bounds.first_gone, bounds.first_kept
   end
   local from = find_after(topic, seq)
   local is_wrong = event.stands_at > seq or event.is_first and event.stands_at < seq
@@ -157,12 +157,21 @@ local function start_after_id(model_, topic, event, bounds)
   return math.max(bounds.gone, is_known and from + 1 or from), math.max(bounds.kept, from), from
 end
 
+-- Without history nothing is kept to begin at: "first" and "last" are as good as nothing.
+local function since_of(topic, event)
+  local is_id = event.since ~= "first" and event.since ~= "last"
+  return (topic.rule.history or is_id) and event.since or nil
+end
+
 local function start_of(model_, topic, event)
   local least, most = find_after(topic, event.seq_before) - 1, find_after(topic, event.seq_after) - 1  -- heads
-  if not event.since then return least + 1, most + 1 end
+  local since = since_of(topic, event)
+  if not since then return least + 1, most + 1 end
   local bounds = { gone = surely_gone(topic, event), kept = surely_kept(topic, event, most) }
-  if event.since == "first" then return bounds.gone, bounds.kept end
-  if event.since ~= "last" then return start_after_id(model_, topic, event, bounds) end
+  bounds.first_gone = topic.rule.history and bounds.gone or least + 1
+  bounds.first_kept = topic.rule.history and bounds.kept or most + 1
+  if since == "first" then return bounds.first_gone, bounds.first_kept end
+  if since ~= "last" then return start_after_id(model_, topic, event, bounds) end
   return bounds.gone <= least and least or least + 1, bounds.kept <= most and most or most + 1
 end
 
@@ -216,21 +225,21 @@ local on = {}
 
 function on.joined(self, state, event)
   local topic = self:topic(event.topic)
-  local sub = state.subs[event.topic]
+  local sub, since = state.subs[event.topic], since_of(topic, event)
   event.is_first = next(state.subs) == nil
   if event.since == nil and event.result.recovered then fail "recovered without since" end
-  if not sub or event.since then
+  if not sub or since then
     if sub then match_notices(sub, false) end
-    sub = { topic = topic, holes = {}, notices = {}, caught_up = event.since and event.published or 0 }
+    sub = { topic = topic, holes = {}, notices = {}, caught_up = since and event.published or 0 }
     sub.low, sub.high, sub.resumed_at = start_of(self, topic, event)
-    local takes_all = event.since and event.since ~= "last" and not event.result.recovered
+    local takes_all = since and since ~= "last" and not event.result.recovered
     if topic.rule.has_keys and takes_all then reach_back_for_keys(sub) end
     sub.missed_at_join = event.result.missed
     state.subs[event.topic] = sub
   end
   sub.lag = event.lag or topic.rule.lag or "skip"
   -- Going back starts the order anew.
-  if event.since then state.last_seq = 0 end
+  if since then state.last_seq = 0 end
   -- Whatever comes from now on is newer than where the session stands.
   state.last_seq = math.max(state.last_seq, event.stands_at)
 end

@@ -209,7 +209,9 @@ static void do_join(struct model *m, const struct shape *s, struct model_reader 
   if (expected == HUB_OK && sets_lag) r->subs[topic].lag = options.lag;
   look(m, false);  // what it dropped, it dropped before it joined
   if (expected != HUB_OK) return;
-  note_join(m, r, topic, options.since, seq);
+  // Without history there is nothing to begin at.
+  bool is_now = m->rules[topic].history == 0 && options.since != HUB_SINCE_ID;
+  note_join(m, r, topic, is_now ? HUB_SINCE_NOW : options.since, seq);
   if (user >= 0) member_join(m, &r->subs[topic], topic, user, number);
   assert_true(result.seq <= newest);
   bool is_recovered = options.since == HUB_SINCE_ID && seq >= m->logs[topic].lost_seq;
@@ -294,6 +296,7 @@ static void do_read(struct model *m) {
   look(m, false);
   const struct log *log = &m->logs[topic];
   size_t count = 0, wanted = options.limit > 0 ? options.limit : SIZE_MAX;
+  if (m->rules[topic].history == 0) wanted = 0;
   for (size_t i = 0; i < log->count && count < wanted; i++) {
     const struct published *p = &log->all[options.is_reverse ? log->count - 1 - i : i];
     if (p->fate != KEPT) continue;

@@ -124,10 +124,54 @@ static void test_nothing_is_kept_for_nobody(void **state) {
   assert_int_equal(hub_topic_count(w->hub), 0);
   join(&w->live, "t");
   publish_numbers(w->hub, "t", 1, 3);
-  assert_string_equal(kept(w, "t"), "1 2 3");  // kept as long as cursors may need them
   hub_leave(&w->live.hub, slice_str("t"));
   assert_int_equal(hub_topic_count(w->hub), 0);
   assert_true(w->hub->kept_bytes == 0);
+}
+
+static size_t read_count(struct world *w, const char *topic, struct hub_history_options options) {
+  struct hub_history history = hub_history_read(w->hub, slice_str(topic), &options);
+  size_t count = history.count;
+  hub_history_free(&history);
+  return count;
+}
+
+// What slow readers need is not for who comes late; only an id goes on in it.
+static void test_without_history_nothing_is_kept_for_late_joiners(void **state) {
+  struct world *w = *state;
+  join(&w->live, "t");
+  publish_numbers(w->hub, "t", 1, 2);
+  publish_key(w->hub, "t", "3", "key");
+  hub_drain(w->port.hub);
+  assert_string_equal(kept(w, "t"), "");
+  join_as(&w->late, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
+  join_as(&w->late, "t", HUB_SINCE_ID, "foreign-1", HUB_LAG_DEFAULT);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->late), "");
+  static const enum hub_since sinces[] = {HUB_SINCE_NOW, HUB_SINCE_FIRST, HUB_SINCE_LAST};
+  for (int i = 0; i < 6; i++) {
+    const struct hub_history_options all = {.since = sinces[i % 3], .is_reverse = i >= 3};
+    assert_int_equal(read_count(w, "t", all), 0);
+  }
+  char id[HUB_ID_MAX];
+  hub_id_format(w->hub, 2, id);
+  struct hub_history_options by_id = {.since = HUB_SINCE_ID, .id = slice_str(id)};
+  assert_int_equal(read_count(w, "t", by_id), 1);
+  by_id.is_reverse = true;
+  assert_int_equal(read_count(w, "t", by_id), 0);
+  assert_true(join_after(&w->late, "t", w->hub, 1).recovered);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->late), "2 3");
+}
+
+static void test_joining_again_from_the_first_without_history_loses_nothing(void **state) {
+  struct world *w = *state;
+  join(&w->live, "t");
+  publish_numbers(w->hub, "t", 1, 2);
+  join_as(&w->live, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  publish_numbers(w->hub, "t", 3, 3);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->live), "1 2 3");
 }
 
 static void test_window_without_history(void **state) {
@@ -248,6 +292,8 @@ int main(void) {
       TEST(test_ttl),
       TEST(test_sweep_goes_round_all_topics),
       TEST(test_nothing_is_kept_for_nobody),
+      TEST(test_without_history_nothing_is_kept_for_late_joiners),
+      TEST(test_joining_again_from_the_first_without_history_loses_nothing),
       TEST(test_window_without_history),
       TEST(test_burst_reaches_every_healthy_reader),
       TEST(test_a_port_that_left_protects_nothing),
