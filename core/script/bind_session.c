@@ -156,13 +156,16 @@ static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
   options->id = id;
 }
 
+// Whether messages of the past will come, whose ids the client can resume from.
+static bool replays(const struct conn *conn) { return conn->reader.behind != NULL; }
+
 // What a client of a stream is told of a join beside the messages.
 static void tell_stream(struct conn *conn, struct slice topic,
                         const struct hub_join_options *options,
                         const struct hub_join_result *result, const char *id) {
   if (options->since == HUB_SINCE_ID && !result->recovered) {
     sse_write_gap(conn, topic, result->missed_known ? (int64_t)result->missed : SSE_MISSED_UNKNOWN);
-  } else if (options->since == HUB_SINCE_NOW && conn->reader.sub_count == 1) {
+  } else if (options->since != HUB_SINCE_ID && conn->reader.sub_count == 1 && !replays(conn)) {
     sse_write_start(conn, id);
   }
 }

@@ -162,6 +162,17 @@ describe("coming back", function()
       assert.equal("b4", receive_until(back, "b4"))
     end)
 
+    it("since = 'first' is a place to come back to also where nothing is kept", function()
+      local stream <close> = sse.connect(server, "/first/nothing")
+      assert.equal("none", stream:receive().data)
+      local id = stream.parser.last_id
+      stream:close()
+      publish("nothing", "while away")
+      local again <close> = sse.connect(server, "/first/nothing", { last_event_id = id })
+      assert.equal(id, again:receive().data)
+      assert.equal("while away", receive_until(again, "while away"))
+    end)
+
     it("the query names the last id for clients that cannot send the header", function()
       local ids = {}
       for i = 1, 4 do ids[i] = publish("query", "q" .. i) end
