@@ -40,6 +40,7 @@ static void take_topic(struct hub_port *port, struct topic_port *place) {
   if (count > 0) turn->live_count++;
   place->start = place->end;
   place->end = t->head;
+  place->is_held = false;
 }
 
 static void take_turn(struct hub_port *port) {
@@ -60,7 +61,7 @@ static void finish_turn(struct hub_port *port) {
   for (size_t i = 0; i < turn->topic_count; i++) {
     struct topic_port *place = turn->topics[i].place;
     place->start = place->end;
-    place->pos = place->topic->is_tap ? place->subs[0]->cursor : place->end;
+    if (!place->is_held) place->pos = place->topic->is_tap ? place->subs[0]->cursor : place->end;
     hub_topic_trim(port->hub, place->topic, now_ms);
   }
   pthread_mutex_unlock(&port->hub->lock);

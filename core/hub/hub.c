@@ -194,6 +194,12 @@ bool hub_port_mark(struct topic_port *place) {
   return !atomic_exchange_explicit(&port->is_signalled, true, memory_order_acq_rel);
 }
 
+bool hub_port_hold(struct topic_port *place, uint64_t cursor) {
+  if (cursor < place->pos) place->pos = cursor;
+  place->is_held = true;
+  return hub_port_mark(place);
+}
+
 static void mark_ports(struct topic *t, struct hub_port *from, struct hub_wakes *wakes) {
   for (uint32_t i = 0; i < t->port_count; i++) {
     struct hub_port *port = t->ports[i]->port;

@@ -217,7 +217,8 @@ struct hub_port_ops {
   // never HUB_LAG_DEFAULT. HUB_LAG_CLOSE: the session is to be ended (nothing
   // more is delivered to this reader); it is the only gap that also a blocked
   // reader is told. Called between deliver calls, in stream order; the same
-  // calls are forbidden. May set is_blocked as deliver does.
+  // calls are forbidden. May set is_blocked as deliver does, so as to do something
+  // before the messages behind the gap: those are kept until the next drain is over.
   void (*gap)(struct hub_reader *reader, struct slice topic, uint64_t missed, enum hub_lag policy);
 };
 

@@ -154,6 +154,9 @@ bool hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
 void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
 // Has the port drain this topic: true when its thread must be woken for it.
 bool hub_port_mark(struct topic_port *place);
+// Keeps the messages from `cursor` on until the port's next drain is over, and marks the
+// topic for it: true when the port's thread must be woken.
+bool hub_port_hold(struct topic_port *place, uint64_t cursor);
 // Publishes m, whose topic is valid, without a look at its size; borrows m.
 void hub_publish_locked(struct hub *hub, struct hub_port *from, struct topic *t, struct message *m,
                         struct hub_wakes *wakes);

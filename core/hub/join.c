@@ -120,9 +120,7 @@ static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
   struct topic_port *place = sub->place;
   hub_sub_set(sub, cursor);
   if (cursor >= place->topic->head) return;
-  // What was promised to come must not be evicted before the next drain.
-  if (cursor < place->pos) place->pos = cursor;
-  hub_port_mark(place);
+  hub_port_hold(place, cursor);  // it was promised to come
   port_sub_defer(sub);
 }
 

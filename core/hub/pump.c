@@ -174,17 +174,30 @@ static bool take_head(struct pump_scratch *s, const struct hub_reader *reader,
   return found != FOUND_TOO_FAR;
 }
 
+// A reader that is told a gap may stop there. What it is to get then must be there
+// still when it goes on, or it would be told of one gap after another. True when the
+// port's thread must be woken.
+static bool hold_rest(const struct hub_reader *reader) {
+  bool wakes = false;
+  for (struct hub_sub *sub = reader->behind; sub != NULL; sub = sub->behind_next) {
+    if (!sub->place->topic->is_tap) wakes |= hub_port_hold(sub->place, sub->cursor);
+  }
+  return wakes;
+}
+
 static void gather(struct hub_port *port, struct hub_reader *reader, struct pump_step *step) {
   step->item_count = step->message_count = step->bytes = step->skipped = 0;
   struct pump_scratch *s = &port->scratch;
   pthread_mutex_lock(&port->hub->lock);
   bool goes_on = gather_heads(port, reader, step);
   step->is_last = goes_on;
+  bool wakes = s->gap_count > 0 && hold_rest(reader);
   heap_build(s);
   while (goes_on && s->heap_count > 0 && step->item_count < PUMP_MAX && step->bytes < PUMP_BYTES)
     goes_on = take_head(s, reader, step);
   if (s->heap_count > 0) step->is_last = false;
   pthread_mutex_unlock(&port->hub->lock);
+  if (wakes) port->ops.wake(port->ctx);
 }
 
 // ---- handing over, without the lock --------------------------------------

@@ -30,7 +30,8 @@ struct topic_port {
   // The port's thread owns the array; sub_count changes under the lock too.
   struct hub_sub **subs;
   uint32_t sub_count;
-  uint32_t sub_cap;
+  uint32_t sub_cap : 31;
+  uint32_t is_held : 1;  // this drain does not move pos: see hub_port_hold
 };
 
 struct topic {

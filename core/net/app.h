@@ -39,7 +39,9 @@ struct app {
 
   // A session exists from ws_accept or sse_accept on. A whole message arrived:
   void (*message)(struct conn *conn, enum message_kind kind, struct slice data);
-  // The session missed `missed` messages of a topic (policy skip or latest).
+  // The session missed `missed` messages of a topic. What the app sends to it in this
+  // call goes out before the messages behind the gap; with the policy close there
+  // are none, and the session is closed next.
   void (*gap)(struct conn *conn, struct slice topic, uint64_t missed);
   // All direct output has gone down to the socket: called once after each time
   // that some was queued, unless the session ends before.

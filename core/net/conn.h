@@ -34,9 +34,8 @@ struct conn_ops {
   void (*go_on)(struct conn *conn);                         // asked for with conn_go_on
   void (*drained)(struct conn *conn);                       // direct output has gone to the socket
   void (*stop)(struct conn *conn);                          // the server is stopping: finish
-  void (*lagged)(
-      struct conn *conn);  // the hub's policy `close`: end the session, without telling the app yet
-  void (*close)(struct conn *conn);  // release the protocol's state
+  void (*lagged)(struct conn *conn);  // the hub's policy `close`: end the session
+  void (*close)(struct conn *conn);   // release the protocol's state
 };
 
 // There are many, most of them idle: 184 bytes fill an allocation of 192. What a

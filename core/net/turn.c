@@ -95,6 +95,10 @@ static void tell_gaps(struct worker *worker) {
     struct conn *conn = gaps[i].conn;
     if (conn->is_session)
       worker->app->gap(conn, slice_of(gaps[i].topic, gaps[i].topic_len), gaps[i].missed);
+    if (gaps[i].is_end)
+      conn->ops->lagged(conn);
+    else
+      hub_reader_resume(&conn->reader);
     free(gaps[i].topic);
   }
   free(gaps);

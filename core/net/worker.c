@@ -41,18 +41,16 @@ static void on_hub_gap(struct hub_reader *reader, struct slice topic, uint64_t m
                        enum hub_lag policy) {
   struct conn *conn = list_entry(reader, struct conn, reader);
   struct worker *worker = conn->worker;
+  bool is_end = policy == HUB_LAG_CLOSE;
   if (!conn_is_open(conn)) return;
-  if (policy == HUB_LAG_CLOSE) {
-    conn->ops->lagged(conn);
-    return;
-  }
-  if (reader->form == WIRE_SSE) sse_write_gap(conn, topic, (int64_t)missed);
+  if (reader->form == WIRE_SSE && !is_end) sse_write_gap(conn, topic, (int64_t)missed);
+  reader->is_blocked = true;  // until the app was told, whose answer goes first
   if (worker->gap_count == worker->gap_cap) {
     worker->gap_cap = worker->gap_cap == 0 ? 16 : worker->gap_cap * 2;
     worker->gaps = mem_realloc(worker->gaps, worker->gap_cap * sizeof *worker->gaps);
   }
   worker->gaps[worker->gap_count++] =
-      (struct pending_gap){conn, mem_strndup(topic.ptr, topic.len), topic.len, missed};
+      (struct pending_gap){conn, mem_strndup(topic.ptr, topic.len), topic.len, missed, is_end};
 }
 
 static const struct hub_port_ops port_ops = {on_hub_wake, conn_deliver, on_hub_gap};

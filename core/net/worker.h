@@ -30,12 +30,14 @@ struct worker_call {
   void *arg;
 };
 
-// A gap that the hub told during a drain, kept for the app until after it.
+// A gap that the hub told during a drain, kept for the app until after it. So
+// long the connection gets none of the messages behind it.
 struct pending_gap {
   struct conn *conn;
   char *topic;
   size_t topic_len;
   uint64_t missed;
+  bool is_end;  // policy `close`
 };
 
 struct worker {

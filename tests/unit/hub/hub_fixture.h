@@ -32,6 +32,8 @@ struct reader {
   size_t event_cap;
   size_t budget;        // messages it takes before it blocks
   bool is_lazy;         // takes a few a call, and does not say that it is blocked
+  bool stops_at_gaps;   // blocks when it is told one
+  bool is_at_gap;       // it has, and nobody resumed it yet
   size_t shared_count;  // deliver calls with a contiguous batch
   size_t call_count;
   const char *bytes;  // of the last contiguous batch
@@ -111,7 +113,9 @@ static inline size_t fixture_deliver(struct hub_reader *hub_reader, const struct
 
 static inline void fixture_gap(struct hub_reader *hub_reader, struct slice topic, uint64_t missed,
                                enum hub_lag policy) {
-  struct event *e = reader_add_event(list_entry(hub_reader, struct reader, hub));
+  struct reader *r = list_entry(hub_reader, struct reader, hub);
+  struct event *e = reader_add_event(r);
+  if (r->stops_at_gaps) hub_reader->is_blocked = r->is_at_gap = true;
   e->is_gap = true;
   e->missed = missed;
   e->policy = policy;
@@ -138,6 +142,7 @@ static inline void reader_close(struct reader *r) {
 
 static inline void reader_resume(struct reader *r, size_t budget) {
   r->budget = budget;
+  r->is_at_gap = false;
   hub_reader_resume(&r->hub);
 }
 

@@ -181,6 +181,45 @@ static void test_gaps_of_several_topics(void **state) {
   assert_string_equal(told(&w->slow), "5 16 21 22 6");
 }
 
+// However much comes meanwhile, the one gap is all it has missed.
+static void test_what_is_behind_a_gap_waits_for_a_reader_that_stops_there(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "*", .history = 2});
+  w->slow.stops_at_gaps = true;
+  join(&w->slow, "a");
+  join(&w->slow, "b");
+  reader_block(&w->slow);
+  publish_slowly(w, "a", 1, 5);
+  publish_slowly(w, "b", 11, 12);
+  reader_resume(&w->slow, SIZE_MAX);
+  publish_numbers(w->hub, "a", 6, 8);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "!5");
+  publish_numbers(w->hub, "b", 13, 15);
+  publish_numbers(w->hub, "a", 9, 10);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "11 12 6 7 8 13 14 15 9 10");
+  assert_false(hub_port_has_work(w->port.hub));
+  assert_int_equal(hub_counters(w->hub)->evicted, 8 + 3);  // it is waited for no more
+}
+
+// The port's thread would sleep, and what waits for its next drain with it.
+static void test_a_gap_wakes_the_port_for_another_drain(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 2});
+  join(&w->slow, "t");
+  reader_block(&w->slow);
+  publish_slowly(w, "t", 1, 5);
+  reader_resume(&w->slow, SIZE_MAX);
+  unsigned before = w->port.wake_count;
+  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "!3 4 5");
+  assert_int_equal(w->port.wake_count, before + 1);
+  hub_drain(w->port.hub);
+  assert_false(hub_port_has_work(w->port.hub));
+}
+
 static void test_random_takes_lose_and_double_nothing(void **state) {
   struct world *w = *state;
   static const char *const topics[] = {"a", "b", "c"};
@@ -269,6 +308,8 @@ int main(void) {
       TEST(test_joining_again_without_a_policy_keeps_it),
       TEST(test_close_by_the_pump),
       TEST(test_gaps_of_several_topics),
+      TEST(test_what_is_behind_a_gap_waits_for_a_reader_that_stops_there),
+      TEST(test_a_gap_wakes_the_port_for_another_drain),
       TEST(test_random_takes_lose_and_double_nothing),
       TEST(test_half_taken_without_blocking),
       TEST(test_leave_and_close_while_blocked),

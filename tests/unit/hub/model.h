@@ -36,7 +36,7 @@ struct log {
 struct model_sub {
   bool is_joined;
   bool is_clean;     // it has kept up so far: it must get all
-  bool is_promised;  // its replay was promised until the next drain
+  bool is_promised;  // until the next drain all it is owed, that is kept, will come
   enum hub_lag lag;
   bool *owed;  // by index in the log
   size_t cap;
@@ -250,7 +250,7 @@ static inline void check_drained(struct model *m, struct model_reader *r) {
     if (!sub->is_joined) continue;
     if (is_done) settle(&m->logs[t], sub, m->logs[t].count, hub->id);
     sub->is_clean = is_done;
-    sub->is_promised = false;
+    sub->is_promised = r->reader.is_at_gap;
   }
 }
 

@@ -24,7 +24,7 @@ struct shape {
   unsigned burst;  // longest run of messages
   unsigned stall_share;
   unsigned as_share;
-  bool has_memory_cap, has_rule_changes, has_grace, has_lazy_readers;
+  bool has_memory_cap, has_rule_changes, has_grace, has_lazy_readers, has_stops;
 };
 
 static uint64_t pick(struct model *m, uint64_t below) {
@@ -50,6 +50,7 @@ static struct shape draw_shape(struct model *m, bool is_long) {
   s.has_rule_changes = pick(m, 2) == 0;
   s.has_grace = pick(m, 3) == 0;
   s.has_lazy_readers = pick(m, 4) == 0;
+  s.has_stops = pick(m, 2) == 0;
   return s;
 }
 
@@ -130,7 +131,7 @@ static void do_publish(struct model *m, const struct shape *s) {
   for (; count > 0; count--) publish_one(m, s, pick(m, 8) ? topic : (int)pick(m, TOPICS));
 }
 
-static void do_drain(struct model *m, int port) {
+static void drain(struct model *m, int port) {
   hub_drain(m->ports[port].hub);
   for (int t = 0; t < TOPICS; t++) m->logs[t].drained[port] = m->logs[t].count;
   for (int i = 0; i < READERS; i++) {
@@ -138,6 +139,26 @@ static void do_drain(struct model *m, int port) {
   }
   check_tap(m, &m->taps[port]);
   look(m, false);
+}
+
+static bool resume_from_gaps(struct model *m, int port) {
+  bool is_any = false;
+  for (int i = 0; i < READERS; i++) {
+    struct model_reader *r = &m->readers[i];
+    if (r->port != port || !r->reader.is_at_gap) continue;
+    reader_resume(&r->reader, r->reader.budget);
+    is_any = true;
+  }
+  return is_any;
+}
+
+// Who stopped at a gap goes on at once, whatever comes meanwhile.
+static void do_drain(struct model *m, const struct shape *s, int port) {
+  drain(m, port);
+  while (resume_from_gaps(m, port)) {
+    if (pick(m, 2)) do_publish(m, s);
+    drain(m, port);
+  }
 }
 
 static enum hub_status expected_status(const struct model *m, const struct model_reader *r,
@@ -235,13 +256,14 @@ static void do_leave(struct model *m, struct model_reader *r) {
   look(m, false);
 }
 
-static void do_reopen(struct model *m, struct model_reader *r) {
+static void do_reopen(struct model *m, const struct shape *s, struct model_reader *r) {
   for (int t = 0; t < TOPICS; t++) note_left(m, r, t);
   if (r->reader.hub.port != NULL) reader_close(&r->reader);
   r->last_seq = 0;
   r->port = (int)pick(m, PORTS);
   reader_open(&r->reader, &m->ports[r->port], m->next_id++, (unsigned)pick(m, FORM_COUNT));
   if (pick(m, 4) == 0) r->reader.hub.form = HUB_FORM_NONE;
+  r->reader.stops_at_gaps = s->has_stops && pick(m, 2);
   look(m, false);
 }
 
@@ -314,7 +336,7 @@ static void step(struct model *m, const struct shape *s) {
   if (what < 50) {
     do_publish(m, s);
   } else if (what < 70) {
-    do_drain(m, (int)pick(m, PORTS));
+    do_drain(m, s, (int)pick(m, PORTS));
   } else if (what < 79) {
     do_join(m, s, r);
   } else if (what < 82) {
@@ -322,7 +344,7 @@ static void step(struct model *m, const struct shape *s) {
   } else if (what < 94) {
     do_stall(m, s, r);
   } else if (what < 95) {
-    do_reopen(m, r);
+    do_reopen(m, s, r);
   } else if (what < 97) {
     do_read(m);
   } else if (what < 98) {
@@ -335,7 +357,7 @@ static void step(struct model *m, const struct shape *s) {
   } else {
     check_members(m, (int)pick(m, TOPICS));
   }
-  if (r->reader.hub.is_ended) do_reopen(m, r);
+  if (r->reader.hub.is_ended) do_reopen(m, s, r);
 }
 
 // ---- a life --------------------------------------------------------------
@@ -360,7 +382,7 @@ static struct model *begin(uint64_t seed, struct shape *shape, bool is_long) {
   }
   for (int i = 0; i < READERS; i++) {
     for (int t = 0; t < TOPICS; t++) m->readers[i].subs[t].user = -1;
-    do_reopen(m, &m->readers[i]);
+    do_reopen(m, shape, &m->readers[i]);
   }
   return m;
 }
@@ -373,7 +395,7 @@ static void finish(struct model *m, const struct shape *s) {
   }
   for (int p = 0; p < PORTS; p++) {
     reader_resume(&m->taps[p].reader, SIZE_MAX);
-    do_drain(m, p);
+    do_drain(m, s, p);
   }
   look(m, true);
   struct hub_counters *counters = hub_counters(m->hub);
