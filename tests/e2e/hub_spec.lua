@@ -30,6 +30,14 @@ local commands = {
     for i = 1, tonumber(count) do gate.publish(topic, vm.id .. " " .. i) end
     return true
   end,
+  publish_and_leave = function(ws, topic, text)
+    gate.publish(topic, text)
+    return ws:leave(topic)
+  end,
+  publish_and_close = function(ws, topic, text)
+    gate.publish(topic, text)
+    ws:close()
+  end,
   topics = function(ws) return ws:topics() end,
   vm = function() return vm.id end,
 }
@@ -114,6 +122,17 @@ describe("the hub", function()
     ask(other, "publish room/leave again")
     assert.equal("again", (one:receive()))
     assert.is_false(ask(one, "leave room/never").reply)
+  end)
+
+  it("carries nothing that was published just before leave or close", function()
+    local one, other = connect_both "room/parting"
+    ask(one, "publish_and_leave room/parting 1")
+    ask(one, "join room/parting")
+    one:send "publish_and_close room/parting 2"
+    assert.equal(1000, (one:wait_close()))
+    assert.same({}, one.messages)
+    assert.equal("1", (other:receive()))
+    assert.equal("2", (other:receive()))
   end)
 
   it("delivers once, however often a topic is joined", function()
