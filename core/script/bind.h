@@ -33,7 +33,8 @@ void bind_open_crypto(lua_State *L);
 // ---- shared by bindings --------------------------------------------------
 
 // Pushes the JSON text of the value at `index`; raises when it has none, naming
-// `what`: "<what> has no JSON form: ...".
+// `what`: "<what> has no JSON form: ...". It may not be UTF-8 yet, where strings in
+// the value are not: who sends it checks.
 void bind_push_json(lua_State *L, int index, const char *what);
 
 // Decodes the JSON text at `index`: pushes the value, or nil, message, "json".

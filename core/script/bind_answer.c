@@ -4,6 +4,7 @@
 #include <lua.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "net/conn.h"
 #include "net/sse_conn.h"
 #include "net/ws_conn.h"
@@ -49,6 +50,9 @@ static struct slice take_body(lua_State *L, int index, const char **type) {
     bind_push_json(L, index, "the table that a handler returned as its response body");
     lua_replace(L, index);
     *type = "application/json";
+    if (!utf8_is_valid(vm_check_slice(L, index)))
+      luaL_error(
+          L, "the table that a handler returned as its response body has text that is not UTF-8");
   } else if (lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER) {
     *type = "text/plain; charset=utf-8";
   } else {

@@ -53,7 +53,7 @@ static int hub_publish_function(lua_State *L) {
   fields.topic = topic;
   fields.payload = payload;
   fields.is_json = is_json;
-  if (fields.kind == MESSAGE_TEXT && !utf8_is_valid(payload))
+  if ((fields.kind == MESSAGE_TEXT || is_json) && !utf8_is_valid(payload))
     return vm_fail(L, "text must be UTF-8", "utf8");
   if (!utf8_is_valid(fields.key)) return vm_fail(L, "a key must be UTF-8", "utf8");
   if (!event_is_valid(fields.event)) {

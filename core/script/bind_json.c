@@ -4,6 +4,8 @@
 #include <lua.h>
 #include <math.h>
 
+#include "base/json.h"
+#include "base/utf8.h"
 #include "script/bind.h"
 #include "script/vm.h"
 
@@ -55,21 +57,25 @@ static bool make_integers(lua_State *L) {
 }
 
 int bind_decode_json(lua_State *L, int index) {
+  struct slice text = vm_check_slice(L, index);
   lua_pushvalue(L, index);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
   lua_insert(L, -2);
   int status = lua_pcall(L, 1, 1, 0);
   if (status == LUA_ERRMEM) lua_error(L);  // no fault of the text
   if (status != LUA_OK) return vm_fail(L, lua_tostring(L, -1), "json");
+  const char *fault = json_find_fault(text);
+  if (fault != NULL) return vm_fail(L, fault, "json");
   if (!make_integers(L)) return vm_fail(L, "a number is too large", "json");
   return 1;
 }
 
-// json.encode(value) -> text | nil, message, "json"
+// json.encode(value) -> text | nil, message, "json" | "utf8"
 static int json_encode(lua_State *L) {
   luaL_checkany(L, 1);
-  if (try_push_json(L, 1)) return 1;
-  return vm_fail(L, lua_tostring(L, -1), "json");
+  if (!try_push_json(L, 1)) return vm_fail(L, lua_tostring(L, -1), "json");
+  if (!utf8_is_valid(vm_check_slice(L, -1))) return vm_fail(L, "text must be UTF-8", "utf8");
+  return 1;
 }
 
 // json.decode(text) -> value | nil, message, "json"

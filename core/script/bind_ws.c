@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/utf8.h"
 #include "net/conn.h"
 #include "net/ws_conn.h"
 #include "script/bind.h"
@@ -33,9 +34,12 @@ static struct session *check_ws(lua_State *L) {
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {
   struct session *session = check_ws(L);
-  struct slice data = bind_check_payload(L, 2, "send: data");
   enum message_kind kind = bind_check_kind(L, 3, "send");
+  bool is_binary_json = kind == MESSAGE_BINARY && lua_istable(L, 2);
+  struct slice data = bind_check_payload(L, 2, "send: data");
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
+  // As text ws_send checks it; JSON is UTF-8 in any frame (RFC 8259 8.1).
+  if (is_binary_json && !utf8_is_valid(data)) return push_status(L, SESSION_NOT_UTF8);
   enum session_status status = ws_send(session->conn, kind, data);
   if (status == SESSION_FULL) session_on_full(session);
   return push_status(L, status);

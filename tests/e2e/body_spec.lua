@@ -169,7 +169,7 @@ describe("a request body", function()
         http.post(server, "/json", '{"a":[1,2.5,"x"],"b":true}'):json())
     end)
 
-    for _, text in ipairs { "", "{", "nonsense", '{"a":1}x', "[1,]", "[1e999]", ("["):rep(100000) } do
+    for _, text in ipairs { "", "{", "nonsense", '{"a":1}x', "[1,]", "[1e999]", '"\xff"', '"\n"', ("["):rep(100000) } do
       it(("that is broken is told, not raised: %.12s"):format(text), function()
         local response = http.post(server, "/json", text)
         assert.equal(400, response.status)

@@ -1,6 +1,7 @@
 // The JSON that C writes: whatever text a message holds, a client that decodes
 // its envelope gets the same text back (envelope_fuzz.lua).
 #include "base/message.h"
+#include "base/utf8.h"
 #include "fuzz.h"
 #include "lua_vm.h"
 #include "proto/ws_message.h"
@@ -19,6 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                   .key = take_short(&in),
                                   .payload = fuzz_take_field(&in)};
   const struct slice texts[] = {fields.topic, fields.event, fields.key, fields.payload};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (utf8_is_valid(texts[i])) continue;
+    fuzz_release();
+    return -1;  // publish lets no such message in
+  }
   struct message *m = message_new(&fields);
   struct buf frame = {0}, told = {0};
   struct ws_frame head;
