@@ -65,6 +65,7 @@ static struct slice take_body(lua_State *L, int index, const char **type) {
 static enum http_send_status send_whole(struct exchange *exchange, int status, const char *type,
                                         struct slice body) {
   struct http_field only = {slice_str("Content-Type"), slice_str(type)};
+  exchange_complete_headers(exchange, status);
   // Most answers set no header: then nothing needs to be kept.
   if (type != NULL && exchange->field_count == 0)
     return http_respond(exchange->http, status, &only, 1, body);

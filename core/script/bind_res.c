@@ -73,9 +73,16 @@ static int res_cookie(lua_State *L) {
   return 1;
 }
 
+// The status of a response made by hand, once nothing more can be set.
+static int settle_status(struct exchange *exchange) {
+  int status = exchange->status != 0 ? exchange->status : 200;
+  exchange_complete_headers(exchange, status);
+  return status;
+}
+
 static void start_streaming(struct exchange *exchange) {
   if (http_is_started(exchange->http)) return;
-  int status = exchange->status != 0 ? exchange->status : 200;
+  int status = settle_status(exchange);
   http_respond_head(exchange->http, status, exchange->fields, exchange->field_count);
 }
 
@@ -106,7 +113,7 @@ static int res_finish(lua_State *L) {
   struct exchange *exchange = check_res(L);
   if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
   if (!http_is_started(exchange->http)) {
-    int status = exchange->status != 0 ? exchange->status : 200;
+    int status = settle_status(exchange);
     http_respond(exchange->http, status, exchange->fields, exchange->field_count,
                  (struct slice){0});
   } else {

@@ -59,6 +59,11 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
   return true;
 }
 
+void exchange_complete_headers(struct exchange *exchange, int status) {
+  if (status != 401 || exchange_has_header(exchange, "www-authenticate")) return;
+  exchange_set_header(exchange, slice_str("WWW-Authenticate"), slice_str("Bearer"), true);
+}
+
 // ---- life ----------------------------------------------------------------
 
 static void free_when_done(struct exchange *exchange) {

@@ -55,6 +55,9 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
 // Raises for a header that is the server's own (Content-Length, Connection, ...).
 void exchange_check_header(lua_State *L, struct slice name);
 bool exchange_has_header(const struct exchange *exchange, const char *name);
+// Before a head goes out: adds the fields that its status must have and the script did not
+// set. A 401 says how to log in (RFC 9110 15.5.2): with a Bearer token.
+void exchange_complete_headers(struct exchange *exchange, int status);
 
 // The task goes on to serve a session: it is no longer the exchange's.
 void exchange_release_task(struct exchange *exchange);

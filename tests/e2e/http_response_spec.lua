@@ -1,10 +1,11 @@
 -- What a response looks like, whatever the script does: HEAD, statuses without a
 -- body, Date, Allow, fields that scripts may not write, and responses that break off
--- (RFC 9110 5.5, 6.6.1, 8.6, 9.3.2, 15; RFC 9112 6, 8).
+-- (RFC 9110 5.5, 6.6.1, 8.6, 9.3.2, 11.6.1, 15; RFC 9112 6, 8).
 local cjson = require "cjson"
 local http = require "support.http"
 local tcp = require "support.tcp"
 local tidegate = require "support.server"
+local ws = require "support.ws"
 
 local SCRIPT = [==[
 local gate = require "tidegate"
@@ -31,6 +32,11 @@ gate.any("/breaks", function(req, res)
   req:body()
   error "on purpose"
 end)
+gate.get("/finish/{n}", function(req, res) res:status(tonumber(req.params.n)):finish() end)
+gate.get("/basic", function() return 401, "who?", { ["www-authenticate"] = { 'Basic realm="x"', "Bearer" } } end)
+gate.get("/guarded", function() return 401 end, function() return "secret" end)
+gate.ws("/ws", { upgrade = function() return 401 end, open = function() end })
+gate.sse("/sse", { upgrade = function() return 401, { why = "no token" } end, open = function() end })
 gate.post("/returned", function(req)
   local field = req:json()
   return 200, "x", { [field[1]] = field[2] }
@@ -123,6 +129,18 @@ describe("a response", function()
       local response = http.request(server, method, "/text")
       assert.same({ 405, "GET, HEAD, OPTIONS" }, { response.status, response.headers.allow })
     end
+  end)
+
+  for _, path in ipairs { "/bare/401", "/body/401", "/pieces/401", "/finish/401", "/guarded", "/sse", "/ws" } do
+    it("of status 401 says how to log in (9110 15.5.2), from " .. path, function()
+      local response = path == "/ws" and ws.refused(server, path) or http.get(server, path)
+      assert.same({ 401, "Bearer" }, { response.status, response.headers["www-authenticate"] })
+    end)
+  end
+
+  it("of status 401 says of logging in what the script says, if it does (9110 11.6.1)", function()
+    assert.equal('Basic realm="x", Bearer', http.get(server, "/basic").headers["www-authenticate"])
+    assert.is_nil(http.get(server, "/bare/403").headers["www-authenticate"])
   end)
 
   it("to TRACE does not repeat the request (9110 9.3.8)", function()
