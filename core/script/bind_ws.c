@@ -5,11 +5,13 @@
 #include "base/utf8.h"
 #include "net/conn.h"
 #include "net/ws_conn.h"
+#include "proto/ws_frame.h"
 #include "script/bind.h"
 #include "script/session.h"
 #include "script/session_wait.h"
 
-static int push_status(lua_State *L, enum session_status status) {
+// rule: what SESSION_INVALID means here.
+static int push_status(lua_State *L, enum session_status status, const char *rule) {
   switch (status) {
     case SESSION_OK:
       lua_pushboolean(L, 1);
@@ -21,7 +23,7 @@ static int push_status(lua_State *L, enum session_status status) {
     case SESSION_NOT_UTF8:
       return vm_fail(L, "text must be UTF-8", "utf8");
     case SESSION_INVALID:
-      return vm_fail(L, "invalid", "invalid");
+      return vm_fail(L, rule, "invalid");
   }
   return 0;
 }
@@ -39,10 +41,10 @@ static int ws_send_method(lua_State *L) {
   struct slice data = bind_check_payload(L, 2, "send: data");
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   // As text ws_send checks it; JSON is UTF-8 in any frame (RFC 8259 8.1).
-  if (is_binary_json && !utf8_is_valid(data)) return push_status(L, SESSION_NOT_UTF8);
+  if (is_binary_json && !utf8_is_valid(data)) return push_status(L, SESSION_NOT_UTF8, NULL);
   enum session_status status = ws_send(session->conn, kind, data);
   if (status == SESSION_FULL) session_on_full(session);
-  return push_status(L, status);
+  return push_status(L, status, NULL);
 }
 
 // ws:recv([seconds]) -> data, kind | nil, "closed" | "timeout", code
@@ -66,7 +68,12 @@ static int ws_ping_method(lua_State *L) {
   struct session *session = check_ws(L);
   struct slice data = lua_isnoneornil(L, 2) ? (struct slice){0} : vm_check_slice(L, 2);
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
-  return push_status(L, ws_ping(session->conn, data));
+  return push_status(L, ws_ping(session->conn, data), "a ping holds at most 125 bytes");
+}
+
+// 1010 is for clients (RFC 6455 7.4.1).
+static bool may_be_sent(lua_Integer code) {
+  return code >= 1000 && code <= 4999 && code != 1010 && ws_close_code_is_valid((int)code);
 }
 
 // ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
@@ -75,9 +82,10 @@ static int ws_close_method(lua_State *L) {
   lua_Integer code = luaL_optinteger(L, 2, 1000);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : vm_check_slice(L, 3);
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
-  if (code < 1000 || code > 4999)
-    return vm_fail(L, "a close code must be one that may be sent", "invalid");
-  return push_status(L, ws_close(session->conn, (int)code, reason));
+  if (!may_be_sent(code))
+    return vm_fail(L, "a close code must be one that a server may send", "invalid");
+  return push_status(L, ws_close(session->conn, (int)code, reason),
+                     "a reason is UTF-8 of at most 123 bytes");
 }
 
 static const luaL_Reg methods[] = {

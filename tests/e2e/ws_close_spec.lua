@@ -20,10 +20,11 @@ gate.ws("/told/{name}", {
       ws:close(tonumber(code), reason)
       local ok, _, err = ws:send "too late"
       gate.log.info("after close: " .. tostring(ok) .. " " .. tostring(err))
-    elseif data == "try utf8" then ws:send(select(3, ws:close(1000, "\xff")))
     elseif data:find "^try" then
       local try, why = data:match "^try (%d+) (.*)$"
-      ws:send(select(3, ws:close(tonumber(try), why)))
+      if why == "bytes" then why = "\xff" end
+      local _, message, err = ws:close(tonumber(try), why)
+      ws:send(message .. ": " .. err)
     elseif data == "close" then ws:close()
     else ws:send(data) end
   end,
@@ -230,11 +231,12 @@ describe("the end of a WebSocket session", function()
 
     it("may have only a code that may be sent, and a reason of 123 bytes of UTF-8 (5.5.1, 7.4)", function()
       local client <close> = connect()
-      for _, code in ipairs { 0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535 } do
-        assert.equal("invalid", client:ask("try " .. code .. " x"))
+      for _, code in ipairs { 0, 999, 1004, 1005, 1006, 1010, 1015, 1016, 1100, 2000, 2999, 5000, 65535, 1 << 32 | 1000 } do
+        assert.equal("a close code must be one that a server may send: invalid", client:ask("try " .. code .. " x"))
       end
-      assert.equal("invalid", client:ask("try 1000 " .. ("x"):rep(124)))
-      assert.equal("invalid", client:ask("try utf8"))
+      for _, reason in ipairs { ("x"):rep(124), "bytes" } do
+        assert.equal("a reason is UTF-8 of at most 123 bytes: invalid", client:ask("try 1000 " .. reason))
+      end
     end)
   end)
 

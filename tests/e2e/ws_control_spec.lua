@@ -13,8 +13,8 @@ gate.ws("/echo", {
 })
 gate.ws("/ping", {
   message = function(ws, data)
-    local ok, _, code = ws:ping(data)
-    ws:send(ok and "sent" or code)
+    local ok, message, code = ws:ping(data)
+    ws:send(ok and "sent" or message .. ": " .. code)
   end,
 })
 gate.ws("/beat", {
@@ -117,7 +117,7 @@ describe("control frames", function()
       assert.equal("sent", client:ask(data))
       assert.equal(data, table.remove(client.pings))
     end
-    assert.equal("invalid", client:ask(("p"):rep(126)))
+    assert.equal("a ping holds at most 125 bytes: invalid", client:ask(("p"):rep(126)))
   end)
 
   describe("of the heartbeat", function()
