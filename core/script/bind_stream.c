@@ -24,8 +24,9 @@ static struct sse_event check_event(lua_State *L, int index) {
   event.id = vm_opt_field_slice(L, index, "id", "send");
   event.comment = vm_opt_field_slice(L, index, "comment", "send");
   // Clients wait with timers, which in JavaScript hold no more: they would not wait at all.
-  event.retry_ms =
-      (int64_t)ceil(bind_opt_number_field(L, index, "retry", "send", 0, INT32_MAX, -1));
+  double retry = bind_opt_number_field(L, index, "retry", "send", 0, INT32_MAX, -1);
+  if (retry != floor(retry)) luaL_error(L, "send: retry must be a whole number (got %f)", retry);
+  event.retry_ms = (int64_t)retry;
   // Stays on the stack: the JSON text must live until it is written.
   int type = lua_getfield(L, index, "data");
   if (type == LUA_TNUMBER) luaL_tolstring(L, -1, NULL);

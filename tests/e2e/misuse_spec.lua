@@ -29,6 +29,7 @@ local ROWS = {
   { "stream:send({ retry = -1, data = 'y' })", "send: retry must be a number from 0 to 2147483647 %(got %-1%)" },
   { "stream:send({ retry = 0 / 0, data = 'y' })", "send: retry must be a number from 0 to 2147483647 %(got %-?nan%)" },
   { "stream:send({ retry = 1e300, data = 'y' })", "send: retry must be a number from 0 to 2147483647 %(got 1e%+300%)" },
+  { "stream:send({ retry = 1.5, data = 'y' })", "send: retry must be a whole number %(got 1.5%)" },
   { "stream:send({ retry = math.huge })", "send: retry must be a number from 0 to 2147483647 %(got inf%)" },
   { "res:cookie('a', 'b', { max_age = 'q' })", "cookie: max_age must be a number from 0 to 2147483647 %(got string%)" },
   { "res:cookie('a', 'b', { max_age = -1 })", "cookie: max_age must be a number from 0 to 2147483647 %(got %-1%)" },
@@ -56,7 +57,7 @@ gate.get("/valid", function(_, res)
   res:cookie("a", "b", { max_age = 1.5 })
   res:cookie("c", "d", { max_age = 0 })
   gate.every(0.001, print):cancel()
-  return tostring(stream:send { retry = 2.5, data = "y" })
+  return tostring(stream:send { retry = 3.0, data = "y" })
 end)
 ]]
 
@@ -85,7 +86,7 @@ describe("a wrong argument", function()
     server:wait_for_log("returned as its response body has no JSON form: Cannot serialise function", mark)
   end)
 
-  it("is none at the bounds; fractions are rounded up", function()
+  it("is none at the bounds; a fraction of a second is rounded up", function()
     local stream <close> = sse.connect(server, "/sse")
     stream:receive()
     local response = http.get(server, "/valid")
