@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/listen.h"
 #include "net/server.h"
 #include "script/bundle.h"
 #include "script/config_file.h"
@@ -119,6 +120,8 @@ static char *complete_config(struct arguments *args) {
   enum log_level level = LOG_INFO;
   log_level_parse(args->config.log_level, &level);
   log_set_level(level);
+  for (size_t i = 0; error == NULL && i < args->config.listen_count; i++)
+    error = listen_check(args->config.listen[i]);
   return error;
 }
 

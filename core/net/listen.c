@@ -18,7 +18,7 @@
 #include "net/conn.h"
 #include "net/worker.h"
 
-enum { BACKLOG = 4096, ACCEPTS_PER_WAKE = 64, RETRY_MS = 100 };
+enum { BACKLOG = 4096, ACCEPTS_PER_WAKE = 64, RETRY_MS = 100, HOST_BYTES = 256 };
 
 // ---- addresses -----------------------------------------------------------
 
@@ -43,8 +43,17 @@ static bool split_host_port(const char *address, char *host, size_t host_size, c
   return true;
 }
 
-static char *resolve(const char *address, struct sockaddr_storage *out, socklen_t *out_len) {
-  char host[256];
+static bool is_unix(const char *address) { return strncmp(address, "unix:", 5) == 0; }
+
+static char *check_unix(const char *address) {
+  const char *path = address + 5;
+  enum { PATH_SIZE = sizeof((struct sockaddr_un *)0)->sun_path };
+  if (*path != '\0' && strlen(path) < PATH_SIZE) return NULL;
+  return mem_format("\"%s\": the path must have 1 to %d bytes", address, PATH_SIZE - 1);
+}
+
+static char *check_tcp(const char *address) {
+  char host[HOST_BYTES];
   const char *port;
   if (!split_host_port(address, host, sizeof host, &port)) {
     return mem_format("\"%s\" is not HOST:PORT, [IPv6]:PORT or unix:PATH", address);
@@ -54,6 +63,21 @@ static char *resolve(const char *address, struct sockaddr_storage *out, socklen_
   if (*end != '\0' || number < 0 || number > 65535) {
     return mem_format("\"%s\": the port is not a number from 0 to 65535", address);
   }
+  return NULL;
+}
+
+char *listen_check(const char *address) {
+  if (is_unix(address)) return check_unix(address);
+  if (strncmp(address, "tls://", 6) == 0) {
+    return mem_format("\"%s\": TLS is not there yet; put a proxy in front", address);
+  }
+  return check_tcp(address);
+}
+
+static char *resolve(const char *address, struct sockaddr_storage *out, socklen_t *out_len) {
+  char host[HOST_BYTES];
+  const char *port;
+  split_host_port(address, host, sizeof host, &port);  // listen_check has seen that it can
   struct addrinfo hints = {
       .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
   struct addrinfo *found;
@@ -142,10 +166,6 @@ static bool unix_path_is_free(const struct sockaddr_un *where) {
 static char *open_unix(const char *address, struct listener *out, size_t count, char **name) {
   const char *path = address + 5;
   struct sockaddr_un where = {.sun_family = AF_UNIX};
-  if (*path == '\0' || strlen(path) >= sizeof where.sun_path) {
-    return mem_format("\"%s\": the path must have 1 to %zu bytes", address,
-                      sizeof where.sun_path - 1);
-  }
   strcpy(where.sun_path, path);
   if (!unix_path_is_free(&where))
     return mem_format("cannot listen on %s: %s", address, strerror(EADDRINUSE));
@@ -164,15 +184,14 @@ static char *open_unix(const char *address, struct listener *out, size_t count, 
 
 char *listen_open(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
                   char **name) {
-  if (strncmp(address, "unix:", 5) == 0) return open_unix(address, out, count, name);
-  if (strncmp(address, "tls://", 6) == 0) {
-    return mem_format("\"%s\": TLS is not there yet; put a proxy in front", address);
-  }
-  return open_tcp(address, out, count, unacked_ms, name);
+  char *error = listen_check(address);
+  if (error != NULL) return error;
+  return is_unix(address) ? open_unix(address, out, count, name)
+                          : open_tcp(address, out, count, unacked_ms, name);
 }
 
 void listen_unlink(const char *address) {
-  if (strncmp(address, "unix:", 5) == 0) unlink(address + 5);
+  if (is_unix(address)) unlink(address + 5);
 }
 
 // ---- accepting -----------------------------------------------------------

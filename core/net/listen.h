@@ -22,6 +22,10 @@ struct listener {
   bool is_short;  // of descriptors, since somebody had to wait for one: logged once
 };
 
+// What is wrong with how `address` is written, as listen_open takes it; NULL when nothing
+// is. The caller frees it. Looks no name up and touches no file.
+char *listen_check(const char *address);
+
 // Binds `address` ("127.0.0.1:8080", "[::]:8080", "localhost:0", "unix:/path")
 // for `count` workers: out[i] gets the i-th socket, listening, non-blocking.
 // Port 0 lets the system pick one port for all. A port that another process

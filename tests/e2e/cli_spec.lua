@@ -59,13 +59,13 @@ describe("the command line", function()
       assert.equal("hello x", http.get(server, "/hello/x").body)
     end)
 
-    it("an address that is none", function()
+    it("an address that is none, with --check, too", function()
       for _, address in ipairs { "nonsense", "127.0.0.1:99999", "::1:80", "unix:" } do
-        local result = tidegate.run { "--listen", address, folder }
-        assert.is_true(result.status == 1 or result.status == 2)
-        assert.is_nil(result.err:find "\n")
-        assert.matches(address, result.err, 1, true)
+        assert_fails(1, { address }, { "--listen", address, folder })
+        assert_fails(1, { address }, { "--listen", address, "--check", folder })
       end
+      files.write(folder .. "/config.lua", "return { listen = 'nonsense' }")
+      assert_fails(1, { "nonsense" }, { "--check", folder })
     end)
 
     for name, case in pairs {

@@ -31,6 +31,7 @@ static void refuses_what_is_no_address(void **state) {
       {"127.0.0.1:65536", "the port"},
       {"127.0.0.1:-1", "the port"},
       {"tls://127.0.0.1:1", "TLS is not there yet"},
+      {"tls://nonsense", "TLS is not there yet"},
       {"unix:", "the path must have"},
       {"unix:/no/such/folder/s", "cannot listen on unix:/no/such/folder/s"},
   };
