@@ -68,12 +68,11 @@ static struct ws_handshake refuse(int status, const char *reason) {
 }
 
 struct ws_handshake ws_handshake_check(const struct http_request *request) {
-  if (request->method != HTTP_METHOD_GET || request->minor_version < 1) {
-    return refuse(400, "a WebSocket handshake is a GET over HTTP/1.1");
-  }
-  if (!http_request_has_token(request, "Upgrade", "websocket") ||
+  if (request->method != HTTP_METHOD_GET || request->minor_version < 1 ||
+      !http_request_has_token(request, "Upgrade", "websocket") ||
       !http_request_has_token(request, "Connection", "upgrade")) {
-    return refuse(400, "the request does not ask for an upgrade to WebSocket");
+    return refuse(426,
+                  "a WebSocket is asked for by GET over HTTP/1.1, with Upgrade and Connection");
   }
   if (request->has_body) return refuse(400, "a WebSocket handshake has no body");
   if (!slice_equal(only_header(request, "Sec-WebSocket-Version"), slice_str("13"))) {

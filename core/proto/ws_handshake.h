@@ -18,9 +18,9 @@ struct ws_handshake {
   struct ws_deflate_terms offer;     // ... on these terms
 };
 
-// Checks a request whose upgrades_websocket is set: GET, HTTP/1.1, one key of
-// 16 bytes in base64, version 13 (otherwise 426, to be sent with
-// "Sec-WebSocket-Version: 13"), no body, and that the subprotocols and
+// Checks a request: GET, HTTP/1.1, an upgrade to WebSocket asked for, version 13
+// (otherwise 426, to be sent with "Upgrade: websocket" and "Sec-WebSocket-Version: 13"),
+// one key of 16 bytes in base64, no body, and that the subprotocols and
 // extensions it offers are lists as section 4.3 writes them.
 struct ws_handshake ws_handshake_check(const struct http_request *request);
 

@@ -62,7 +62,7 @@ local function missing_terminal(router)
     local keys = router:keys(path)
     if next(keys) == nil then return 404 end
     if keys.ws and (method == "GET" or method == "HEAD") then
-      return 426, nil, { Upgrade = "websocket" }
+      return core.ws_check(req)
     end
     local status = method == "OPTIONS" and 204 or 405
     return status, nil, { Allow = allow_value(keys) }

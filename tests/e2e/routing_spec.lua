@@ -123,7 +123,8 @@ describe("routing", function()
 
   it("a WebSocket route asked for without an upgrade: 426", function()
     local response = http.get(server, "/only-ws")
-    assert.same({ 426, "websocket" }, { response.status, response.headers.upgrade })
+    assert.same({ 426, "websocket", "13" },
+      { response.status, response.headers.upgrade, response.headers["sec-websocket-version"] })
   end)
 
   describe("middleware", function()

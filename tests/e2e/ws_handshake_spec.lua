@@ -126,6 +126,7 @@ describe("a WebSocket handshake", function()
       assert.is_nil(server:find_log("upgrade ran", mark))
       if status == 426 then
         assert.equal("websocket", response.headers.upgrade)
+        assert.equal("13", response.headers["sec-websocket-version"])
         assert.matches("^Upgrade", response.headers.connection)
       end
     end)

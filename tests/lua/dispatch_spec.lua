@@ -238,9 +238,9 @@ describe("dispatch", function()
       assert.equal("any", (request("POST", "/s", events)))
     end)
 
-    it("answers 426 to a plain GET of a ws route", function()
+    it("answers a plain GET of a ws route as a handshake that is none", function()
       gate.ws("/s", function() end)
-      assert.same({ 426, nil, { Upgrade = "websocket" } }, { request("GET", "/s") })
+      assert.same({ 426, "no upgrade", { ["x-why"] = "upgrade" } }, { request("GET", "/s") })
       assert.same({ 405, nil, { Allow = "GET, HEAD, OPTIONS" } }, { request("POST", "/s") })
     end)
 

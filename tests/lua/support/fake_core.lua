@@ -79,6 +79,7 @@ local function new_core(log)
   end
   function core.set_route(_, name) log.route = name end
   function core.ws_check(req)
+    if not req.is_upgrade then return 426, "no upgrade", { ["x-why"] = "upgrade" } end
     if req.bad_handshake then return 400, "bad handshake", { ["x-why"] = "key" } end
   end
   local function accept(kind)

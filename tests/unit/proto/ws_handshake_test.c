@@ -44,19 +44,19 @@ static const struct row rows[] = {
     {"4.2.1 unknown headers are ignored", 101, {GOOD, {"X-Other", "\xFF"}, {"Cookie", "a=b"}}},
     {"4.2.1 (7) origin", 101, {GOOD, {"Origin", "https://elsewhere.example"}}},
 
-    {"4.2.1 (3) no upgrade", 400, {{"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
+    {"4.2.1 (3) no upgrade", 426, {{"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
     {"4.2.1 (3) another upgrade",
-     400,
+     426,
      {{"Upgrade", "h2c"}, {"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
     {"4.2.1 (3) half a token",
-     400,
+     426,
      {{"Upgrade", "websockets, web"}, {"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
     {"4.2.1 (3) in a list of upgrades",
      101,
      {{"Upgrade", "h2c, websocket"}, {"Connection", "upgrade"}, KEY(GOOD_KEY), VERSION}},
-    {"4.2.1 (4) no connection", 400, {{"Upgrade", "websocket"}, KEY(GOOD_KEY), VERSION}},
+    {"4.2.1 (4) no connection", 426, {{"Upgrade", "websocket"}, KEY(GOOD_KEY), VERSION}},
     {"4.2.1 (4) connection without upgrade",
-     400,
+     426,
      {{"Upgrade", "websocket"}, {"Connection", "keep-alive"}, KEY(GOOD_KEY), VERSION}},
     {"4.2.1 (4) over two headers",
      101,
@@ -191,7 +191,7 @@ static void test_request(void **state) {
   bad[2].has_body = true;
   for (size_t i = 0; i < 3; i++) {
     struct ws_handshake answer = ws_handshake_check(&bad[i]);
-    assert_int_equal(answer.status, 400);
+    assert_int_equal(answer.status, bad[i].has_body ? 400 : 426);
     assert_non_null(answer.reason);
   }
 }
