@@ -135,10 +135,10 @@ local function fail(text, ...) error(text:format(...), 0) end
 
 -- Where a cursor stands that was set to an id.
 local function start_after_id(model_, topic, event, bounds)
-  local epoch, seq = event.since:match "^(%w+)%-(%d+)$"
-  seq = tonumber(seq)
+  local epoch, digits = event.since:match "^(%w+)%-(%d+)$"
+  local seq = tonumber(digits)
   local result = event.result
-  if epoch ~= model_.epoch or not math.tointeger(seq) or seq > event.seq_after then
+  if epoch ~= model_.epoch or tostring(seq) ~= digits or seq > event.seq_after then
     if result.recovered or result.missed then fail("%q was taken for an id of this hub", event.since) end
     return bounds.first_gone, bounds.first_kept
   end
@@ -227,6 +227,7 @@ function on.joined(self, state, event)
   local topic = self:topic(event.topic)
   local sub, since = state.subs[event.topic], since_of(topic, event)
   event.is_first = next(state.subs) == nil
+  local lag = sub and sub.lag
   if event.since == nil and event.result.recovered then fail "recovered without since" end
   if not sub or since then
     if sub then match_notices(sub, false) end
@@ -237,7 +238,7 @@ function on.joined(self, state, event)
     sub.missed_at_join = event.result.missed
     state.subs[event.topic] = sub
   end
-  sub.lag = event.lag or topic.rule.lag or "skip"
+  sub.lag = event.lag or lag or topic.rule.lag or "skip"
   -- Going back starts the order anew.
   if since then state.last_seq = 0 end
   -- Whatever comes from now on is newer than where the session stands.
