@@ -1,8 +1,8 @@
 // The module "tidegate.core": puts the bindings together, and closes the holes
 // in the standard library that could stop the server. See bind.h.
 #include <lauxlib.h>
-#include <math.h>
 #include <lua.h>
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
