@@ -28,13 +28,23 @@ static struct slice take_short(struct slice *in, size_t most) {
   return slice_of(field.ptr, field.len < most ? field.len : most);
 }
 
-static size_t count_literals(struct slice pattern) {
-  size_t count = 0;
-  for (size_t i = 0; i < pattern.len; i++) count += pattern.ptr[i] != '*';
-  return count;
+// Greater for the more specific: more literal characters, then fewer `**`, then fewer `*`.
+static int rate(struct slice pattern) {
+  int literals = 0, doubles = 0, singles = 0;
+  for (size_t i = 0; i < pattern.len; i++) {
+    if (pattern.ptr[i] != '*') {
+      literals++;
+    } else if (i + 1 < pattern.len && pattern.ptr[i + 1] == '*') {
+      doubles++;
+      i++;
+    } else {
+      singles++;
+    }
+  }
+  return literals * 10000 - doubles * 100 - singles;
 }
 
-// Of two rules: the one with more literal characters, then the later.
+// Of two rules: the more specific, then the later.
 static void check_rules(struct slice topic, struct slice first, struct slice second) {
   char names[2][PATTERN_MAX + 1] = {{0}};
   memcpy(names[0], first.ptr, first.len);
@@ -45,7 +55,7 @@ static void check_rules(struct slice topic, struct slice first, struct slice sec
   bool has_first = rules_pattern_matches(slice_str(names[0]), topic);
   bool has_second = rules_pattern_matches(slice_str(names[1]), topic);
   if (has_first && has_second) {
-    has_second = count_literals(slice_str(names[1])) >= count_literals(slice_str(names[0]));
+    has_second = rate(slice_str(names[1])) >= rate(slice_str(names[0]));
   }
   uint32_t expected = has_second ? 2 : has_first ? 1 : 0;
   assert_int_equal(rules_find(rules, topic)->history, expected);
