@@ -11,7 +11,8 @@ local tidegate = require "support.server"
 
 local http_rows = {}
 
--- Answers everything with what it sees, once the whole body is there.
+-- Answers everything with what it sees, once the whole body is there. JSON is UTF-8, so
+-- values are read as ISO-8859-1 (RFC 9110 5.5).
 local SCRIPT = [[
 local gate = require "tidegate"
 local count = 0
@@ -20,7 +21,11 @@ gate.use(function(req)
   local body = req:body()
   if not body then return 400 end
   count = count + 1
-  return { method = req.method, path = req.raw_path, query = req.query, headers = req.headers, body = body }
+  local headers = {}
+  for name, value in pairs(req.headers) do
+    headers[name] = value:gsub("[\x80-\xff]", function(byte) return utf8.char(byte:byte()) end)
+  end
+  return { method = req.method, path = req.raw_path, query = req.query, headers = headers, body = body }
 end)
 ]]
 
