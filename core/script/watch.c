@@ -8,11 +8,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { DEPTH_MAX = 16 };
+enum {
+  DEPTH_MAX = 16,
+  EMPTY_S = 2,  // so old an empty file is meant to be empty
+};
 
 struct folder {
   uv_fs_event_t event;
@@ -28,6 +32,7 @@ struct watch {
   struct list folders;
   char *dir;
   uint64_t debounce_ms;
+  bool is_being_written;
   void (*on_change)(void *arg);
   void *arg;
 };
@@ -79,6 +84,13 @@ static void watch_folder(struct watch *watch, const char *path) {
   folder->is_seen = true;
 }
 
+// Who saves in place empties the file first, and on a busy machine writes it a while
+// later: without it, its routes would be gone in between, and their sessions ended.
+static bool is_being_written(const struct stat *info) {
+  double age_s = clock_wall_s() - (double)info->st_mtim.tv_sec;
+  return S_ISREG(info->st_mode) && info->st_size == 0 && age_s >= 0 && age_s < EMPTY_S;
+}
+
 static void scan(struct watch *watch, const char *path, int depth) {
   watch_folder(watch, path);
   DIR *dir = depth < DEPTH_MAX ? opendir(path) : NULL;
@@ -88,7 +100,9 @@ static void scan(struct watch *watch, const char *path, int depth) {
     if (is_ignored(entry->d_name)) continue;
     char *below = mem_format("%s/%s", path, entry->d_name);
     struct stat info;
-    if (stat(below, &info) == 0 && S_ISDIR(info.st_mode)) scan(watch, below, depth + 1);
+    bool is_there = stat(below, &info) == 0;
+    if (is_there && S_ISDIR(info.st_mode)) scan(watch, below, depth + 1);
+    if (is_there && is_being_written(&info)) watch->is_being_written = true;
     free(below);
   }
   closedir(dir);
@@ -98,6 +112,7 @@ static void rescan(struct watch *watch) {
   for (struct list *node = watch->folders.next; node != &watch->folders; node = node->next) {
     list_entry(node, struct folder, link)->is_seen = false;
   }
+  watch->is_being_written = false;
   scan(watch, watch->dir, 0);
   struct list *node = watch->folders.next;
   while (node != &watch->folders) {
@@ -111,6 +126,11 @@ static void on_quiet(uv_timer_t *timer) {
   struct watch *watch = timer->data;
   // First the watches, then the files: what changes in between is noticed.
   rescan(watch);
+  if (watch->is_being_written) {
+    log_debug("a file was just emptied: waiting for what is written to it");
+    uv_timer_start(timer, on_quiet, watch->debounce_ms, 0);
+    return;
+  }
   watch->on_change(watch->arg);
 }
 

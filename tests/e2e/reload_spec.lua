@@ -72,6 +72,24 @@ describe("saving a script", function()
     assert.equal(current(), http.get(server, "/version").body)
   end)
 
+  it("in place does not lose a session while the file is empty", function()
+    local own <close> = tidegate.start { args = { "--log-level", "debug" }, scripts = { ["app.lua"] = version(1) } }
+    local client <close> = ws.connect(own, "/ws")
+    ask_json(client, "a")
+    local mark = own:mark()
+    own:write_in_place("app.lua", "")
+    own:wait_for_log("a file was just emptied", mark)
+    own:write_in_place("app.lua", version(2))
+    assert.is_true(own:wait_for_outcome(mark))
+    assert.same({ version = "v2", opened = "v1", count = 2, data = "b" }, ask_json(client, "b"))
+  end)
+
+  it("takes up a file that stays empty", function()
+    save { ["app.lua"] = version(number), ["empty.lua"] = "" }
+    assert.equal(current(), http.get(server, "/version").body)
+    save { ["empty.lua"] = false }
+  end)
+
   it("says what is live now", function()
     local mark = server:mark()
     save()
