@@ -32,7 +32,7 @@ struct ws_options {
 // Accepts the upgrade of a request that ws_handshake_check approved with
 // `handshake`: sends 101 and turns the connection into a session. On success
 // `http` is gone (request_closed was called) and the session lives until
-// app->closed; input that came early is delivered at the end of the turn.
+// app->closed; input that came early is delivered in the next turn.
 // HTTP_SENT or HTTP_SEND_*.
 enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshake *handshake,
                                 const struct ws_options *options, const struct http_field *fields,
