@@ -19,7 +19,7 @@
 #include "net/output.h"
 #include "net/poll.h"
 #include "net/sock.h"
-#include "proto/ws_session.h"
+#include "proto/ws_parse.h"
 
 struct conn;
 struct worker;
@@ -80,7 +80,7 @@ struct conn {
   };
   union {
     struct http_conn *http;
-    struct ws_session ws;
+    struct ws_parser ws;
   } proto;
   void *app;               // the app's session, see conn_app
   struct ws_extra *extra;  // what few WebSocket sessions have, else NULL

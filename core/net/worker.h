@@ -88,7 +88,7 @@ struct worker {
 
   // For all messages without context: topic messages and direct ones.
   struct ws_deflater *deflater;
-  struct ws_inflater *inflater;  // see ws_session_feed
+  struct ws_inflater *inflater;  // see ws_parser_feed
   uint64_t context_bytes;        // of the contexts that connections keep
 
   struct list unfinished;  // see ws_unfinished.h

@@ -1,4 +1,4 @@
-// WebSocket sessions: see ws_conn.h. The receiving rules are proto/ws_session;
+// WebSocket sessions: see ws_conn.h. The receiving rules are proto/ws_parse;
 // here are the answers to its events, the heartbeat and the close handshake.
 #include "net/ws_conn.h"
 
@@ -10,7 +10,7 @@
 #include "net/ws_extra.h"
 #include "net/ws_unfinished.h"
 #include "proto/ws_message.h"
-#include "proto/ws_session.h"
+#include "proto/ws_parse.h"
 
 enum {
   // Of messages in one go, as much as a read brings of them when they are not compressed.
@@ -75,7 +75,7 @@ static void on_peer_close(struct conn *conn, int code, struct slice reason) {
 void ws_fail(struct conn *conn, int code, const char *reason) {
   log_info("WebSocket %llu failed, %d: %s", (unsigned long long)conn_id(conn), code, reason);
   ws_unfinished_forget(conn);
-  ws_session_free(&conn->proto.ws);
+  ws_parser_free(&conn->proto.ws);
   send_close(conn, code, slice_str(reason));
   tell_closed(conn, code, slice_str(reason));
   conn_finish(conn);
@@ -115,8 +115,8 @@ static size_t feed(struct conn *conn, char *data, size_t len) {
   while (conn_is_open(conn)) {
     size_t consumed = 0;
     struct ws_result result = {0};
-    enum ws_event event = ws_session_feed(&conn->proto.ws, ws_extra_inflater(conn), data + at,
-                                          len - at, &consumed, &result);
+    enum ws_event event = ws_parser_feed(&conn->proto.ws, ws_extra_inflater(conn), data + at,
+                                         len - at, &consumed, &result);
     at += consumed;
     if (event == WS_EVENT_MESSAGE && !conn->close_sent) {
       count++;
@@ -210,7 +210,7 @@ static void on_eof(struct conn *conn) {
 
 static void on_close(struct conn *conn) {
   ws_unfinished_forget(conn);
-  ws_session_free(&conn->proto.ws);
+  ws_parser_free(&conn->proto.ws);
   ws_extra_free(conn);
   tell_broken(conn);
 }
@@ -261,7 +261,7 @@ enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshak
   struct buf early = http_conn_hand_over(http);
   conn->is_session = true;
   conn->ops = &ws_ops;
-  ws_session_init(&conn->proto.ws, options->max_message);
+  ws_parser_init(&conn->proto.ws, options->max_message);
   if (handshake->offers_deflate && options->compress != WS_COMPRESS_OFF)
     write_extensions(conn, &handshake->offer, options->compress);
   http_write_end(out);

@@ -17,7 +17,7 @@ struct ws_extra {
   struct buf early;  // input that is to be read in the next turn
   struct ws_unfinished unfinished;
   struct ws_deflater *deflater;  // NULL: the worker's
-  struct ws_inflater *inflater;  // at hand only between messages, see ws_session_feed
+  struct ws_inflater *inflater;  // at hand only between messages, see ws_parser_feed
   bool keeps_inflater;           // false: the worker's
   size_t context_bytes;          // counted in worker->context_bytes
 };
@@ -37,7 +37,7 @@ struct ws_deflate_terms ws_extra_agree(struct conn *conn, const struct ws_deflat
 // The deflater for a message of so many bytes, NULL when it has to go
 // uncompressed.
 struct ws_deflater *ws_extra_deflater(struct conn *conn, size_t bytes);
-// The place of the inflater for ws_session_feed.
+// The place of the inflater for ws_parser_feed.
 struct ws_inflater **ws_extra_inflater(struct conn *conn);
 
 #endif

@@ -59,7 +59,7 @@ static bool is_noted(const struct conn *conn) {
 
 bool ws_unfinished_note(struct conn *conn, bool ended_one) {
   struct worker *worker = conn->worker;
-  if (!ws_session_in_message(&conn->proto.ws)) {
+  if (!ws_parser_in_message(&conn->proto.ws)) {
     ws_unfinished_forget(conn);
     return true;
   }
@@ -68,7 +68,7 @@ bool ws_unfinished_note(struct conn *conn, bool ended_one) {
   if (ended_one || !is_noted(conn)) begin(worker, unfinished);
   if (is_first) wait_for_oldest(worker);
   size_t before = unfinished->bytes;
-  unfinished->bytes = ws_session_held(&conn->proto.ws);
+  unfinished->bytes = ws_parser_held(&conn->proto.ws);
   worker->unfinished_bytes += unfinished->bytes - before;
   return unfinished->bytes <= before ||
          worker->unfinished_bytes <= worker->config->message_memory_bytes;

@@ -1,6 +1,6 @@
 // Compression of WebSocket messages (RFC 7692 section 7.2) over zlib: payloads
 // in, payloads out. Which of them are compressed is decided in ws_message
-// and told by the peer's frames in ws_session.
+// and told by the peer's frames in ws_parse.
 #ifndef TIDEGATE_PROTO_WS_DEFLATE_H
 #define TIDEGATE_PROTO_WS_DEFLATE_H
 

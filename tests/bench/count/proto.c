@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "count.h"
 #include "proto/http_parse.h"
-#include "proto/ws_session.h"
+#include "proto/ws_parse.h"
 
 enum { UNITS = 1000, PAYLOAD = 128, PIECE = 100 };
 
@@ -68,7 +68,7 @@ static void run_chunked(int piece) { parse_requests(chunked_request, (size_t)pie
 // ---- WebSocket -----------------------------------------------------------
 
 struct frames {
-  struct ws_session session;
+  struct ws_parser parser;
   struct ws_inflater *spare;
   struct buf bytes;
   size_t piece;
@@ -106,7 +106,7 @@ static void feed_frames(void *arg) {
     struct ws_result result;
     enum ws_event event;
     do {
-      event = ws_session_feed(&f->session, &f->spare, data, len, &consumed, &result);
+      event = ws_parser_feed(&f->parser, &f->spare, data, len, &consumed, &result);
       data += consumed;
       len -= consumed;
       f->messages += event == WS_EVENT_MESSAGE && result.data.len == PAYLOAD;
@@ -116,11 +116,11 @@ static void feed_frames(void *arg) {
 
 static void read_frames(unsigned fragmented_every, size_t piece) {
   struct frames f = {.piece = piece};
-  ws_session_init(&f.session, 1 << 20);
+  ws_parser_init(&f.parser, 1 << 20);
   for (unsigned i = 1; i <= UNITS; i++) add_message(&f.bytes, i % fragmented_every == 0);
   count_measure(feed_frames, &f);
   count_expect(f.messages == UNITS, "frames were not read");
-  ws_session_free(&f.session);
+  ws_parser_free(&f.parser);
   buf_free(&f.bytes);
 }
 

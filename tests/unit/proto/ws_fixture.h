@@ -1,5 +1,5 @@
-// What a WebSocket client sends, as bytes, and what a session tells of it, as text:
-// for the tests of ws_session.
+// What a WebSocket client sends, as bytes, and what a parser tells of it, as text:
+// for the tests of ws_parse.
 #ifndef TIDEGATE_TESTS_WS_FIXTURE_H
 #define TIDEGATE_TESTS_WS_FIXTURE_H
 
@@ -17,11 +17,11 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "proto/ws_deflate.h"
-#include "proto/ws_session.h"
+#include "proto/ws_parse.h"
 
 // ---- what a client sends -------------------------------------------------
 
-enum { MAX_MESSAGE = 1000 };  // of a session, where a test does not say
+enum { MAX_MESSAGE = 1000 };  // of a parser, where a test does not say
 
 enum form { FORM_SHORTEST, FORM_16, FORM_64, FORM_UNMASKED, FORM_RAW, FORM_HEADER };
 
@@ -79,13 +79,13 @@ static inline void write_frame(struct buf *out, uint8_t first, struct slice payl
   write_part(out, &(struct part){first, FORM_SHORTEST, payload.ptr, payload.len});
 }
 
-// ---- what a session tells ------------------------------------------------
+// ---- what a parser tells -------------------------------------------------
 
-// Of the sessions that run_begin makes; 0: they speak no permessage-deflate.
+// Of the parsers that run_begin makes; 0: they speak no permessage-deflate.
 static uint8_t peer_window_bits;
 
 struct run {
-  struct ws_session session;
+  struct ws_parser parser;
   struct ws_inflater *spare;
   struct buf told;    // one event after another: "text(...) ping(...) failed(1002)"
   size_t fed;         // bytes of input so far
@@ -109,10 +109,10 @@ static inline void write_event(struct buf *told, enum ws_event event, const stru
 }
 
 // What is true of every event.
-static inline void check_event(const struct ws_session *session, enum ws_event event,
+static inline void check_event(const struct ws_parser *parser, enum ws_event event,
                                const struct ws_result *r) {
   bool is_message = event == WS_EVENT_MESSAGE;
-  assert_true(r->data.len <= (is_message ? session->max_message : WS_CONTROL_MAX));
+  assert_true(r->data.len <= (is_message ? parser->max_message : WS_CONTROL_MAX));
   if (event == WS_EVENT_CLOSE || (is_message && r->kind == MESSAGE_TEXT))
     assert_true(utf8_is_valid(r->data));
   if (event == WS_EVENT_CLOSE) assert_true(r->code == 1005 || ws_close_code_is_valid(r->code));
@@ -120,7 +120,7 @@ static inline void check_event(const struct ws_session *session, enum ws_event e
     assert_non_null(r->reason);
     assert_true(r->code == 1002 || r->code == 1007 || r->code == 1009);
   }
-  assert_int_equal(session->is_finished, event == WS_EVENT_CLOSE || event == WS_EVENT_FAILED);
+  assert_int_equal(parser->is_finished, event == WS_EVENT_CLOSE || event == WS_EVENT_FAILED);
 }
 
 // Feeds a piece from memory of its own, so that a sanitizer sees a step outside.
@@ -132,11 +132,11 @@ static inline void feed_piece(struct run *run, struct slice piece) {
     size_t consumed = SIZE_MAX;
     struct ws_result result;
     enum ws_event event =
-        ws_session_feed(&run->session, &run->spare, data + at, piece.len - at, &consumed, &result);
+        ws_parser_feed(&run->parser, &run->spare, data + at, piece.len - at, &consumed, &result);
     assert_true(consumed <= piece.len - at);
     at += consumed;
     if (event == WS_EVENT_MORE) break;
-    check_event(&run->session, event, &result);
+    check_event(&run->parser, event, &result);
     write_event(&run->told, event, &result);
     run->told_after = run->fed;
   }
@@ -169,12 +169,12 @@ static inline void feed_cut(struct run *run, struct slice input, unsigned cut, s
 
 static inline void run_begin(struct run *run, uint32_t max_message) {
   *run = (struct run){0};
-  ws_session_init(&run->session, max_message);
-  run->session.peer_window_bits = peer_window_bits;
+  ws_parser_init(&run->parser, max_message);
+  run->parser.peer_window_bits = peer_window_bits;
 }
 
 static inline void run_end(struct run *run) {
-  ws_session_free(&run->session);
+  ws_parser_free(&run->parser);
   ws_inflater_free(run->spare);
   buf_free(&run->told);
 }

@@ -1,5 +1,5 @@
 // WebSocket sessions, with permessage-deflate and without: a stream of frames
-// tells the same however it is cut, and every event keeps the session's promises.
+// tells the same however it is cut, and every event keeps the parser's promises.
 #include "fuzz.h"
 #include "proto/ws_fixture.h"
 

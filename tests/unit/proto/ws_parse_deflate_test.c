@@ -189,8 +189,8 @@ static void test_a_kept_context_lasts_from_message_to_message(void **state) {
   buf_free(&input);
 }
 
-// Two sessions share a spare while both have a message under way.
-static void test_sessions_share_an_inflater_and_no_state(void **state) {
+// Two parsers share a spare while both have a message under way.
+static void test_parsers_share_an_inflater_and_no_state(void **state) {
   (void)state;
   struct buf first = {0}, last = {0};
   write_frame(&first, 0x41, slice_of(HELLO, 3));
@@ -222,7 +222,7 @@ static void test_sessions_share_an_inflater_and_no_state(void **state) {
   buf_free(&last);
 }
 
-static void test_idle_sessions_own_nothing(void **state) {
+static void test_idle_parsers_own_nothing(void **state) {
   (void)state;
   struct buf input = {0};
   write_frame(&input, 0xC1, slice_of(HELLO, 7));
@@ -230,7 +230,7 @@ static void test_idle_sessions_own_nothing(void **state) {
     struct run run;
     run_begin(&run, MAX_MESSAGE);
     feed_cut(&run, buf_slice(&input), cut, 5);
-    assert_null(run.session.assembly);
+    assert_null(run.parser.assembly);
     assert_non_null(run.spare);
     run_end(&run);
   }
@@ -299,8 +299,8 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(test_a_message_fails_at_the_first_byte_over_the_limit),
     cmocka_unit_test(test_bombs_end_at_the_limit),
     cmocka_unit_test(test_a_kept_context_lasts_from_message_to_message),
-    cmocka_unit_test(test_sessions_share_an_inflater_and_no_state),
-    cmocka_unit_test(test_idle_sessions_own_nothing),
+    cmocka_unit_test(test_parsers_share_an_inflater_and_no_state),
+    cmocka_unit_test(test_idle_parsers_own_nothing),
     cmocka_unit_test(test_random_talk),
     cmocka_unit_test(test_random_damage),
 };

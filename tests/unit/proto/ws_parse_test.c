@@ -26,11 +26,11 @@ static void test_events_come_at_once(void **state) {
 
 // ---- memory --------------------------------------------------------------
 
-static enum ws_event feed(struct ws_session *s, struct buf *input, struct ws_result *result) {
+static enum ws_event feed(struct ws_parser *s, struct buf *input, struct ws_result *result) {
   size_t consumed;
   struct ws_inflater *none = NULL;
   enum ws_event event =
-      ws_session_feed(s, &none, input->data + input->start, buf_len(input), &consumed, result);
+      ws_parser_feed(s, &none, input->data + input->start, buf_len(input), &consumed, result);
   input->start += consumed;
   return event;
 }
@@ -43,18 +43,18 @@ static bool is_inside(const struct buf *b, struct slice s) {
 static void test_whole_frames_are_not_copied(void **state) {
   (void)state;
   static const uint8_t firsts[] = {0x81, 0x82, 0x89, 0x8A};
-  struct ws_session session;
+  struct ws_parser parser;
   struct ws_result result;
-  ws_session_init(&session, MAX_MESSAGE);
+  ws_parser_init(&parser, MAX_MESSAGE);
   struct buf input = {0};
   for (size_t i = 0; i < sizeof firsts; i++) write_frame(&input, firsts[i], slice_str("payload"));
   for (size_t i = 0; i < sizeof firsts; i++) {
-    assert_int_not_equal(feed(&session, &input, &result), WS_EVENT_MORE);
+    assert_int_not_equal(feed(&parser, &input, &result), WS_EVENT_MORE);
     assert_true(is_inside(&input, result.data));
     assert_true(slice_equal(result.data, slice_str("payload")));
-    assert_null(session.assembly);
+    assert_null(parser.assembly);
   }
-  assert_int_equal(feed(&session, &input, &result), WS_EVENT_MORE);
+  assert_int_equal(feed(&parser, &input, &result), WS_EVENT_MORE);
   buf_free(&input);
 }
 
@@ -62,37 +62,37 @@ static void test_whole_frames_are_not_copied(void **state) {
 // nor does a message under way keep a control frame from it.
 static void test_whole_payloads_are_not_copied(void **state) {
   (void)state;
-  struct ws_session session;
+  struct ws_parser parser;
   struct ws_result result;
-  ws_session_init(&session, MAX_MESSAGE);
+  ws_parser_init(&parser, MAX_MESSAGE);
   struct buf input = {0};
   write_frame(&input, 0x81, slice_str("payload"));
   size_t whole = input.end;
   input.end = 3;
-  assert_int_equal(feed(&session, &input, &result), WS_EVENT_MORE);
-  assert_non_null(session.assembly);
+  assert_int_equal(feed(&parser, &input, &result), WS_EVENT_MORE);
+  assert_non_null(parser.assembly);
   input.end = whole;
-  assert_int_equal(feed(&session, &input, &result), WS_EVENT_MESSAGE);
+  assert_int_equal(feed(&parser, &input, &result), WS_EVENT_MESSAGE);
   assert_true(is_inside(&input, result.data));
-  assert_null(session.assembly);
+  assert_null(parser.assembly);
 
   buf_clear(&input);
   write_frame(&input, 0x01, slice_str("a"));
   write_frame(&input, 0x89, slice_str("ping"));
   write_frame(&input, 0x80, slice_str("b"));
-  assert_int_equal(feed(&session, &input, &result), WS_EVENT_PING);
+  assert_int_equal(feed(&parser, &input, &result), WS_EVENT_PING);
   assert_true(is_inside(&input, result.data));
-  assert_int_equal(feed(&session, &input, &result), WS_EVENT_MESSAGE);
+  assert_int_equal(feed(&parser, &input, &result), WS_EVENT_MESSAGE);
   assert_true(slice_equal(result.data, slice_str("ab")));
-  assert_int_equal(feed(&session, &input, &result), WS_EVENT_MORE);
-  assert_null(session.assembly);
+  assert_int_equal(feed(&parser, &input, &result), WS_EVENT_MORE);
+  assert_null(parser.assembly);
   buf_free(&input);
 }
 
-static void test_idle_sessions_own_nothing(void **state) {
+static void test_idle_parsers_own_nothing(void **state) {
   (void)state;
   static const uint8_t firsts[] = {0x81, 0x82, 0x89, 0x8A, 0x88};
-  assert_true(sizeof(struct ws_session) <= 32);
+  assert_true(sizeof(struct ws_parser) <= 32);
   for (size_t i = 0; i < sizeof firsts; i++) {
     struct run run;
     run_begin(&run, MAX_MESSAGE);
@@ -100,7 +100,7 @@ static void test_idle_sessions_own_nothing(void **state) {
     write_frame(&input, firsts[i], firsts[i] == 0x88 ? slice_str("\x03\xE8") : slice_str("abcdef"));
     for (unsigned cut = 1; cut < 10; cut++) {
       feed_cut(&run, buf_slice(&input), cut, 5);
-      assert_null(run.session.assembly);  // feed_piece goes on until WS_EVENT_MORE
+      assert_null(run.parser.assembly);  // feed_piece goes on until WS_EVENT_MORE
     }
     buf_free(&input);
     run_end(&run);
@@ -117,12 +117,12 @@ static void test_is_finished_after_the_end(void **state) {
     write_frame(&input, 0x01, slice_str("open"));
     write_frame(&input, 0x80, slice_str(""));
     feed_piece(&run, buf_slice(&input));
-    assert_false(run.session.is_finished);
+    assert_false(run.parser.is_finished);
     buf_clear(&input);
     write_part(&input, &ends[i]);
     feed_piece(&run, buf_slice(&input));
-    assert_true(run.session.is_finished);
-    assert_null(run.session.assembly);
+    assert_true(run.parser.is_finished);
+    assert_null(run.parser.assembly);
     buf_free(&input);
     run_end(&run);
   }
@@ -220,7 +220,7 @@ int main(void) {
       cmocka_unit_test(test_events_come_at_once),
       cmocka_unit_test(test_whole_frames_are_not_copied),
       cmocka_unit_test(test_whole_payloads_are_not_copied),
-      cmocka_unit_test(test_idle_sessions_own_nothing),
+      cmocka_unit_test(test_idle_parsers_own_nothing),
       cmocka_unit_test(test_is_finished_after_the_end),
       cmocka_unit_test(test_random_talk),
       cmocka_unit_test(test_random_damage),

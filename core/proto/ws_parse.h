@@ -1,9 +1,9 @@
 // The receiving side of one WebSocket life (RFC 6455 sections 5 to 8): bytes
 // in, events out. Unmasks in place, puts fragments together, checks UTF-8 as it
-// arrives and fails at the first byte that breaks a rule. An idle session
+// arrives and fails at the first byte that breaks a rule. An idle parser
 // owns no buffers.
-#ifndef TIDEGATE_PROTO_WS_SESSION_H
-#define TIDEGATE_PROTO_WS_SESSION_H
+#ifndef TIDEGATE_PROTO_WS_PARSE_H
+#define TIDEGATE_PROTO_WS_PARSE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +25,7 @@ enum ws_event {
 
 struct ws_result {
   enum message_kind kind;
-  struct slice data;  // in the input or in the session; valid until the next feed
+  struct slice data;  // in the input or in the parser; valid until the next feed
   int code;
   const char *reason;  // static text, for WS_EVENT_FAILED
 };
@@ -34,7 +34,7 @@ struct ws_assembly;  // what is kept while a frame or message is incomplete
 struct ws_inflater;
 
 // Embedded in a connection; at most 32 bytes when idle.
-struct ws_session {
+struct ws_parser {
   struct ws_assembly *assembly;  // NULL between messages
   uint32_t max_message;          // bytes: 1009 beyond
   bool is_finished;              // after CLOSE or FAILED: input is ignored
@@ -43,12 +43,12 @@ struct ws_session {
   uint8_t peer_window_bits;
 };
 
-void ws_session_init(struct ws_session *session, uint32_t max_message);
-void ws_session_free(struct ws_session *session);
+void ws_parser_init(struct ws_parser *parser, uint32_t max_message);
+void ws_parser_free(struct ws_parser *parser);
 
 // Whether a message has begun and is not complete, and the memory held for it.
-bool ws_session_in_message(const struct ws_session *session);
-size_t ws_session_held(const struct ws_session *session);
+bool ws_parser_in_message(const struct ws_parser *parser);
+size_t ws_parser_held(const struct ws_parser *parser);
 
 // Consumes input up to the next event; *consumed tells how much. `data` is
 // changed in place (unmasking). Whole unfragmented messages are not copied.
@@ -57,9 +57,9 @@ size_t ws_session_held(const struct ws_session *session);
 //
 // *spare is an inflater, or NULL: a compressed message takes it (or makes one
 // without context) when it begins, and puts it back, or frees it when there is
-// another by then, in the feed after its end. The spare of a session whose peer
+// another by then, in the feed after its end. The spare of a parser whose peer
 // keeps its context is its own, all others may share one.
-enum ws_event ws_session_feed(struct ws_session *session, struct ws_inflater **spare, char *data,
-                              size_t len, size_t *consumed, struct ws_result *result);
+enum ws_event ws_parser_feed(struct ws_parser *parser, struct ws_inflater **spare, char *data,
+                             size_t len, size_t *consumed, struct ws_result *result);
 
 #endif
