@@ -9,6 +9,7 @@
 #include "net/worker.h"
 #include "net/ws_extra.h"
 #include "net/ws_unfinished.h"
+#include "proto/ws_close_code.h"
 #include "proto/ws_message.h"
 #include "proto/ws_parse.h"
 
@@ -17,10 +18,6 @@ enum {
   GO_BYTES = WORKER_READ_BYTES,
   CLOSE_WAIT_MS = 5000,  // for the peer's half of the close handshake
   MISSED_PONGS = 2,
-  CODE_GOING_AWAY = 1001,
-  CODE_NO_STATUS = 1005,
-  CODE_ABNORMAL = 1006,
-  CODE_TRY_AGAIN = 1013,
 };
 
 static void tell_closed(struct conn *conn, int code, struct slice reason) {
@@ -66,7 +63,7 @@ static void send_pong(struct conn *conn, struct slice data) {
 static void on_peer_close(struct conn *conn, int code, struct slice reason) {
   conn->close_received = true;
   // An empty close is answered by an empty one.
-  send_close(conn, code == CODE_NO_STATUS ? 0 : code, (struct slice){0});
+  send_close(conn, code == WS_CLOSE_NO_STATUS ? 0 : code, (struct slice){0});
   conn_set_reading(conn, true);
   tell_closed(conn, code, reason);
   conn_finish(conn);
@@ -130,7 +127,7 @@ static size_t feed(struct conn *conn, char *data, size_t len) {
   if (count > 0) stats_add(&conn->worker->stats->messages_in, count);
   bool is_whole = conn->proto.ws.assembly == NULL && conn->extra == NULL;
   if (!is_whole && !ws_unfinished_note(conn, count > 0) && conn_is_open(conn))
-    ws_fail(conn, CODE_TRY_AGAIN, "too many messages are under way");
+    ws_fail(conn, WS_CLOSE_TRY_AGAIN, "too many messages are under way");
   return at;
 }
 
@@ -187,17 +184,19 @@ static void on_drained(struct conn *conn) {
 }
 
 static void on_stop(struct conn *conn) {
-  ws_close(conn, CODE_GOING_AWAY, slice_str("server is stopping"));
+  ws_close(conn, WS_CLOSE_GOING_AWAY, slice_str("server is stopping"));
 }
 
-static void on_lagged(struct conn *conn) { ws_close(conn, CODE_TRY_AGAIN, slice_str("too slow")); }
+static void on_lagged(struct conn *conn) {
+  ws_close(conn, WS_CLOSE_TRY_AGAIN, slice_str("too slow"));
+}
 
 // A peer that does not answer our close frame does not change why the session
 // ended: the app is told the code that we closed with. (For RFC 6455 7.1.5 this
 // is 1006 as well, which would tell the app less than it knows.)
 static void tell_broken(struct conn *conn) {
-  int code = CODE_ABNORMAL;
-  if (conn->close_sent) code = conn->close_code != 0 ? conn->close_code : CODE_NO_STATUS;
+  int code = WS_CLOSE_ABNORMAL;
+  if (conn->close_sent) code = conn->close_code != 0 ? conn->close_code : WS_CLOSE_NO_STATUS;
   tell_closed(conn, code, (struct slice){0});
 }
 

@@ -4,8 +4,7 @@
 #include "net/worker.h"
 #include "net/ws_conn.h"
 #include "net/ws_extra.h"
-
-enum { CODE_POLICY = 1008 };
+#include "proto/ws_close_code.h"
 
 static const char too_slow[] = "the message took too long";
 
@@ -43,7 +42,7 @@ static void on_due(struct wheel_timer *timer) {
     ws_unfinished_forget(conn);
     if (!conn_is_open(conn)) continue;
     conn_count_slow(conn, &worker->stats->slow_requests, too_slow);
-    ws_fail(conn, CODE_POLICY, too_slow);
+    ws_fail(conn, WS_CLOSE_POLICY, too_slow);
   }
   wait_for_oldest(worker);
 }

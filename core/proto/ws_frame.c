@@ -101,12 +101,3 @@ void ws_unmask(char *data, size_t len, const uint8_t mask[4], size_t offset) {
   }
   for (; i < len; i++) data[i] = (char)(data[i] ^ turned[i & 7]);
 }
-
-bool ws_close_code_is_valid(int code) {
-  // 1004 is reserved; 1005, 1006 and 1015 tell of what never went over the wire.
-  static const struct { int first, last; } valid[] = {{1000, 1003}, {1007, 1014}, {3000, 4999}};
-  for (size_t i = 0; i < sizeof valid / sizeof *valid; i++) {
-    if (code >= valid[i].first && code <= valid[i].last) return true;
-  }
-  return false;
-}

@@ -51,8 +51,4 @@ void ws_close_write(struct buf *out, int code, struct slice reason);
 // XORs data with the mask, `offset` bytes into the payload (section 5.3).
 void ws_unmask(char *data, size_t len, const uint8_t mask[4], size_t offset);
 
-// True for a code that may stand in a close frame (section 7.4 and IANA's
-// registry): 1000-1003, 1007-1014, 3000-4999.
-bool ws_close_code_is_valid(int code);
-
 #endif

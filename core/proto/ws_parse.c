@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "proto/ws_close_code.h"
 #include "proto/ws_deflate.h"
-
-enum { CODE_PROTOCOL = 1002, CODE_NO_STATUS = 1005, CODE_BAD_DATA = 1007, CODE_TOO_BIG = 1009 };
 
 enum { DEFLATE_OVERHEAD = 64 };  // bytes of headers of blocks in a small message, generously
 
@@ -152,11 +151,11 @@ static enum header read_header(struct ws_parser *p, struct input *in, struct ws_
   const char *broken = check_bits(p, frame, head.len);
   if (broken == NULL && size < 0) broken = "a frame's length is malformed";
   if (broken != NULL) {
-    fail(p, result, CODE_PROTOCOL, broken);
+    fail(p, result, WS_CLOSE_PROTOCOL, broken);
     return HEADER_BAD;
   }
   if (exceeds_limit(p, frame)) {
-    fail(p, result, CODE_TOO_BIG, too_big);
+    fail(p, result, WS_CLOSE_TOO_BIG, too_big);
     return HEADER_BAD;
   }
   if (size == 0) {
@@ -175,15 +174,15 @@ static enum header read_header(struct ws_parser *p, struct input *in, struct ws_
 // A close frame's payload is nothing, or a code and a reason (RFC 6455 5.5.1).
 static enum ws_event tell_close(struct ws_parser *p, struct slice payload,
                                 struct ws_result *result) {
-  result->code = CODE_NO_STATUS;
-  if (payload.len == 1) return fail(p, result, CODE_PROTOCOL, "a close code is cut off");
+  result->code = WS_CLOSE_NO_STATUS;
+  if (payload.len == 1) return fail(p, result, WS_CLOSE_PROTOCOL, "a close code is cut off");
   if (payload.len >= 2) {
     result->code = (uint8_t)payload.ptr[0] << 8 | (uint8_t)payload.ptr[1];
     result->data = slice_of(payload.ptr + 2, payload.len - 2);
     if (!ws_close_code_is_valid(result->code)) {
-      return fail(p, result, CODE_PROTOCOL, "a close code is not valid");
+      return fail(p, result, WS_CLOSE_PROTOCOL, "a close code is not valid");
     }
-    if (!utf8_is_valid(result->data)) return fail(p, result, CODE_BAD_DATA, not_utf8);
+    if (!utf8_is_valid(result->data)) return fail(p, result, WS_CLOSE_BAD_DATA, not_utf8);
   }
   p->is_finished = true;
   return WS_EVENT_CLOSE;
@@ -216,7 +215,7 @@ static enum ws_event tell_in_place(struct ws_parser *p, struct input *in,
   release_when_idle(p, in->spare);  // it may have held the header's first bytes
   if (is_control(frame)) return tell_control(p, frame->opcode, payload, result);
   if (frame->opcode == WS_TEXT && !utf8_is_valid(payload)) {
-    return fail(p, result, CODE_BAD_DATA, not_utf8);
+    return fail(p, result, WS_CLOSE_BAD_DATA, not_utf8);
   }
   return tell_message(result, kind_of(frame), payload);
 }
@@ -260,10 +259,10 @@ static enum ws_event inflate_piece(struct ws_parser *p, const struct slice *piec
   // What came out comes first, so that the verdict does not depend on the pieces.
   struct slice all = buf_slice(&a->payload);
   if (!is_text_so_far(a, slice_of(all.ptr + before, all.len - before)))
-    return fail(p, result, CODE_BAD_DATA, not_utf8);
-  if (status == WS_INFLATE_TOO_BIG) return fail(p, result, CODE_TOO_BIG, too_big);
+    return fail(p, result, WS_CLOSE_BAD_DATA, not_utf8);
+  if (status == WS_INFLATE_TOO_BIG) return fail(p, result, WS_CLOSE_TOO_BIG, too_big);
   if (status == WS_INFLATE_BROKEN)
-    return fail(p, result, CODE_BAD_DATA, "compressed data is broken");
+    return fail(p, result, WS_CLOSE_BAD_DATA, "compressed data is broken");
   return WS_EVENT_MORE;
 }
 
@@ -280,7 +279,7 @@ static enum ws_event end_frame(struct ws_parser *p, struct ws_result *result) {
   if (a->inflater != NULL && inflate_piece(p, NULL, result) == WS_EVENT_FAILED)
     return WS_EVENT_FAILED;
   if (a->kind == MESSAGE_TEXT && !utf8_is_complete(&a->utf8)) {
-    return fail(p, result, CODE_BAD_DATA, not_utf8);
+    return fail(p, result, WS_CLOSE_BAD_DATA, not_utf8);
   }
   return tell_message(result, a->kind, buf_slice(&a->payload));
 }
@@ -299,7 +298,7 @@ static enum ws_event collect(struct ws_parser *p, struct input *in, struct ws_re
   } else if (a->inflater != NULL) {
     event = inflate_piece(p, &piece, result);
   } else if (!is_text_so_far(a, piece)) {
-    event = fail(p, result, CODE_BAD_DATA, not_utf8);
+    event = fail(p, result, WS_CLOSE_BAD_DATA, not_utf8);
   } else {
     buf_append_slice(&a->payload, piece);
   }

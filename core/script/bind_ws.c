@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "net/conn.h"
 #include "net/ws_conn.h"
-#include "proto/ws_frame.h"
+#include "proto/ws_close_code.h"
 #include "script/bind.h"
 #include "script/session.h"
 #include "script/session_wait.h"
@@ -71,18 +71,13 @@ static int ws_ping_method(lua_State *L) {
   return push_status(L, ws_ping(session->conn, data), "a ping holds at most 125 bytes");
 }
 
-// 1010 is for clients (RFC 6455 7.4.1).
-static bool may_be_sent(lua_Integer code) {
-  return code >= 1000 && code <= 4999 && code != 1010 && ws_close_code_is_valid((int)code);
-}
-
 // ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
 static int ws_close_method(lua_State *L) {
   struct session *session = check_ws(L);
-  lua_Integer code = luaL_optinteger(L, 2, 1000);
+  lua_Integer code = luaL_optinteger(L, 2, WS_CLOSE_NORMAL);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : vm_check_slice(L, 3);
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
-  if (!may_be_sent(code))
+  if (!ws_close_code_may_be_sent(code))
     return vm_fail(L, "a close code must be one that a server may send", "invalid");
   return push_status(L, ws_close(session->conn, (int)code, reason),
                      "a reason is UTF-8 of at most 123 bytes");

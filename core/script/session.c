@@ -9,17 +9,11 @@
 #include "net/sse_conn.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
+#include "proto/ws_close_code.h"
 #include "script/bind.h"
 #include "script/session_queue.h"
 #include "script/session_wait.h"
 #include "script/task.h"
-
-enum {
-  CODE_NORMAL = 1000,
-  CODE_RESTART = 1012,
-  CODE_ERROR = 1011,
-  CODE_TRY_AGAIN = 1013,
-};
 
 // The route of a session whose route vanished in a reload.
 static const struct route no_route = {.key = "(none)",
@@ -85,9 +79,9 @@ static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok
   (void)error;
   if (session->task == task) session->task = NULL;
   if (!ok)
-    end_connection(session, CODE_ERROR, "internal error");
+    end_connection(session, WS_CLOSE_ERROR, "internal error");
   else if (session->runs_task && !is_fed_by_hub(session))
-    end_connection(session, CODE_NORMAL, "");
+    end_connection(session, WS_CLOSE_NORMAL, "");
   pump(vm, session);
 }
 
@@ -180,7 +174,7 @@ static void run_handler(struct vm *vm, struct session *session, int ref,
   if (ref == LUA_NOREF) return;
   struct task *task = task_new(vm, &session_owner, session);
   if (task == NULL) {
-    end_connection(session, CODE_ERROR, "internal error");
+    end_connection(session, WS_CLOSE_ERROR, "internal error");
     return;
   }
   session->task = task;
@@ -274,7 +268,7 @@ void session_on_full(struct session *session) {
   }
   session->is_ending = true;
   if (session->is_ws)
-    ws_close(session->conn, CODE_TRY_AGAIN, slice_str("too slow"));
+    ws_close(session->conn, WS_CLOSE_TRY_AGAIN, slice_str("too slow"));
   else
     sse_close(session->conn);  // tells at once; the peer may take long to be rid of
 }
@@ -297,7 +291,7 @@ void session_on_closed(struct conn *conn, int code, struct slice reason) {
 
 void session_set_route(struct session *session, const struct route *route) {
   if (route == NULL) {
-    end_connection(session, CODE_RESTART, "the route is gone");
+    end_connection(session, WS_CLOSE_RESTART, "the route is gone");
     route = &no_route;
   }
   session->route = route;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "proto/ws_deflate.h"
+#include "proto/ws_close_code.h"
 #include "proto/ws_parse.h"
 
 // ---- what a client sends -------------------------------------------------
@@ -115,7 +116,8 @@ static inline void check_event(const struct ws_parser *parser, enum ws_event eve
   assert_true(r->data.len <= (is_message ? parser->max_message : WS_CONTROL_MAX));
   if (event == WS_EVENT_CLOSE || (is_message && r->kind == MESSAGE_TEXT))
     assert_true(utf8_is_valid(r->data));
-  if (event == WS_EVENT_CLOSE) assert_true(r->code == 1005 || ws_close_code_is_valid(r->code));
+  if (event == WS_EVENT_CLOSE)
+    assert_true(r->code == WS_CLOSE_NO_STATUS || ws_close_code_is_valid(r->code));
   if (event == WS_EVENT_FAILED) {
     assert_non_null(r->reason);
     assert_true(r->code == 1002 || r->code == 1007 || r->code == 1009);

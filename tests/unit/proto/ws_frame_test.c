@@ -186,16 +186,6 @@ static void unmasks_at_any_alignment(void **state) {
   }
 }
 
-static void knows_valid_close_codes(void **state) {
-  (void)state;
-  for (int code = -1; code <= 5000; code++) {
-    bool valid = (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) ||
-                 (code >= 3000 && code < 5000);
-    assert_int_equal(ws_close_code_is_valid(code), valid);
-  }
-  assert_false(ws_close_code_is_valid(65535));
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(decodes_every_length),
@@ -206,7 +196,6 @@ int main(void) {
       cmocka_unit_test(writes_close_frames),
       cmocka_unit_test(cuts_reasons_between_characters),
       cmocka_unit_test(unmasks_at_any_alignment),
-      cmocka_unit_test(knows_valid_close_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
