@@ -21,6 +21,12 @@ void *mem_zalloc(size_t bytes) { return checked(calloc(1, bytes), bytes); }
 
 void *mem_realloc(void *ptr, size_t bytes) { return checked(realloc(ptr, bytes), bytes); }
 
+void *mem_grow_slowly(void *items, size_t *cap, size_t needed, size_t first, size_t item_bytes) {
+  size_t wanted = *cap > 0 ? *cap * 2 : first;
+  *cap = wanted > needed ? wanted : needed;
+  return mem_realloc(items, *cap * item_bytes);
+}
+
 void *mem_dup(const void *ptr, size_t bytes) {
   void *copy = mem_alloc(bytes > 0 ? bytes : 1);
   if (bytes > 0) memcpy(copy, ptr, bytes);

@@ -14,6 +14,17 @@ char *mem_strdup(const char *text);                // a copy
 char *mem_strndup(const char *ptr, size_t bytes);  // a NUL-terminated copy
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// Makes room for `needed` items in an array that has room for *cap: returns the array,
+// which may have moved, and takes over the old one. It grows to `first` items at least,
+// and at least doubles, so that adding one at a time costs no more than adding all at once.
+//   list->items = mem_grow(list->items, &list->cap, list->count + 1, 16, sizeof *list->items);
+void *mem_grow_slowly(void *items, size_t *cap, size_t needed, size_t first, size_t item_bytes);
+static inline void *mem_grow(void *items, size_t *cap, size_t needed, size_t first,
+                             size_t item_bytes) {
+  if (needed <= *cap) return items;
+  return mem_grow_slowly(items, cap, needed, first, item_bytes);
+}
+
 // Gives freed memory back to the system, where the allocator does not by itself.
 // Takes about a millisecond for each megabyte.
 void mem_trim(void);

@@ -41,4 +41,14 @@ static inline struct slice slice_trim(struct slice s) {
   return s;
 }
 
+// Takes what is in front of the first separator off *rest, and the separator with it.
+// True when there was one. False: *front is all there was, and *rest is empty.
+static inline bool slice_split(struct slice *rest, char separator, struct slice *front) {
+  const char *at = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
+  *front = slice_of(rest->ptr, at != NULL ? (size_t)(at - rest->ptr) : rest->len);
+  size_t taken = front->len + (at != NULL);
+  *rest = slice_of(rest->ptr + taken, rest->len - taken);
+  return at != NULL;
+}
+
 #endif

@@ -28,10 +28,7 @@ void batch_start(struct batch_cache *cache, struct message *const *messages, siz
 }
 
 static void reserve_ends(struct batch_form *f, size_t count) {
-  if (f->ends_cap >= count) return;
-  f->ends_cap = count < 64 ? 64 : count * 2;
-  free(f->ends);
-  f->ends = mem_alloc(f->ends_cap * sizeof *f->ends);
+  f->ends = mem_grow(f->ends, &f->ends_cap, count, 64, sizeof *f->ends);
 }
 
 static void build(struct hub_port *port, struct batch_cache *cache, unsigned form) {

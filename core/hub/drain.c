@@ -14,14 +14,10 @@ enum { CHUNK_BYTES = 256 * 1024, KEEP_BYTES = 1024 * 1024, AHEAD = 4 };
 // ---- taking a turn, with the lock held -----------------------------------
 
 static void reserve(struct turn *turn, size_t message_count) {
-  if (turn->topic_count == turn->topic_cap) {
-    turn->topic_cap = turn->topic_cap == 0 ? 16 : turn->topic_cap * 2;
-    turn->topics = mem_realloc(turn->topics, turn->topic_cap * sizeof *turn->topics);
-  }
-  size_t wanted = turn->message_count + message_count;
-  if (wanted <= turn->message_cap) return;
-  turn->message_cap = wanted < 64 ? 64 : wanted * 2;
-  turn->messages = mem_realloc(turn->messages, turn->message_cap * sizeof *turn->messages);
+  turn->topics =
+      mem_grow(turn->topics, &turn->topic_cap, turn->topic_count + 1, 16, sizeof *turn->topics);
+  turn->messages = mem_grow(turn->messages, &turn->message_cap, turn->message_count + message_count,
+                            64, sizeof *turn->messages);
 }
 
 static void take_topic(struct hub_port *port, struct topic_port *place) {

@@ -120,10 +120,7 @@ static void note_topic(struct scan *scan, const struct topic *t) {
     scan->has_more = true;
     return;
   }
-  if (scan->count == scan->cap) {
-    scan->cap = scan->cap == 0 ? 16 : scan->cap * 2;
-    scan->found = mem_realloc(scan->found, scan->cap * sizeof *scan->found);
-  }
+  scan->found = mem_grow(scan->found, &scan->cap, scan->count + 1, 16, sizeof *scan->found);
   struct hub_topic_info *info = &scan->found[scan->count++];
   info->name_len = t->name_len;
   memcpy(info->name, t->name, t->name_len);

@@ -53,10 +53,9 @@ static void unlink_from_reader(struct hub_sub *sub) {
 struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t) {
   struct topic_port *place = topic_port_find(t, reader->port);
   if (place == NULL) place = topic_port_add(t, reader->port);
-  if (place->sub_count == place->sub_cap) {
-    place->sub_cap = place->sub_cap == 0 ? 1 : place->sub_cap * 2;
-    place->subs = mem_realloc(place->subs, place->sub_cap * sizeof *place->subs);
-  }
+  size_t cap = place->sub_cap;
+  place->subs = mem_grow(place->subs, &cap, (size_t)place->sub_count + 1, 1, sizeof *place->subs);
+  place->sub_cap = (uint32_t)cap;
   struct hub_sub *sub = mem_zalloc(sizeof *sub);
   sub->reader = reader;
   sub->place = place;

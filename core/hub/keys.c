@@ -52,8 +52,7 @@ static void make_room(struct keys *keys) {
   keys->start = 0;
   keys->end = count;
   if (count * 2 < keys->cap) return;
-  keys->cap = keys->cap == 0 ? 16 : keys->cap * 2;
-  keys->kept = mem_realloc(keys->kept, keys->cap * sizeof *keys->kept);
+  keys->kept = mem_grow(keys->kept, &keys->cap, keys->cap + 1, 16, sizeof *keys->kept);
 }
 
 static void skip_empty(struct keys *keys) {
@@ -124,10 +123,9 @@ struct message *keys_note(struct keys *keys, struct message *m) {
 
 void keys_forget(struct keys *keys, const struct message *m) {
   map_remove(&keys->newest, message_key(m));
-  if (keys->dropped_count == keys->dropped_cap && keys->dropped_cap < HUB_DROPPED) {
-    keys->dropped_cap = keys->dropped_cap == 0 ? 16 : keys->dropped_cap * 2;
-    keys->dropped = mem_realloc(keys->dropped, keys->dropped_cap * sizeof *keys->dropped);
-  }
+  if (keys->dropped_count < HUB_DROPPED)
+    keys->dropped = mem_grow(keys->dropped, &keys->dropped_cap, (size_t)keys->dropped_count + 1, 16,
+                             sizeof *keys->dropped);
   keys->dropped[keys->dropped_count++ & (HUB_DROPPED - 1)] = m->ordinal;
 }
 

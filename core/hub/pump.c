@@ -82,10 +82,9 @@ static enum found head_find(struct pump_head *head, uint64_t ordinal, struct pum
 // ---- gathering, with the lock held ---------------------------------------
 
 static void scratch_reserve(struct pump_scratch *s, size_t count) {
-  if (count <= s->cap) return;
-  s->cap = count < 16 ? 16 : count * 2;
-  s->gaps = mem_realloc(s->gaps, s->cap * sizeof *s->gaps);
-  s->heap = mem_realloc(s->heap, s->cap * sizeof *s->heap);
+  size_t cap = s->cap;
+  s->gaps = mem_grow(s->gaps, &cap, count, 16, sizeof *s->gaps);
+  s->heap = mem_grow(s->heap, &s->cap, count, 16, sizeof *s->heap);
 }
 
 // The messages that a jump of the cursor to `to` leaves out, and that none

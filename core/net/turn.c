@@ -16,10 +16,7 @@ enum {
 // ---- connections with something to do --------------------------------------
 
 void conn_array_push(struct conn_array *array, struct conn *conn) {
-  if (array->count == array->cap) {
-    array->cap = array->cap == 0 ? 64 : array->cap * 2;
-    array->items = mem_realloc(array->items, array->cap * sizeof *array->items);
-  }
+  array->items = mem_grow(array->items, &array->cap, array->count + 1, 64, sizeof *array->items);
   array->items[array->count++] = conn;
 }
 

@@ -45,10 +45,8 @@ static void on_hub_gap(struct hub_reader *reader, struct slice topic, uint64_t m
   if (!conn_is_open(conn)) return;
   if (reader->form == WIRE_SSE && !is_end) sse_write_gap(conn, topic, (int64_t)missed);
   reader->is_blocked = true;  // until the app was told, whose answer goes first
-  if (worker->gap_count == worker->gap_cap) {
-    worker->gap_cap = worker->gap_cap == 0 ? 16 : worker->gap_cap * 2;
-    worker->gaps = mem_realloc(worker->gaps, worker->gap_cap * sizeof *worker->gaps);
-  }
+  worker->gaps =
+      mem_grow(worker->gaps, &worker->gap_cap, worker->gap_count + 1, 16, sizeof *worker->gaps);
   worker->gaps[worker->gap_count++] =
       (struct pending_gap){conn, mem_strndup(topic.ptr, topic.len), topic.len, missed, is_end};
 }

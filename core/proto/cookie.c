@@ -11,24 +11,13 @@ static struct slice unquote(struct slice v) {
   return slice_of(v.ptr + 1, v.len - 2);
 }
 
-static bool next_piece(struct slice *rest, struct slice *piece) {
-  if (rest->len == 0) return false;
-  const char *end = memchr(rest->ptr, ';', rest->len);
-  size_t len = end != NULL ? (size_t)(end - rest->ptr) : rest->len;
-  size_t taken = end != NULL ? len + 1 : len;
-  *piece = slice_of(rest->ptr, len);
-  *rest = slice_of(rest->ptr + taken, rest->len - taken);
-  return true;
-}
-
 bool cookie_next(struct slice *rest, struct slice *name, struct slice *value) {
-  struct slice piece;
-  while (next_piece(rest, &piece)) {
-    const char *equals = piece.len > 0 ? memchr(piece.ptr, '=', piece.len) : NULL;
-    if (equals == NULL) continue;
-    size_t len = (size_t)(equals - piece.ptr);
-    *name = slice_trim(slice_of(piece.ptr, len));
-    *value = unquote(slice_trim(slice_of(equals + 1, piece.len - len - 1)));
+  while (rest->len > 0) {
+    struct slice text, piece;
+    slice_split(rest, ';', &text);
+    if (!slice_split(&text, '=', &piece)) continue;
+    *name = slice_trim(piece);
+    *value = unquote(slice_trim(text));
     if (name->len > 0) return true;
   }
   return false;

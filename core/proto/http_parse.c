@@ -48,10 +48,8 @@ static int take_target(llhttp_t *llhttp, const char *at, size_t len) {
 }
 
 static struct http_header *add_header(struct http_parser *p) {
-  if (p->request.header_count == p->header_cap) {
-    p->header_cap = p->header_cap > 0 ? p->header_cap * 2 : HEADERS_FIRST;
-    p->headers = mem_realloc(p->headers, p->header_cap * sizeof *p->headers);
-  }
+  p->headers = mem_grow(p->headers, &p->header_cap, p->request.header_count + 1, HEADERS_FIRST,
+                        sizeof *p->headers);
   struct http_header *header = &p->headers[p->request.header_count++];
   *header = (struct http_header){0};
   return header;
@@ -146,10 +144,9 @@ void http_parser_reset(struct http_parser *p) {
 
 // Off the raw head: llhttp gives it in no callback of all versions.
 struct slice http_parser_method(const struct http_parser *p) {
-  struct slice head = buf_slice(&p->head);
+  struct slice head = buf_slice(&p->head), method;
   while (head.len > 0 && (*head.ptr == '\r' || *head.ptr == '\n')) head.ptr++, head.len--;
-  const char *end = head.len > 0 ? memchr(head.ptr, ' ', head.len) : NULL;
-  return slice_of(head.ptr, end != NULL ? (size_t)(end - head.ptr) : 0);
+  return slice_split(&head, ' ', &method) ? method : slice_of(method.ptr, 0);
 }
 
 static enum http_event fail(struct http_parser *p, struct http_failure failure) {

@@ -30,10 +30,8 @@ static bool token_is(struct slice token, const char *word) {
 // Takes the next element off a comma-separated list, empty ones included.
 static bool list_next(struct slice *rest, struct slice *element) {
   if (rest->ptr == NULL) return false;
-  const char *comma = rest->len > 0 ? memchr(rest->ptr, ',', rest->len) : NULL;
-  size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
-  *element = slice_trim(slice_of(rest->ptr, len));
-  *rest = comma != NULL ? slice_of(comma + 1, rest->len - len - 1) : slice_of(NULL, 0);
+  if (!slice_split(rest, ',', element)) rest->ptr = NULL;
+  *element = slice_trim(*element);
   return true;
 }
 
@@ -235,18 +233,17 @@ static struct http_failure take_authority(struct slice *target, struct slice *au
 
 static struct http_failure complete_path(struct http_request *request, struct slice rest,
                                          char *room) {
-  const char *mark = rest.len > 0 ? memchr(rest.ptr, '?', rest.len) : NULL;
-  size_t len = mark != NULL ? (size_t)(mark - rest.ptr) : rest.len;
-  request->query =
-      mark != NULL ? slice_of(mark + 1, rest.len - len - 1) : slice_of(rest.ptr + len, 0);
-  if (len == 0) {
+  struct slice path;
+  bool has_query = slice_split(&rest, '?', &path);
+  request->query = rest;
+  if (path.len == 0) {
     // "http://host" has an empty path: "/", but for OPTIONS the server (RFC 9110 4.2.3).
-    bool is_server = request->method == HTTP_METHOD_OPTIONS && mark == NULL;
+    bool is_server = request->method == HTTP_METHOD_OPTIONS && !has_query;
     request->path = slice_str(is_server ? "*" : "/");
     return good;
   }
-  memcpy(room, rest.ptr, len);
-  long normal = url_normalize_path(room, len);
+  memcpy(room, path.ptr, path.len);
+  long normal = url_normalize_path(room, path.len);
   if (normal < 0) return refuse(400, "the path is malformed");
   request->path = slice_of(room, (size_t)normal);
   return good;

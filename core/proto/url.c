@@ -89,25 +89,12 @@ long url_normalize_path(char *path, size_t len) {
   return (long)to;
 }
 
-static bool next_piece(struct slice *rest, struct slice *piece) {
-  if (rest->len == 0) return false;
-  const char *end = memchr(rest->ptr, '&', rest->len);
-  size_t len = end != NULL ? (size_t)(end - rest->ptr) : rest->len;
-  size_t taken = end != NULL ? len + 1 : len;
-  *piece = slice_of(rest->ptr, len);
-  *rest = slice_of(rest->ptr + taken, rest->len - taken);
-  return true;
-}
-
 bool url_next_pair(struct slice *rest, struct slice *name, struct slice *value) {
-  struct slice piece;
-  do {
-    if (!next_piece(rest, &piece)) return false;
-  } while (piece.len == 0);
-  const char *equals = memchr(piece.ptr, '=', piece.len);
-  size_t len = equals != NULL ? (size_t)(equals - piece.ptr) : piece.len;
-  size_t skip = equals != NULL ? len + 1 : len;
-  *name = slice_of(piece.ptr, len);
-  *value = slice_of(piece.ptr + skip, piece.len - skip);
+  *value = (struct slice){0};
+  while (value->len == 0) {
+    if (rest->len == 0) return false;
+    slice_split(rest, '&', value);
+  }
+  slice_split(value, '=', name);
   return true;
 }

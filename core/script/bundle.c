@@ -47,10 +47,8 @@ static bool compile(struct loader *loader, struct chunk *chunk, const char *sour
 
 static struct chunk *add_chunk(struct loader *loader, char *module, char *path, bool is_script) {
   struct bundle *bundle = loader->bundle;
-  if (bundle->count == bundle->cap) {
-    bundle->cap = bundle->cap == 0 ? 32 : bundle->cap * 2;
-    bundle->chunks = mem_realloc(bundle->chunks, bundle->cap * sizeof *bundle->chunks);
-  }
+  bundle->chunks =
+      mem_grow(bundle->chunks, &bundle->cap, bundle->count + 1, 32, sizeof *bundle->chunks);
   struct chunk *chunk = &bundle->chunks[bundle->count++];
   *chunk = (struct chunk){.module = module, .path = path, .is_script = is_script};
   return chunk;

@@ -47,11 +47,8 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
   if (field != NULL) {
     free_field(field);
   } else {
-    if (exchange->field_count == exchange->field_cap) {
-      exchange->field_cap = exchange->field_cap == 0 ? 8 : exchange->field_cap * 2;
-      exchange->fields =
-          mem_realloc(exchange->fields, exchange->field_cap * sizeof *exchange->fields);
-    }
+    exchange->fields = mem_grow(exchange->fields, &exchange->field_cap, exchange->field_count + 1,
+                                8, sizeof *exchange->fields);
     field = &exchange->fields[exchange->field_count++];
   }
   field->name = slice_of(mem_strndup(name.ptr, name.len), name.len);
