@@ -31,11 +31,13 @@ struct message *message_new(const struct message_fields *f) {
   return m;
 }
 
-static size_t form_cost(const struct message_form *form) { return sizeof *form + form->len; }
+static long long form_cost(const struct message_form *form) {
+  return (long long)(sizeof *form + form->len);
+}
 
 static void form_free(struct message_form *form) {
   if (form == NULL) return;
-  atomic_fetch_sub_explicit(form->held_bytes, form_cost(form), memory_order_relaxed);
+  metric_add(form->held_bytes, -form_cost(form));
   free(form);
 }
 
@@ -59,8 +61,8 @@ static struct message_form *encode_form(const struct message *m,
   struct message_form *form = (struct message_form *)(void *)out.data;
   form->len = buf_len(&out) - sizeof(struct message_form);
   form->held_bytes = encoder->held_bytes;
-  atomic_fetch_add_explicit(encoder->encoded, 1, memory_order_relaxed);
-  atomic_fetch_add_explicit(encoder->held_bytes, form_cost(form), memory_order_relaxed);
+  metric_count(encoder->encoded, 1);
+  metric_add(encoder->held_bytes, form_cost(form));
   return form;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/metrics.h"
 #include "base/slice.h"
 
 enum message_kind { MESSAGE_TEXT, MESSAGE_BINARY };
@@ -19,7 +20,7 @@ enum { MESSAGE_FORMS = 5 };
 
 // The encoded bytes of one form. len 0: this form does not carry the message.
 struct message_form {
-  atomic_ullong *held_bytes;  // of the encoder that made it
+  metric_value *held_bytes;  // of the encoder that made it
   size_t len;
   char bytes[];
 };
@@ -93,8 +94,8 @@ typedef void message_encode_fn(const struct message *m, const char *epoch, void 
 struct message_encoder {
   message_encode_fn *encode;
   const char *epoch;
-  atomic_ullong *encoded;     // forms made
-  atomic_ullong *held_bytes;  // memory of the forms that exist
+  metric_value *encoded;     // forms made
+  metric_value *held_bytes;  // memory of the forms that exist
 };
 
 // The cached form `index` of m, made by the encoder on first use. Safe from any

@@ -178,8 +178,8 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
     else
       advance_in_part(chunk, sub, taken);
   }
-  atomic_fetch_add_explicit(&counters->delivered, delivered, memory_order_relaxed);
-  atomic_fetch_add_explicit(&counters->skipped, skipped, memory_order_relaxed);
+  metric_count(&counters->delivered, delivered);
+  metric_count(&counters->skipped, skipped);
 }
 
 // All that was to come is gone: its readers are told now, not with the next message.

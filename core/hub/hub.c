@@ -131,7 +131,7 @@ static void account(struct hub *hub, const struct topic *t, const struct topic_l
   // What a tap holds are references, bounded by the tap's own rule.
   if (t->is_tap || loss->count == 0) return;
   hub->kept_bytes -= loss->bytes;
-  atomic_fetch_add_explicit(&hub->counters.evicted, loss->count, memory_order_relaxed);
+  metric_count(&hub->counters.evicted, loss->count);
 }
 
 void hub_topic_used(struct hub *hub, struct topic *t) {
@@ -166,7 +166,7 @@ bool hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
 }
 
 static uint64_t held_bytes(const struct hub *hub) {
-  return hub->kept_bytes + atomic_load_explicit(&hub->counters.form_bytes, memory_order_relaxed);
+  return hub->kept_bytes + (uint64_t)metric_get(&hub->counters.form_bytes);
 }
 
 // Makes room when all logs together hold more than they may, needed or not: a
@@ -178,7 +178,7 @@ static bool evict_for_memory(struct hub *hub) {
     struct topic *t = list_entry(hub->used.next, struct topic, used_link);
     struct topic_loss loss = topic_drop_oldest(t);
     account(hub, t, &loss);
-    atomic_fetch_add_explicit(&hub->counters.evicted_memory, loss.count, memory_order_relaxed);
+    metric_count(&hub->counters.evicted_memory, loss.count);
     note_empty(hub, t);
     if (topic_is_idle(t)) remove_topic(hub, t);
   }
@@ -283,7 +283,7 @@ enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct messa
   pthread_mutex_unlock(&hub->lock);
   if (status != HUB_OK) goto cleanup;
   hub_wake_ports(&wakes);
-  atomic_fetch_add_explicit(&hub->counters.published, 1, memory_order_relaxed);
+  metric_count(&hub->counters.published, 1);
   if (seq != NULL) *seq = m->seq;
 cleanup:
   message_unref(m);

@@ -13,12 +13,12 @@
 #ifndef TIDEGATE_HUB_HUB_H
 #define TIDEGATE_HUB_HUB_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
 #include "base/message.h"
+#include "base/metrics.h"
 #include "base/slice.h"
 
 struct hub;
@@ -79,18 +79,21 @@ enum {
   HUB_PORTS = 256
 };
 
+// Numbers of a hub. Their meaning is told by the rows in counters.c.
 struct hub_counters {
-  atomic_ullong published;       // messages
-  atomic_ullong delivered;       // message deliveries accepted by connections
-  atomic_ullong evicted;         // messages dropped by retention
-  atomic_ullong evicted_memory;  // those of them that max_bytes drove out
-  atomic_ullong lagged;          // messages missed by cursors that fell off the log
-  atomic_ullong conflated;       // deliveries left out because a newer one of the key followed
-  atomic_ullong skipped;         // deliveries whose form cannot carry the message (binary over SSE)
-  atomic_ullong joins_refused;   // by a limit
-  atomic_ullong encoded;         // forms encoded
-  atomic_ullong form_bytes;      // memory of the encoded forms that exist now
+  metric_value published;
+  metric_value delivered;
+  metric_value evicted;
+  metric_value evicted_memory;
+  metric_value lagged;
+  metric_value conflated;
+  metric_value skipped;
+  metric_value joins_refused;
+  metric_value encoded;
+  metric_value form_bytes;
 };
+
+extern const struct metrics hub_metrics;
 
 // Bounds of the whole hub; 0 in a field: its default.
 struct hub_limits {

@@ -182,8 +182,7 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
   enum hub_status status = join_locked(reader, t, options, result);
   if (status != HUB_OK) hub_topic_settle(hub, t, now_ms);
   pthread_mutex_unlock(&hub->lock);
-  if (status == HUB_LIMIT)
-    atomic_fetch_add_explicit(&hub->counters.joins_refused, 1, memory_order_relaxed);
+  if (status == HUB_LIMIT) metric_count(&hub->counters.joins_refused, 1);
   return status;
 }
 

@@ -74,7 +74,7 @@ void port_sub_defer(struct hub_sub *sub) {
 void port_tell_gap(struct hub_sub *sub, uint64_t missed, enum hub_lag policy) {
   struct hub_reader *reader = sub->reader;
   struct hub_port *port = reader->port;
-  atomic_fetch_add_explicit(&port->hub->counters.lagged, missed, memory_order_relaxed);
+  metric_count(&port->hub->counters.lagged, missed);
   if (policy == HUB_LAG_CLOSE) reader->is_ended = true;
   port->ops.gap(reader, topic_name(sub->place->topic), missed, policy);
 }

@@ -280,7 +280,7 @@ static void tell(struct hub *hub, struct presence *p, uint64_t now_ms, struct hu
   struct topic *companion = hub_topic_for(hub, message_topic(m));
   hub_publish_locked(hub, NULL, companion, m, wakes);
   message_unref(m);
-  atomic_fetch_add_explicit(&hub->counters.published, 1, memory_order_relaxed);
+  metric_count(&hub->counters.published, 1);
 }
 
 static void settle(struct hub *hub, struct presence *p, uint64_t now_ms) {

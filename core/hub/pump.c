@@ -120,7 +120,7 @@ static void note_gap(struct hub_port *port, struct hub_sub *sub) {
 
 static void count_conflated(struct hub_port *port, uint64_t count) {
   if (count == 0) return;
-  atomic_fetch_add_explicit(&port->hub->counters.conflated, count, memory_order_relaxed);
+  metric_count(&port->hub->counters.conflated, count);
 }
 
 // Finds where the reader goes on in each of its logs. False when too much had
@@ -218,8 +218,8 @@ static size_t deliver(struct hub_port *port, struct hub_reader *reader,
     if (hub_form(port, step->messages[i], reader->form).len == 0) empty++;
   }
   struct hub_counters *counters = &port->hub->counters;
-  atomic_fetch_add_explicit(&counters->delivered, taken - empty, memory_order_relaxed);
-  if (empty > 0) atomic_fetch_add_explicit(&counters->skipped, empty, memory_order_relaxed);
+  metric_count(&counters->delivered, taken - empty);
+  if (empty > 0) metric_count(&counters->skipped, empty);
   return taken;
 }
 

@@ -51,7 +51,6 @@ enum hub_status hub_join_pattern(struct hub_reader *reader, struct slice pattern
     status = HUB_OK;
   }
   pthread_mutex_unlock(&hub->lock);
-  if (status == HUB_LIMIT)
-    atomic_fetch_add_explicit(&hub->counters.joins_refused, 1, memory_order_relaxed);
+  if (status == HUB_LIMIT) metric_count(&hub->counters.joins_refused, 1);
   return status;
 }

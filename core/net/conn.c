@@ -109,7 +109,7 @@ struct buf *conn_out(struct conn *conn) {
 
 // ---- life ----------------------------------------------------------------
 
-void conn_count_slow(struct conn *conn, atomic_llong *counter, const char *what) {
+void conn_count_slow(struct conn *conn, metric_value *counter, const char *what) {
   stats_add(counter, 1);
   log_debug("connection %llu: %s", (unsigned long long)conn_id(conn), what);
 }

@@ -122,7 +122,7 @@ void conn_set_deadline(struct conn *conn, uint64_t delay_ms);
 
 // Counts a peer that was too slow in `counter` of worker->stats and tells the
 // log, as detail for debugging: one peer can cause any number.
-void conn_count_slow(struct conn *conn, atomic_llong *counter, const char *what);
+void conn_count_slow(struct conn *conn, metric_value *counter, const char *what);
 
 // Stops and starts reading (back-pressure).
 void conn_set_reading(struct conn *conn, bool reads);

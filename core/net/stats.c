@@ -1,18 +1,23 @@
-// The table of counters: see stats.h.
+// The table of a server's numbers: see stats.h.
 #include "net/stats.h"
 
-#define ROW(name) \
-  { #name, offsetof(struct stats, name) }
+#define COUNTER(field, help) METRIC(stats, field, METRIC_COUNTER, help)
+#define GAUGE(field, help) METRIC(stats, field, METRIC_GAUGE, help)
 
-const struct stats_row stats_rows[] = {
-    ROW(connections),  ROW(websockets), ROW(streams),      ROW(accepted),
-    ROW(refused),      ROW(requests),   ROW(bad_requests), ROW(slow_requests),
-    ROW(slow_readers), ROW(lost_peers), ROW(messages_in),  ROW(sends_full),
+static const struct metric rows[] = {
+    GAUGE(connections, "Connections that are open"),
+    GAUGE(websockets, "WebSocket sessions that are open"),
+    GAUGE(streams, "Event streams that are open"),
+    COUNTER(accepted, "Connections that were accepted"),
+    COUNTER(refused, "Connections that were refused because there were too many"),
+    COUNTER(requests, "Requests whose head was received"),
+    COUNTER(bad_requests, "Requests that the parser refused"),
+    COUNTER(slow_requests, "Requests and WebSocket messages that took too long to arrive"),
+    COUNTER(slow_readers,
+            "Connections that were cut because the client took no output for write_timeout"),
+    COUNTER(lost_peers,
+            "WebSockets that were cut because the client left two heartbeats unanswered"),
+    COUNTER(messages_in, "WebSocket messages that were received"),
+    COUNTER(sends_full, "Direct sends that were refused because the queue was full"),
 };
-const size_t stats_row_count = sizeof stats_rows / sizeof *stats_rows;
-
-long long stats_read(const struct stats *stats, const struct stats_row *row) {
-  const atomic_llong *counter =
-      (const atomic_llong *)(const void *)((const char *)stats + row->offset);
-  return atomic_load_explicit(counter, memory_order_relaxed);
-}
+const struct metrics stats_metrics = METRICS(rows);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "net/worker.h"
 #include "proto/url.h"
 #include "script/bind.h"
@@ -82,33 +83,29 @@ static int keep(lua_State *L) {
   return 1;
 }
 
-static void set_count(lua_State *L, const char *name, unsigned long long value) {
+static void set_count(lua_State *L, const char *name, size_t value) {
   lua_pushinteger(L, (lua_Integer)value);
   lua_setfield(L, -2, name);
+}
+
+static void set_metrics(lua_State *L, const struct metrics *metrics, const void *values) {
+  for (size_t i = 0; i < metrics->count; i++) {
+    lua_pushinteger(L, metric_read(&metrics->rows[i], values));
+    lua_setfield(L, -2, metrics->rows[i].name);
+  }
 }
 
 // stats() -> table of process-wide counters
 static int stats(lua_State *L) {
   struct vm *vm = vm_of(L);
   struct worker *worker = vm->worker;
-  struct hub_counters *hub = hub_counters(worker->hub);
-  lua_createtable(L, 0, 24);
-  for (size_t i = 0; i < stats_row_count; i++) {
-    set_count(L, stats_rows[i].name, (unsigned long long)stats_read(worker->stats, &stats_rows[i]));
-  }
-  set_count(L, "published", atomic_load(&hub->published));
-  set_count(L, "delivered", atomic_load(&hub->delivered));
-  set_count(L, "evicted", atomic_load(&hub->evicted));
-  set_count(L, "evicted_memory", atomic_load(&hub->evicted_memory));
-  set_count(L, "lagged", atomic_load(&hub->lagged));
-  set_count(L, "conflated", atomic_load(&hub->conflated));
-  set_count(L, "skipped", atomic_load(&hub->skipped));
-  set_count(L, "joins_refused", atomic_load(&hub->joins_refused));
-  set_count(L, "encoded", atomic_load(&hub->encoded));
+  lua_createtable(L, 0, 32);
+  set_metrics(L, &stats_metrics, worker->stats);
+  set_metrics(L, &hub_metrics, hub_counters(worker->hub));
+  set_metrics(L, &vm_metrics, &vm->metrics);
   set_count(L, "topics", hub_topic_count(worker->hub));
   set_count(L, "workers", worker->config->workers);
   set_count(L, "worker", worker->index);
-  set_count(L, "vm_bytes", vm->memory_bytes);
   set_count(L, "generation", vm->loading != NULL ? vm->loading->number : vm->live->number);
   lua_pushnumber(L, (double)(clock_mono_ms() - worker->started_ms) / 1000);
   lua_setfield(L, -2, "uptime");

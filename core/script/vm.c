@@ -16,20 +16,27 @@
 
 enum { PUSH_ROOM_BYTES = 4096 };  // more than a string takes beside its bytes
 
+static const struct metric rows[] = {
+    METRIC(vm_metrics, vm_bytes, METRIC_GAUGE, "Memory that the Lua state of a worker holds"),
+};
+const struct metrics vm_metrics = METRICS(rows);
+
+static size_t held_bytes(const struct vm *vm) { return (size_t)metric_get(&vm->metrics.vm_bytes); }
+
 // Lua's allocator with a cap: beyond it Lua collects garbage, and if that does
 // not help raises "not enough memory" in the script.
 static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
   struct vm *vm = ctx;
   if (ptr == NULL) old_bytes = 0;  // then it is a type tag
+  size_t others = held_bytes(vm) - old_bytes;
   if (new_bytes == 0) {
     free(ptr);
-    vm->memory_bytes -= old_bytes;
+    metric_set(&vm->metrics.vm_bytes, (long long)others);
     return NULL;
   }
-  if (new_bytes > old_bytes && vm->memory_bytes - old_bytes + new_bytes > vm->memory_max_bytes)
-    return NULL;
+  if (new_bytes > old_bytes && others + new_bytes > vm->memory_max_bytes) return NULL;
   void *moved = realloc(ptr, new_bytes);
-  if (moved != NULL) vm->memory_bytes += new_bytes - old_bytes;
+  if (moved != NULL) metric_set(&vm->metrics.vm_bytes, (long long)(others + new_bytes));
   return moved;
 }
 
@@ -162,7 +169,7 @@ static int push_protected(lua_State *L) {
 bool vm_push_text(struct vm *vm, lua_State *co, struct slice text) {
   // What it allocates: the string; a larger table of strings, which may fail. So
   // with room to spare nothing can raise (a collection does not).
-  if (vm->memory_bytes + text.len + PUSH_ROOM_BYTES <= vm->memory_max_bytes) {
+  if (held_bytes(vm) + text.len + PUSH_ROOM_BYTES <= vm->memory_max_bytes) {
     vm_push_slice(vm->L, text);
     lua_xmove(vm->L, co, 1);
     return true;

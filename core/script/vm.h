@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/list.h"
+#include "base/metrics.h"
 #include "base/slice.h"
 
 struct bundle;
@@ -24,11 +25,19 @@ struct worker;
 // The objects that scripts hold, each with its metatable.
 enum vm_type { VM_REQ, VM_RES, VM_WS, VM_STREAM, VM_TYPES };
 
+// Numbers of one VM, which its thread changes and any thread may read. Their meaning is
+// told by the rows in vm.c.
+struct vm_metrics {
+  metric_value vm_bytes;
+};
+
+extern const struct metrics vm_metrics;
+
 struct vm {
   lua_State *L;
   struct worker *worker;
-  const char *dir;      // the script directory, as given
-  size_t memory_bytes;  // held by the Lua state now
+  const char *dir;  // the script directory, as given
+  struct vm_metrics metrics;
   size_t memory_max_bytes;
   struct generation *live;     // handles new events
   struct generation *loading;  // set while scripts load

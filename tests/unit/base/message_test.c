@@ -67,7 +67,7 @@ static void encode_nothing(const struct message *m, const char *epoch, void *too
   atomic_fetch_add(&encoded_count, 1);
 }
 
-static atomic_ullong made, held_bytes;
+static metric_value made, held_bytes;
 static const struct message_encoder marked = {encode_marked, "e", &made, &held_bytes};
 static const struct message_encoder nothing = {encode_nothing, "e", &made, &held_bytes};
 

@@ -221,7 +221,7 @@ static void test_forms_count_and_eviction_is_bounded(void **state) {
   assert_int_equal(w->b.event_count, COUNT);
   assert_true(held(w) > w->hub->limits.max_bytes);
   publish(w->hub, "t", "x");
-  uint64_t evicted = hub_counters(w->hub)->evicted_memory;
+  long long evicted = hub_counters(w->hub)->evicted_memory;
   assert_true(evicted > 0 && evicted < COUNT / 10);
   for (int i = 0; i < 1000 && held(w) > w->hub->limits.max_bytes; i++) hub_sweep(w->hub);
   assert_true(held(w) <= w->hub->limits.max_bytes);

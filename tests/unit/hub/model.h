@@ -76,7 +76,7 @@ struct model {
   struct hub_rule rules[TOPICS];
   struct model_member members[TOPICS][USERS];
   uint64_t next_id, random;
-  uint64_t evicted, evicted_memory, missed, refused, delivered;
+  long long evicted, evicted_memory, missed, refused, delivered;
   bool has_memory_cap;
   bool is_retention_odd;  // rules or ages changed: what goes need not be explained
 };
