@@ -56,7 +56,7 @@ const struct config_key config_keys[] = {
      "connections per worker"},
     {"max_topics", CONFIG_COUNT, FIELD(max_topics), 1, 10000000, "128", "N",
      "topics that a connection may join"},
-    {"max_subscriptions", CONFIG_COUNT, FIELD(max_subscriptions), 1, 1000000000, "1000000", "N",
+    {"max_subscriptions", CONFIG_COUNT, FIELD(max_subscriptions), 1, 100000000, "1000000", "N",
      "topics joined on a worker"},
     {"hub_max_bytes", CONFIG_COUNT, FIELD(hub_max_bytes), 65536, 1024 * BYTES_MAX, "268435456",
      "BYTES", "messages that all topics keep"},

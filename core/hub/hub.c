@@ -40,7 +40,7 @@ struct hub *hub_new(message_encode_fn *const *encoders, unsigned form_count) {
   list_init(&hub->leaving);
   hub->rules = rules_new(NULL, 0);
   hub->rules_version = 1;
-  hub->limits = (struct hub_limits){HUB_MAX_BYTES, HUB_MAX_TOPICS, UINT64_MAX};
+  hub->limits = (struct hub_limits){HUB_MAX_BYTES, HUB_MAX_TOPICS, HUB_MAX_SUBSCRIPTIONS};
   draw_epoch(hub->epoch);
   for (unsigned i = 0; i < form_count && i < MESSAGE_FORMS; i++) {
     hub->encoders[i] = (struct message_encoder){encoders[i], hub->epoch, &hub->counters.encoded,
@@ -65,7 +65,9 @@ void hub_free(struct hub *hub) {
 void hub_limits_set(struct hub *hub, const struct hub_limits *limits) {
   if (limits->max_bytes > 0) hub->limits.max_bytes = limits->max_bytes;
   if (limits->max_topics > 0) hub->limits.max_topics = limits->max_topics;
-  if (limits->max_subscriptions > 0) hub->limits.max_subscriptions = limits->max_subscriptions;
+  uint64_t subscriptions = limits->max_subscriptions;
+  if (subscriptions > HUB_MAX_SUBSCRIPTIONS) subscriptions = HUB_MAX_SUBSCRIPTIONS;
+  if (subscriptions > 0) hub->limits.max_subscriptions = subscriptions;
 }
 
 void hub_rules_set(struct hub *hub, const struct hub_rule *rules, size_t count) {

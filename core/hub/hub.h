@@ -99,11 +99,11 @@ extern const struct metrics hub_metrics;
 struct hub_limits {
   uint64_t max_bytes;          // messages and their forms; HUB_MAX_BYTES
   uint32_t max_topics;         // that one reader may join; HUB_MAX_TOPICS
-  uint64_t max_subscriptions;  // of one port; no limit
+  uint64_t max_subscriptions;  // of one port; HUB_MAX_SUBSCRIPTIONS, which it is at most
 };
 
 #define HUB_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
-enum { HUB_MAX_TOPICS = 128 };
+enum { HUB_MAX_TOPICS = 128, HUB_MAX_SUBSCRIPTIONS = 100000000 };
 
 // ---- life ----------------------------------------------------------------
 

@@ -55,6 +55,8 @@ struct hub {
 
 // A subscription: a cursor of one reader in the log of one topic. There are as
 // many as connections and more: 56 bytes fill an allocation of 64.
+enum { HUB_SUB_INDEX_BITS = 27 };
+
 struct hub_sub {
   struct hub_sub *next;  // in the reader's ring of subscriptions, by time of joining
   struct hub_sub *prev;
@@ -65,11 +67,15 @@ struct hub_sub {
   // Messages without a key that it got, was told to have missed, or that were
   // there before it, modulo 2^32: so a loss among kept messages is told once.
   uint32_t unkeyed;
-  uint32_t index : 27;     // in place->subs
-  uint32_t lag : 2;        // enum hub_lag
-  uint32_t is_behind : 1;  // in reader->behind
-  uint32_t is_member : 1;  // presence knows it
+  uint32_t index : HUB_SUB_INDEX_BITS;  // in place->subs
+  uint32_t lag : 2;                     // enum hub_lag
+  uint32_t is_behind : 1;               // in reader->behind
+  uint32_t is_member : 1;               // presence knows it
 };
+
+_Static_assert(HUB_MAX_SUBSCRIPTIONS <= 1 << HUB_SUB_INDEX_BITS,
+               "hub_sub.index counts the subscriptions of a port");
+_Static_assert(sizeof(struct hub_sub) <= 56, "a subscription fits an allocation of 64 bytes");
 
 // What one drain took out of one topic: messages [first, first + count) of the turn.
 struct turn_topic {

@@ -14,6 +14,8 @@ enum wire_form {
   WIRE_FORMS
 };
 
+_Static_assert((int)WIRE_FORMS == (int)MESSAGE_FORMS, "a message has a place for each form");
+
 // Their tools are a struct worker.
 extern message_encode_fn *const wire_encoders[WIRE_FORMS];
 

@@ -1,5 +1,6 @@
 // Caps and the memory of the whole hub: what is refused or driven out, that it
 // is counted, and that all of it comes back.
+#include "base/config.h"
 #include "hub/internal.h"
 #include "hub_fixture.h"
 
@@ -84,6 +85,19 @@ static void test_subscriptions_of_a_port(void **state) {
   hub_reader_close(&w->b.hub);
   assert_int_equal(try(&w->a, "2"), HUB_OK);
   assert_int_equal(hub_counters(w->hub)->joins_refused, 1);
+}
+
+// A cursor's place on its port is a number of few bits: no setting may exceed it.
+static void test_most_subscriptions_of_a_port(void **state) {
+  struct world *w = *state;
+  assert_int_equal(w->hub->limits.max_subscriptions, HUB_MAX_SUBSCRIPTIONS);
+  hub_limits_set(w->hub, &(struct hub_limits){.max_subscriptions = 2});
+  hub_limits_set(w->hub, &(struct hub_limits){.max_subscriptions = UINT64_MAX});
+  assert_int_equal(w->hub->limits.max_subscriptions, HUB_MAX_SUBSCRIPTIONS);
+  struct hub_sub sub = {.index = HUB_MAX_SUBSCRIPTIONS - 1};
+  assert_int_equal(sub.index, HUB_MAX_SUBSCRIPTIONS - 1);
+  const struct config_key *key = config_key_find("max_subscriptions", 17);
+  assert_true(key->max <= HUB_MAX_SUBSCRIPTIONS);
 }
 
 static void test_refusal_changes_nothing(void **state) {
@@ -298,6 +312,7 @@ int main(void) {
       TEST(test_topics_of_a_reader),
       TEST(test_default_of_topics),
       TEST(test_subscriptions_of_a_port),
+      TEST(test_most_subscriptions_of_a_port),
       TEST(test_refusal_changes_nothing),
       TEST(test_the_least_recently_used_topic_pays),
       TEST(test_a_message_that_cannot_fit_drives_nothing_out),
