@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
-#include "proto/http_parse.h"
+#include "proto/http.h"
 
 struct http_chunks {
   uint8_t state;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
-#include "proto/http_parse.h"
+#include "proto/http.h"
 
 struct http_guard {
   uint8_t state;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "proto/http_parse.h"
+#include "proto/http_request.h"
 
 // An offer of permessage-deflate, or, with all values known, what both sides
 // have agreed on.

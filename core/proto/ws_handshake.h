@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/slice.h"
-#include "proto/http_parse.h"
+#include "proto/http_request.h"
 #include "proto/ws_extensions.h"
 
 enum { WS_ACCEPT_BYTES = 28 };

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/slice.h"
-#include "proto/http_parse.h"
+#include "proto/http_request.h"
 
 // Each takes something from the front of *in, with the space before it, which
 // may stand between any two words. False, and no word taken, when something
