@@ -205,7 +205,7 @@ bool hub_port_hold(struct topic_port *place, uint64_t cursor) {
 static void mark_ports(struct topic *t, struct hub_port *from, struct hub_wakes *wakes) {
   for (uint32_t i = 0; i < t->port_count; i++) {
     struct hub_port *port = t->ports[i]->port;
-    if (!hub_port_mark(t->ports[i]) || (port == from && !port->is_draining)) continue;
+    if (!hub_port_mark(t->ports[i]) || (port == from && !port->is_delivering)) continue;
     atomic_fetch_add_explicit(&port->waker_count, 1, memory_order_relaxed);
     wakes->ports[wakes->count++] = port;
   }

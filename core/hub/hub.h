@@ -128,8 +128,8 @@ bool hub_topic_is_valid(struct slice topic);  // else HUB_BAD_TOPIC
 // Publishes m (takes over one reference, also on failure) to its topic, which is
 // created when needed. A message is published once: its seq is set here.
 // `from` is the caller's own port, or NULL: that port is not woken, because
-// its thread drains before it sleeps (it is woken when it publishes from
-// within its own drain).
+// its thread delivers before it sleeps (it is woken when it publishes from
+// within its own delivery).
 // Returns HUB_OK and the message's seq in *seq (may be NULL).
 enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct message *m,
                             uint64_t *seq);
@@ -207,7 +207,7 @@ struct hub_batch {
 };
 
 struct hub_port_ops {
-  // From any thread, at most once until the next hub_drain: the port has work.
+  // From any thread, at most once until the next hub_deliver: the port has work.
   void (*wake)(void *ctx);
   // Hands a batch to a reader; returns how many messages it took. A message of
   // which a part was written counts as taken: the reader must keep what it
@@ -221,7 +221,7 @@ struct hub_port_ops {
   // more is delivered to this reader); it is the only gap that also a blocked
   // reader is told. Called between deliver calls, in stream order; the same
   // calls are forbidden. May set is_blocked as deliver does, so as to do something
-  // before the messages behind the gap: those are kept until the next drain is over.
+  // before the messages behind the gap: those are kept until the next delivery is over.
   void (*gap)(struct hub_reader *reader, struct slice topic, uint64_t missed, enum hub_lag policy);
 };
 
@@ -234,8 +234,8 @@ void *hub_port_ctx(const struct hub_port *port);
 
 // Delivers everything new to the port's readers: once per loop turn, before
 // the loop sleeps. Cheap when there is nothing to do.
-void hub_drain(struct hub_port *port);
-bool hub_port_has_work(const struct hub_port *port);  // whether hub_drain would do anything now
+void hub_deliver(struct hub_port *port);
+bool hub_port_has_work(const struct hub_port *port);  // whether hub_deliver would do anything now
 
 // ---- readers -------------------------------------------------------------
 
@@ -257,7 +257,7 @@ struct hub_reader {
 void hub_reader_init(struct hub_reader *reader, struct hub_port *port, uint64_t id, unsigned form);
 void hub_reader_close(struct hub_reader *reader);  // leaves every topic
 
-// The reader can take bytes again; it is brought up to date in the next drain.
+// The reader can take bytes again; it is brought up to date by the next delivery.
 void hub_reader_resume(struct hub_reader *reader);
 
 struct hub_join_options {

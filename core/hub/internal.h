@@ -77,7 +77,7 @@ _Static_assert(HUB_MAX_SUBSCRIPTIONS <= 1 << HUB_SUB_INDEX_BITS,
                "hub_sub.index counts the subscriptions of a port");
 _Static_assert(sizeof(struct hub_sub) <= 56, "a subscription fits an allocation of 64 bytes");
 
-// What one drain took out of one topic: messages [first, first + count) of the turn.
+// What one delivery took out of one topic: messages [first, first + count) of the turn.
 struct turn_topic {
   struct topic_port *place;
   size_t first;
@@ -110,7 +110,7 @@ struct pump_head {
   struct message *message;
   struct hub_sub *sub;
   uint32_t skipped;  // superseded messages passed over to get here
-  bool is_behind;    // conflation applies
+  bool conflates;    // its reader gets the newest of each key
 };
 
 struct pump_scratch {
@@ -125,13 +125,13 @@ struct hub_port {
   struct hub *hub;
   struct hub_port_ops ops;
   void *ctx;
-  atomic_bool is_signalled;  // there is work since the last drain; changed under the lock
+  atomic_bool is_signalled;  // there is work since the last delivery; changed under the lock
   atomic_uint waker_count;   // threads about to call wake
-  struct list dirty;         // topic_ports with something to drain; under the lock
+  struct list dirty;         // topic_ports with something to deliver; under the lock
   // The port's thread owns the rest:
   uint64_t sub_count;
   struct list pump;  // readers to bring up to date
-  bool is_draining;
+  bool is_delivering;
   struct turn turn;
   struct batch_cache batches;
   struct pump_scratch scratch;
@@ -158,9 +158,9 @@ void hub_topic_used(struct hub *hub, struct topic *t);  // just now, by whoever 
 bool hub_topic_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
 // The same, but an idle topic stays, for a caller that is about to use it.
 void hub_topic_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
-// Has the port drain this topic: true when its thread must be woken for it.
+// Has the port deliver this topic: true when its thread must be woken for it.
 bool hub_port_mark(struct topic_port *place);
-// Keeps the messages from `cursor` on until the port's next drain is over, and marks the
+// Keeps the messages from `cursor` on until the port's next delivery is over, and marks the
 // topic for it: true when the port's thread must be woken.
 bool hub_port_hold(struct topic_port *place, uint64_t cursor);
 // Publishes m, whose topic is valid, without a look at its size; borrows m.

@@ -4,8 +4,8 @@
 // of the topics it is behind in are merged by seq, so that a reader's last id
 // is enough to resume all of its topics.
 //
-// It goes no further than the port's last drain (topic_port.end): a message
-// beyond that might be overtaken by an older one of a topic not yet drained.
+// It goes no further than the port's last delivery (topic_port.end): a message
+// beyond that might be overtaken by an older one of a topic not yet delivered.
 //
 // A reader whose cursor lies before this turn's messages (topic_port.start) is
 // behind: of messages with a key it gets only the newest.
@@ -71,7 +71,7 @@ static enum found head_find(struct pump_head *head, uint64_t ordinal, struct pum
     head->message = topic_next(t, ordinal, &head->ordinal);
     if (head->message == NULL || head->ordinal >= place->end) return FOUND_END;
     uint64_t newer = head->message->newer;
-    bool is_superseded = head->is_behind && newer != 0 && newer < place->end;
+    bool is_superseded = head->conflates && newer != 0 && newer < place->end;
     if (!is_superseded) return FOUND;
     if (step->skipped == SKIP_MAX) return FOUND_TOO_FAR;
     step->skipped++;
@@ -133,7 +133,7 @@ static bool gather_heads(struct hub_port *port, struct hub_reader *reader, struc
   for (struct hub_sub *sub = reader->behind; sub != NULL; sub = sub->behind_next) {
     const struct topic_port *place = sub->place;
     struct pump_head head = {.sub = sub};
-    head.is_behind = sub->cursor < place->start && !place->topic->is_tap;
+    head.conflates = sub->cursor < place->start && !place->topic->is_tap;
     if (sub->cursor < place->topic->base) note_gap(port, sub);
     enum found found = head_find(&head, sub->cursor, step);
     if (found == FOUND_TOO_FAR) is_complete = false;
@@ -201,7 +201,7 @@ static void gather(struct hub_port *port, struct hub_reader *reader, struct pump
 
 // ---- handing over, without the lock --------------------------------------
 
-static void tell_gaps(struct hub_port *port, const struct hub_reader *reader) {
+static void report_gaps(struct hub_port *port, const struct hub_reader *reader) {
   for (size_t i = 0; i < port->scratch.gap_count && !reader->is_ended; i++) {
     const struct pump_gap *gap = &port->scratch.gaps[i];
     port_tell_gap(gap->sub, gap->missed, gap->policy);
@@ -249,7 +249,7 @@ bool pump_reader(struct hub_port *port, struct hub_reader *reader) {
   struct pump_step step;
   while (reader->behind != NULL && !reader->is_blocked && !reader->is_ended) {
     gather(port, reader, &step);
-    tell_gaps(port, reader);
+    report_gaps(port, reader);
     size_t taken = deliver(port, reader, &step);
     advance(port, &step, taken);
     for (size_t i = 0; i < step.message_count; i++) message_unref(step.messages[i]);

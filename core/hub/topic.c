@@ -134,8 +134,8 @@ static bool is_expired(const struct topic *t, const struct message *m, uint64_t 
   return t->rule->ttl_ms > 0 && m->published_ms + t->rule->ttl_ms <= now_ms;
 }
 
-// The ordinal from which on some port has not drained the log.
-static uint64_t undrained(const struct topic *t) {
+// The ordinal from which on some port has not delivered the log.
+static uint64_t undelivered(const struct topic *t) {
   uint64_t pos = t->head;
   for (uint32_t i = 0; i < t->port_count; i++) {
     if (t->ports[i]->pos < pos) pos = t->ports[i]->pos;
@@ -163,7 +163,7 @@ static struct message *ring_pop(struct topic *t) {
 }
 
 static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct topic_loss *loss) {
-  uint64_t limit = message_limit(t), read = t->is_tap ? undrained(t) : 0;
+  uint64_t limit = message_limit(t), read = t->is_tap ? undelivered(t) : 0;
   while (t->base < stop) {
     bool is_old = t->base < read || is_expired(t, topic_at(t, t->base), now_ms);
     if (!is_old && t->head - t->base <= limit && t->bytes <= t->rule->bytes) return;
@@ -201,7 +201,7 @@ static void ring_shrink(struct topic *t) {
 struct topic_loss topic_trim(struct topic *t, uint64_t now_ms) {
   struct topic_loss loss = {0};
   // The hub's memory cap does not see what a tap refers to, so its window bounds it always.
-  uint64_t stop = t->is_tap ? t->head : undrained(t), base = t->base;
+  uint64_t stop = t->is_tap ? t->head : undelivered(t), base = t->base;
   trim_ring(t, stop, now_ms, &loss);
   trim_kept(t, stop, now_ms, &loss);
   if (t->base > base) ring_shrink(t);

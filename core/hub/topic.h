@@ -21,7 +21,7 @@ struct topic;
 struct topic_port {
   struct topic *topic;
   struct hub_port *port;
-  struct list dirty_link;  // in the port's list of topics to drain
+  struct list dirty_link;  // in the port's list of topics to deliver
   // Messages from here on are not evicted by retention; in a tap, those before
   // it are of no use any more.
   uint64_t pos;
@@ -31,7 +31,7 @@ struct topic_port {
   struct hub_sub **subs;
   uint32_t sub_count;
   uint32_t sub_cap : 31;
-  uint32_t is_held : 1;  // this drain does not move pos: see hub_port_hold
+  uint32_t is_held : 1;  // this delivery does not move pos: see hub_port_hold
 };
 
 struct topic {
@@ -111,7 +111,7 @@ static inline uint32_t topic_unkeyed_after(const struct topic *t, const struct m
 uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t unkeyed);
 
 // Drops the oldest messages that are beyond the retention of t->rule at the
-// time now_ms. What a port has not drained yet stays, except in a tap.
+// time now_ms. What a port has not delivered yet stays, except in a tap.
 struct topic_loss topic_trim(struct topic *t, uint64_t now_ms);
 
 // Drops the oldest message it keeps (there is one), whoever needs it.

@@ -110,7 +110,7 @@ static bool has_work(const struct worker *worker) {
 static void end_turn(struct worker *worker) {
   take_up_later(worker);
   for (int round = 0; round < ROUNDS; round++) {
-    hub_drain(worker->port);
+    hub_deliver(worker->port);
     tell_gaps(worker);
     flush_dirty(worker);
     destroy_closing(worker);

@@ -86,7 +86,7 @@ static void drain_posted(struct worker *worker, void *arg) {
     s->budget = TURN_MESSAGES;
     if (s->task == NULL && s->reader.is_blocked) hub_reader_resume(&s->reader);
   }
-  hub_drain(all->port);
+  hub_deliver(all->port);
   for (struct list *node = all->all.next; node != &all->all; node = node->next) {
     if (list_entry(node, struct subscription, link)->budget == 0) drain_soon(all);
   }

@@ -17,7 +17,7 @@ struct fixture {
   struct hub_reader *readers;
   size_t reader_count;
   size_t taken_count, taken_bytes;
-  unsigned per_turn;     // messages published between two drains
+  unsigned per_turn;     // messages published between two deliveries
   unsigned topic_count;  // published to in turn
   unsigned key_count;    // used in turn; 0: no keys
 };
@@ -97,7 +97,7 @@ static void fan_out(void *arg) {
   struct fixture *f = arg;
   for (unsigned i = 0; i < TURNS; i++) {
     publish(f, i);
-    if ((i + 1) % f->per_turn == 0) hub_drain(f->port);
+    if ((i + 1) % f->per_turn == 0) hub_deliver(f->port);
   }
 }
 
@@ -126,7 +126,7 @@ static void publish_all(void *arg) {
   struct fixture *f = arg;
   for (unsigned i = 0; i < UNITS; i++) {
     publish(f, i);
-    hub_drain(f->port);
+    hub_deliver(f->port);
   }
 }
 
@@ -152,7 +152,7 @@ static void replay(void *arg) {
   struct fixture *f = arg;
   struct hub_reader *reader = add_reader(f, WIRE_WS);
   for (unsigned i = 0; i < f->topic_count; i++) join(reader, i, HUB_SINCE_FIRST);
-  hub_drain(f->port);
+  hub_deliver(f->port);
 }
 
 static void run_replay(int topic_count) {
@@ -168,7 +168,7 @@ static void conflate(void *arg) {
   f->readers[0].is_blocked = true;
   publish_all(f);
   hub_reader_resume(&f->readers[0]);
-  hub_drain(f->port);
+  hub_deliver(f->port);
 }
 
 static void run_conflate(int key_count) {

@@ -19,7 +19,7 @@ struct fanout {
   uint32_t subscriber_count;  // of those that read
   uint64_t sent, done;        // messages: published; received by all
   uint64_t due_ns;            // of the next message, open loop
-  bool is_draining;
+  bool is_delivering;
   uint64_t drain_ns;  // since when
   // By counter, modulo RING:
   uint32_t left[RING];      // deliveries outstanding
@@ -88,7 +88,7 @@ static void publish_due(struct load *load) {
 
 static uint64_t next_due_ns(struct load *load) {
   struct fanout *fanout = load->state;
-  bool is_paced = is_open_loop(load) && !fanout->is_draining && load->phase >= PHASE_WARMUP;
+  bool is_paced = is_open_loop(load) && !fanout->is_delivering && load->phase >= PHASE_WARMUP;
   return is_paced ? fanout->due_ns : 0;
 }
 
@@ -139,7 +139,7 @@ static void drain(struct load *load) {
   bool is_late = load_now_ns() - fanout->drain_ns > DRAIN_SECONDS * 1e9;
   if (fanout->done < fanout->sent && !is_late) return;
   if (is_late) load->is_overloaded = true;
-  fanout->is_draining = false;
+  fanout->is_delivering = false;
   fanout->due_ns = 0;
   if (load->phase == PHASE_WARMUP) {
     load_start_window(load);
@@ -154,10 +154,10 @@ static void turn(struct load *load) {
   if (load->phase < PHASE_PROBING) return;
   if (load->phase == PHASE_PROBING) {
     probe(load);
-  } else if (fanout->is_draining) {
+  } else if (fanout->is_delivering) {
     drain(load);
   } else if (load_phase_seconds(load) >= limit) {
-    fanout->is_draining = true;
+    fanout->is_delivering = true;
     fanout->drain_ns = load_now_ns();
   } else if (is_open_loop(load)) {
     publish_due(load);

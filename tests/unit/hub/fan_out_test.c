@@ -32,9 +32,9 @@ static int teardown(void **state) {
   return 0;
 }
 
-static void drain(struct world *w) {
-  hub_drain(w->ports[0].hub);
-  hub_drain(w->ports[1].hub);
+static void deliver_all(struct world *w) {
+  hub_deliver(w->ports[0].hub);
+  hub_deliver(w->ports[1].hub);
 }
 
 static void test_every_subscriber_gets_every_message(void **state) {
@@ -45,12 +45,12 @@ static void test_every_subscriber_gets_every_message(void **state) {
   publish(w->hub, "other", "no");
   publish(w->hub, "t", "y");
   assert_true(hub_port_has_work(w->ports[0].hub));
-  drain(w);
+  deliver_all(w);
   assert_false(hub_port_has_work(w->ports[0].hub));
   assert_string_equal(told(&w->a), "x y");
   assert_string_equal(told(&w->b), "");
   assert_string_equal(told(&w->c), "x y");
-  drain(w);
+  deliver_all(w);
   assert_string_equal(told(&w->a), "");
   assert_int_equal(hub_counters(w->hub)->published, 3);
   assert_int_equal(hub_counters(w->hub)->delivered, 4);
@@ -61,7 +61,7 @@ static void test_one_shared_batch_a_turn(void **state) {
   join(&w->a, "t");
   join(&w->b, "t");
   publish_numbers(w->hub, "t", 1, 100);
-  drain(w);
+  deliver_all(w);
   assert_int_equal(w->a.call_count, 1);
   assert_int_equal(w->a.shared_count, 1);
   assert_int_equal(w->b.shared_count, 1);
@@ -77,9 +77,9 @@ static void test_wakes_are_coalesced(void **state) {
     for (int i = 0; i < 10; i++) {
       hub_publish(w->hub, w->ports[0].hub, message_of("t", "x", 0, MESSAGE_TEXT), NULL);
     }
-    assert_int_equal(w->ports[0].wake_count, 0);  // its own thread drains before it sleeps
+    assert_int_equal(w->ports[0].wake_count, 0);  // its own thread delivers before it sleeps
     assert_int_equal(w->ports[1].wake_count, round);
-    drain(w);
+    deliver_all(w);
   }
   publish(w->hub, "t", "x");
   assert_int_equal(w->ports[0].wake_count, 1);
@@ -92,7 +92,7 @@ static void test_except_leaves_the_sender_out(void **state) {
   join(&w->b, "t");
   join(&w->c, "t");
   publish_except(w->hub, "t", "from-a", 1);
-  drain(w);
+  deliver_all(w);
   assert_string_equal(told(&w->a), "");
   assert_string_equal(told(&w->b), "from-a");
   assert_string_equal(told(&w->c), "from-a");
@@ -101,12 +101,12 @@ static void test_except_leaves_the_sender_out(void **state) {
     char text[2] = {(char)('0' + i), 0};
     publish_except(w->hub, "t", text, excepts[i]);
   }
-  drain(w);
+  deliver_all(w);
   assert_string_equal(told(&w->a), "0 3 4 6");
   assert_string_equal(told(&w->b), "0 1 2 4 5 6 7");
   assert_string_equal(told(&w->c), "0 1 2 3 4 5 7");
   publish(w->hub, "t", "all");
-  drain(w);
+  deliver_all(w);
   assert_string_equal(told(&w->a), "all");
 }
 
@@ -143,7 +143,7 @@ static void test_limit_caps_subscribers(void **state) {
   join(&w->b, "t");
 }
 
-static void test_join_and_leave_amid_undrained(void **state) {
+static void test_join_and_leave_amid_undelivered(void **state) {
   struct world *w = *state;
   join(&w->a, "t");
   publish(w->hub, "t", "1");
@@ -152,7 +152,7 @@ static void test_join_and_leave_amid_undrained(void **state) {
   join(&w->c, "t");
   publish(w->hub, "t", "3");
   hub_leave(&w->a.hub, slice_str("t"));
-  drain(w);
+  deliver_all(w);
   assert_string_equal(told(&w->a), "");
   assert_string_equal(told(&w->b), "2 3");
   assert_string_equal(told(&w->c), "3");
@@ -160,7 +160,7 @@ static void test_join_and_leave_amid_undrained(void **state) {
   hub_leave(&w->b.hub, slice_str("t"));
   join(&w->b, "t");
   publish(w->hub, "t", "5");
-  drain(w);
+  deliver_all(w);
   assert_string_equal(told(&w->b), "5");
   assert_string_equal(told(&w->c), "4 5");
 }
@@ -174,7 +174,7 @@ static void test_topics_merge_in_seq_order(void **state) {
   for (int round = 0; round < 50; round++) {
     size_t count = (size_t)(rand() % 200);
     for (size_t i = 0; i < count; i++) publish(w->hub, topics[rand() % 3], "m");
-    drain(w);
+    deliver_all(w);
     assert_int_equal(w->a.event_count, count);
     for (size_t i = 1; i < count; i++)
       assert_int_equal(w->a.events[i].seq, w->a.events[i - 1].seq + 1);
@@ -188,20 +188,20 @@ static void test_other_form_skips(void **state) {
   join(&w->a, "t");
   join(&w->b, "t");
   hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
-  drain(w);
+  deliver_all(w);
   publish(w->hub, "t", "x");
   hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
   hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
-  drain(w);
+  deliver_all(w);
   assert_int_equal(hub_counters(w->hub)->delivered, 5);
   assert_int_equal(hub_counters(w->hub)->skipped, 3);
   // And through the pump, which is given messages one by one.
   w->b.budget = 0;
   w->b.hub.is_blocked = true;
   hub_publish(w->hub, NULL, message_of("t", "bin", 0, MESSAGE_BINARY), NULL);
-  drain(w);
+  deliver_all(w);
   reader_resume(&w->b, SIZE_MAX);
-  drain(w);
+  deliver_all(w);
   assert_int_equal(hub_counters(w->hub)->skipped, 4);
 }
 
@@ -218,7 +218,7 @@ static void test_a_thousand_readers_encode_once(void **state) {
   }
   for (unsigned round = 1; round <= 3; round++) {
     publish(w->hub, "t", "hello");
-    for (int i = 0; i < PORTS; i++) hub_drain(ports[i].hub);
+    for (int i = 0; i < PORTS; i++) hub_deliver(ports[i].hub);
     assert_int_equal(hub_counters(w->hub)->encoded, 2 * round);
     assert_int_equal(hub_counters(w->hub)->delivered, COUNT * round);
     for (unsigned i = 0; i < COUNT; i++) {
@@ -247,10 +247,10 @@ static void test_one_form_in_use_is_one_encoded(void **state) {
     if (i % 3 > 0) join(&readers[i], "t");
   }
   publish_key(w->hub, "t", "hello", "k");
-  drain(w);
+  deliver_all(w);
   for (unsigned i = 0; i < COUNT; i += 3)
     join_as(&readers[i], "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
-  drain(w);
+  deliver_all(w);
   assert_int_equal(hub_counters(w->hub)->encoded, 1);
   assert_int_equal(hub_counters(w->hub)->delivered, COUNT + 1);
   for (unsigned i = 0; i < COUNT; i++) {
@@ -271,13 +271,13 @@ static void test_large_turn_is_cut_into_chunks(void **state) {
   static char big[40000];
   memset(big, 'x', sizeof big - 1);
   for (int i = 0; i < 30; i++) publish(w->hub, "t", big);
-  drain(w);
+  deliver_all(w);
   assert_int_equal(w->a.event_count, 30);
   assert_true(w->a.call_count > 1);
   assert_int_equal(w->a.shared_count, w->a.call_count);
   assert_int_equal(w->b.event_count, 20);
   reader_resume(&w->b, SIZE_MAX);
-  drain(w);
+  deliver_all(w);
   assert_int_equal(w->b.event_count, 30);
 }
 
@@ -311,7 +311,7 @@ static size_t publish_again(struct hub_reader *reader, const struct hub_batch *b
 }
 
 // The port's thread may be about to sleep: it has to be told.
-static void test_publishing_from_a_drain_wakes(void **state) {
+static void test_publishing_from_a_delivery_wakes(void **state) {
   struct world *w = *state;
   struct port port = {0};
   port.hub =
@@ -322,7 +322,7 @@ static void test_publishing_from_a_drain_wakes(void **state) {
   join(&reader, "t");
   hub_publish(w->hub, port.hub, message_of("t", "first", 0, MESSAGE_TEXT), NULL);
   assert_int_equal(port.wake_count, 0);
-  for (int i = 0; i < 5; i++) hub_drain(port.hub);
+  for (int i = 0; i < 5; i++) hub_deliver(port.hub);
   assert_int_equal(port.wake_count, 2);
   assert_int_equal(hub_counters(w->hub)->published, 3);
   reader_close(&reader);
@@ -339,14 +339,14 @@ int main(void) {
       TEST(test_except_leaves_the_sender_out),
       TEST(test_counts_are_exact_over_ports),
       TEST(test_limit_caps_subscribers),
-      TEST(test_join_and_leave_amid_undrained),
+      TEST(test_join_and_leave_amid_undelivered),
       TEST(test_topics_merge_in_seq_order),
       TEST(test_other_form_skips),
       TEST(test_a_thousand_readers_encode_once),
       TEST(test_one_form_in_use_is_one_encoded),
       TEST(test_large_turn_is_cut_into_chunks),
       TEST(test_topics_in_order_of_joining),
-      TEST(test_publishing_from_a_drain_wakes),
+      TEST(test_publishing_from_a_delivery_wakes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

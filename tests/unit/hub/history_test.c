@@ -186,10 +186,10 @@ static void test_last_of_what_outlived_the_ring(void **state) {
   const struct hub_history_options last = {.since = HUB_SINCE_LAST};
   assert_string_equal(read_line(w, "t", last), "b2");
   join_as(&w->reader, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "b2");
   publish(w->hub, "t", "3");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "3");
 }
 
@@ -216,7 +216,7 @@ static void test_topics(void **state) {
   join(&w->reader, "live");
   join(&w->reader, "chat/a");
   publish_numbers(w->hub, "chat/a", 1, 5);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   publish_key(w->hub, "chat/b", "x", "k");
   struct hub_topic_info *found = hub_topics(w->hub, slice_str("chat/a"), 10, &count, &has_more);
   assert_true(count == 1 && !has_more);

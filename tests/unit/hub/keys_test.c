@@ -39,20 +39,20 @@ static void feed(struct world *w, const char *topic, const char *line) {
   for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;) {
     char key[2] = {word[0] >= 'a' ? word[0] : '\0', '\0'};
     publish_key(w->hub, topic, word, key);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
   }
 }
 
 // What the slow reader is told when it can take messages again.
 static const char *catch_up(struct world *w) {
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   return told(&w->slow);
 }
 
 static const char *late_is_told(struct world *w, const char *topic, enum hub_since since) {
   join_as(&w->late, topic, since, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_leave(&w->late.hub, slice_str(topic));
   return told(&w->late);
 }
@@ -87,7 +87,7 @@ static void test_keeping_up_gets_all_of_a_burst(void **state) {
       hub_publish(w->hub, NULL, m, NULL);
       publish_key(w->hub, "u", "y", "k");
     }
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     assert_string_equal(told(&w->quick), "x y x y x y");  // merged from two topics
     assert_string_equal(told(&w->slow), "x x");           // left out of one
   }
@@ -99,7 +99,7 @@ static void test_an_empty_key_is_none(void **state) {
   join(&w->slow, "t");
   reader_block(&w->slow);
   for (int i = 0; i < 3; i++) publish_key(w->hub, "t", "x", "");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(catch_up(w), "x x x");
   assert_null(hub_topic_find(w->hub, slice_str("t"))->keys);
 }
@@ -114,7 +114,7 @@ static void test_a_key_may_be_on_binary_too(void **state) {
                                                            .topic = slice_str("t"),
                                                            .key = slice_str("k")});
   hub_publish(w->hub, NULL, m, NULL);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(catch_up(w), "binary");
 }
 
@@ -127,7 +127,7 @@ static void test_except_on_the_newest(void **state) {
   struct message *m = message_new(&(struct message_fields){
       .payload = slice_str("a3"), .topic = slice_str("t"), .key = slice_str("a"), .except = 1});
   hub_publish(w->hub, NULL, m, NULL);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(catch_up(w), "b2");
 }
 
@@ -163,10 +163,10 @@ static void test_a_window_keeps_keys_while_there_are_subscribers(void **state) {
   join(&w->quick, "t");
   feed(w, "t", "a1 b2 a3");
   publish_numbers(w->hub, "t", 1, HUB_WINDOW);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(late_is_told(w, "t", HUB_SINCE_FIRST), "");  // for those who resume only
   join_after(&w->slow, "t", w->hub, 0);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->slow.event_count, 2 + HUB_WINDOW);
   assert_string_equal(w->slow.events[0].text, "b2");
   assert_string_equal(w->slow.events[1].text, "a3");
@@ -177,13 +177,13 @@ static void test_superseded_is_not_missed(void **state) {
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 2, .lag = HUB_LAG_CLOSE});
   join(&w->slow, "t");
   uint64_t seen = publish_key(w->hub, "t", "a0", "a");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   told(&w->slow);
   reader_block(&w->slow);
   feed(w, "t", "a1 b2 a3 b4 a5 b6 a7 a8 a9");
   assert_false(w->slow.hub.is_ended);
   assert_true(join_after(&w->late, "t", w->hub, seen).recovered);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->late), "b6 a9");
   assert_string_equal(catch_up(w), "b6 a9");
   assert_int_equal(hub_counters(w->hub)->lagged, 0);
@@ -209,10 +209,10 @@ static void test_a_gap_is_told_once(void **state) {
   reader_block(&w->slow);
   feed(w, "t", "a1 2 b3 4 c5 6 7 8 9");
   reader_resume(&w->slow, 1);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "!2 a1");
   reader_resume(&w->slow, 1);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "b3");
   feed(w, "t", "10");  // and 6 is gone now
   assert_string_equal(catch_up(w), "!1 c5 7 8 9 10");
@@ -228,7 +228,7 @@ static void test_joining_late_is_no_gap(void **state) {
     feed(w, "t", "a1 2 b3 4 5 6");
     assert_string_equal(late_is_told(w, "t", HUB_SINCE_FIRST), "a1 b3 5 6");
     assert_false(join_after(&w->late, "t", w->hub, 0).recovered);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     hub_leave(&w->late.hub, slice_str("t"));
     assert_string_equal(told(&w->late), "a1 b3 5 6");
   }
@@ -277,7 +277,7 @@ static void test_passing_over_many_ends(void **state) {
     publish_key(w->hub, "t", "t!", "k");
     publish_key(w->hub, "u", "u!", "k");
     publish_key(w->hub, "v", "v!", "k");
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     assert_string_equal(catch_up(w), "t! u! v!");
     assert_int_equal(hub_counters(w->hub)->conflated, 2 * (1024 + extra) + 2500);
     hub_counters(w->hub)->conflated = 0;
@@ -297,7 +297,7 @@ static void test_passing_over_many_amid_others(void **state) {
   publish(w->hub, "t", "x");
   for (int i = 0; i < 3000; i++) publish_key(w->hub, "t", "new", i % 2 ? "a" : "b");
   publish(w->hub, "t", "y");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(catch_up(w), "x new new y");
   assert_int_equal(hub_counters(w->hub)->conflated, 5998);
 }
@@ -314,7 +314,7 @@ static void test_passed_over_messages_do_not_come_late(void **state) {
   for (int i = 0; i < 100; i++) publish(w->hub, "u", "u");
   publish_key(w->hub, "t", "new", "k");
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->slow.event_count, 102);
   for (size_t i = 1; i < 102; i++) assert_true(w->slow.events[i].seq > w->slow.events[i - 1].seq);
   assert_string_equal(w->slow.events[101].text, "new");

@@ -32,7 +32,7 @@ static int teardown(void **state) {
 static void publish_slowly(struct world *w, const char *topic, unsigned first, unsigned last) {
   for (unsigned i = first; i <= last; i++) {
     publish_numbers(w->hub, topic, i, i);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
   }
 }
 
@@ -42,7 +42,7 @@ static void test_a_blocked_reader_goes_on_where_it_was(void **state) {
   join(&w->quick, "t");
   w->slow.budget = 3;
   publish_numbers(w->hub, "t", 1, 10);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_true(w->slow.hub.is_blocked);
   assert_string_equal(told(&w->slow), "1 2 3");
   assert_int_equal(w->quick.event_count, 10);
@@ -51,12 +51,12 @@ static void test_a_blocked_reader_goes_on_where_it_was(void **state) {
   assert_false(hub_port_has_work(w->port.hub));
   reader_resume(&w->slow, 5);
   assert_true(hub_port_has_work(w->port.hub));
-  assert_string_equal(told(&w->slow), "");  // not before the next drain
-  hub_drain(w->port.hub);
+  assert_string_equal(told(&w->slow), "");  // not before the next delivery
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "4 5 6 7 8");
   reader_resume(&w->slow, SIZE_MAX);
   publish_numbers(w->hub, "t", 13, 13);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "9 10 11 12 13");
   assert_int_equal(hub_counters(w->hub)->lagged, 0);
 }
@@ -66,12 +66,12 @@ static void test_blocked_just_when_all_is_taken(void **state) {
   join(&w->slow, "t");
   w->slow.budget = 2;
   publish_numbers(w->hub, "t", 1, 2);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_true(w->slow.hub.is_blocked);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   publish_numbers(w->hub, "t", 3, 3);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "1 2 3");
 }
 
@@ -83,7 +83,7 @@ static void test_skip_goes_on_at_the_oldest(void **state) {
   reader_block(&w->slow);
   publish_slowly(w, "t", 3, 20);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->slow.events[2].policy, HUB_LAG_SKIP);
   assert_string_equal(w->slow.events[2].text, "t");
   assert_string_equal(told(&w->slow), "1 2 !14 17 18 19 20");
@@ -97,12 +97,12 @@ static void test_latest_goes_on_at_the_newest(void **state) {
   reader_block(&w->slow);
   publish_slowly(w, "t", 1, 4);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "1 2 3 4");  // still kept: no lag
   reader_block(&w->slow);
   publish_slowly(w, "t", 5, 20);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->slow.events[0].policy, HUB_LAG_LATEST);
   assert_string_equal(told(&w->slow), "!15 20");
 }
@@ -133,13 +133,13 @@ static void test_joining_again_without_a_policy_keeps_it(void **state) {
   reader_block(&w->slow);
   publish_slowly(w, "t", 1, 9);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "!8 9");
   join_as(&w->slow, "t", HUB_SINCE_NOW, NULL, HUB_LAG_SKIP);
   reader_block(&w->slow);
   publish_slowly(w, "t", 11, 19);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "!5 16 17 18 19");
 }
 
@@ -149,10 +149,10 @@ static void test_close_by_the_pump(void **state) {
   join(&w->slow, "t");
   reader_block(&w->slow);
   publish_numbers(w->hub, "t", 1, 9);
-  hub_drain(w->port.hub);  // evicts after it looked
+  hub_deliver(w->port.hub);  // evicts after it looked
   assert_false(w->slow.hub.is_ended);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_true(w->slow.hub.is_ended);
   assert_string_equal(told(&w->slow), "!5");
 }
@@ -169,7 +169,7 @@ static void test_gaps_of_several_topics(void **state) {
   publish_slowly(w, "c", 21, 22);
   publish_slowly(w, "a", 6, 6);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   uint64_t missed_a = 0, missed_b = 0;
   for (int i = 0; i < 2; i++) {
     assert_true(w->slow.events[i].is_gap);
@@ -193,19 +193,19 @@ static void test_what_is_behind_a_gap_waits_for_a_reader_that_stops_there(void *
   publish_slowly(w, "b", 11, 12);
   reader_resume(&w->slow, SIZE_MAX);
   publish_numbers(w->hub, "a", 6, 8);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "!5");
   publish_numbers(w->hub, "b", 13, 15);
   publish_numbers(w->hub, "a", 9, 10);
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "11 12 6 7 8 13 14 15 9 10");
   assert_false(hub_port_has_work(w->port.hub));
   assert_int_equal(hub_counters(w->hub)->evicted, 8 + 3);  // it is waited for no more
 }
 
-// The port's thread would sleep, and what waits for its next drain with it.
-static void test_a_gap_wakes_the_port_for_another_drain(void **state) {
+// The port's thread would sleep, and what waits for its next delivery with it.
+static void test_a_gap_wakes_the_port_for_another_delivery(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 2});
   join(&w->slow, "t");
@@ -213,10 +213,10 @@ static void test_a_gap_wakes_the_port_for_another_drain(void **state) {
   publish_slowly(w, "t", 1, 5);
   reader_resume(&w->slow, SIZE_MAX);
   unsigned before = w->port.wake_count;
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "!3 4 5");
   assert_int_equal(w->port.wake_count, before + 1);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_false(hub_port_has_work(w->port.hub));
 }
 
@@ -238,11 +238,11 @@ static void test_random_takes_lose_and_double_nothing(void **state) {
     }
     if (rand() % 2) reader_resume(&w->slow, 1 + (size_t)rand() % 30);
     if (rand() % 2) reader_resume(&w->quick, 1 + (size_t)rand() % 10);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
   }
   reader_resume(&w->slow, SIZE_MAX);
   reader_resume(&w->quick, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->slow.event_count, count_all);
   for (size_t i = 0; i < count_all; i++) assert_true(w->slow.events[i].seq == i + 1);
   assert_int_equal(w->quick.event_count, count_b);
@@ -259,7 +259,7 @@ static size_t take_one(struct hub_reader *hub_reader, const struct hub_batch *ba
 }
 
 // A reader that takes little without saying that it is blocked is asked again,
-// and does not hold up the drain.
+// and does not hold up the delivery.
 static void test_half_taken_without_blocking(void **state) {
   struct world *w = *state;
   struct port port = {0};
@@ -269,7 +269,7 @@ static void test_half_taken_without_blocking(void **state) {
   reader_open(&reader, &port, 3, FORM_ALL);
   join(&reader, "t");
   publish_numbers(w->hub, "t", 1, 10);
-  for (int i = 0; i < 20; i++) hub_drain(port.hub);
+  for (int i = 0; i < 20; i++) hub_deliver(port.hub);
   assert_int_equal(reader.event_count, 10);
   reader_close(&reader);
   hub_port_free(port.hub);
@@ -285,13 +285,13 @@ static void test_leave_and_close_while_blocked(void **state) {
   publish_slowly(w, "u", 1, 3);
   hub_leave(&w->slow.hub, slice_str("t"));
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "1 2 3");
   reader_block(&w->slow);
   publish_slowly(w, "u", 4, 4);
   reader_resume(&w->slow, SIZE_MAX);
   hub_reader_close(&w->slow.hub);  // while it waits to be pumped
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->slow), "");
   assert_string_equal(told(&w->quick), "1 2 3");
 }
@@ -309,7 +309,7 @@ int main(void) {
       TEST(test_close_by_the_pump),
       TEST(test_gaps_of_several_topics),
       TEST(test_what_is_behind_a_gap_waits_for_a_reader_that_stops_there),
-      TEST(test_a_gap_wakes_the_port_for_another_drain),
+      TEST(test_a_gap_wakes_the_port_for_another_delivery),
       TEST(test_random_takes_lose_and_double_nothing),
       TEST(test_half_taken_without_blocking),
       TEST(test_leave_and_close_while_blocked),

@@ -7,7 +7,7 @@
 struct world {
   struct hub *hub;
   struct port port, slow;
-  struct reader a, b, far;  // far is on the port that drains seldom
+  struct reader a, b, far;  // far is on the port that delivers seldom
 };
 
 static int setup(void **state) {
@@ -41,7 +41,7 @@ static enum hub_status try(struct reader *r, const char *topic) {
 
 static const char *kept(struct world *w, const char *topic) {
   join_as(&w->a, topic, HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_leave(&w->a.hub, slice_str(topic));
   return told(&w->a);
 }
@@ -109,7 +109,7 @@ static void test_refusal_changes_nothing(void **state) {
   assert_int_equal(hub_count(w->hub, slice_str("t")), 1);
   assert_int_equal(w->b.hub.sub_count, 0);
   publish(w->hub, "t", "4");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->b), "");
   assert_string_equal(told(&w->a), "4");
   // A lower limit sends nobody away, and lets nobody in.
@@ -160,7 +160,7 @@ static void test_a_message_that_cannot_fit_drives_nothing_out(void **state) {
   assert_string_equal(kept(w, "a"), "1");
   assert_int_equal(hub_counters(w->hub)->evicted, 0);
   assert_int_equal(publish(w->hub, "b", "123"), 2);  // fits alone, and has taken the next seq
-  hub_drain(w->slow.hub);
+  hub_deliver(w->slow.hub);
   assert_string_equal(told(&w->far), "123");
   assert_int_equal(hub_counters(w->hub)->evicted_memory, 1);
 }
@@ -186,13 +186,13 @@ static void test_kept_keys_pay_first(void **state) {
   reader_block(&w->a);
   const char *const keys[] = {"a", "b", "c", ""};
   for (int i = 0; i < 4; i++) publish_key(w->hub, "t", keys[i][0] ? keys[i] : "4", keys[i]);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_limits_set(
       w->hub, &(struct hub_limits){.max_bytes = HUB_TOPIC_COST + 3 * (sizeof(struct message) + 3)});
   publish(w->hub, "t", "5");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   reader_resume(&w->a, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->a), "!2 c 4 5");  // a went by retention
   assert_int_equal(hub_counters(w->hub)->evicted_memory, 1);
 }
@@ -204,21 +204,21 @@ static void test_a_turn_that_lost_all_is_told(void **state) {
   join(&w->b, "t");
   join(&w->far, "t");
   publish_numbers(w->hub, "t", 1, 3);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->a), "1 2 3");
   publish_numbers(w->hub, "t", 4, 4);
   set_rule(w->hub, (struct hub_rule){.pattern = "u", .history = 1});
   w->hub->limits.max_bytes = HUB_TOPIC_COST + sizeof(struct message) + 2;
   publish_numbers(w->hub, "u", 5, 5);  // drives out all of t
-  hub_drain(w->port.hub);
-  hub_drain(w->slow.hub);
+  hub_deliver(w->port.hub);
+  hub_deliver(w->slow.hub);
   assert_string_equal(told(&w->a), "!1");
   assert_string_equal(told(&w->b), "1 2 3 !1");
   assert_string_equal(told(&w->far), "!4");
   w->hub->limits.max_bytes = HUB_MAX_BYTES;
   publish_numbers(w->hub, "t", 6, 6);
-  hub_drain(w->port.hub);
-  hub_drain(w->slow.hub);
+  hub_deliver(w->port.hub);
+  hub_deliver(w->slow.hub);
   assert_string_equal(told(&w->a), "6");
   assert_string_equal(told(&w->far), "6");
 }
@@ -231,7 +231,7 @@ static void test_forms_count_and_eviction_is_bounded(void **state) {
   for (int i = 0; i < COUNT; i++) publish(w->hub, "t", "x");
   hub_limits_set(w->hub, &(struct hub_limits){.max_bytes = w->hub->kept_bytes + 1000});
   join_as(&w->b, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->b.event_count, COUNT);
   assert_true(held(w) > w->hub->limits.max_bytes);
   publish(w->hub, "t", "x");
@@ -253,7 +253,7 @@ static void test_memory_comes_back_after_a_million_topics(void **state) {
     if (i % 10 == 0) join(&w->a, name);
     publish_key(w->hub, name, "x", i % 3 ? "key" : "");
     if (i % 10 != 0) continue;
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     hub_leave(&w->a.hub, slice_str(name));
     told(&w->a);
   }
@@ -276,7 +276,7 @@ static void test_lost_keys_cost_little(void **state) {
     char key[16];
     snprintf(key, sizeof key, "%d", i);
     publish_key(w->hub, "t", "x", key);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     const struct keys *keys = hub_topic_find(w->hub, slice_str("t"))->keys;
     assert_int_equal(keys->dropped_count, i > 2 ? i - 2 : 0);
     assert_true(keys->dropped_cap <= (size_t)(i < 16 ? 16 : 2 * i));
@@ -285,12 +285,12 @@ static void test_lost_keys_cost_little(void **state) {
   told(&w->a);
   publish_key(w->hub, "t", "x", "5000");
   publish(w->hub, "t", "x");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   const struct keys *kept = hub_topic_find(w->hub, slice_str("t"))->keys;
   assert_true(kept->kept != NULL && kept->kept_count == 1);
   publish_key(w->hub, "t", "x", "5000");  // nothing is left outside the ring
   assert_null(kept->kept);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   told(&w->a);
   reader_block(&w->a);
   for (int i = 0; i < 1000; i++) publish_key(w->hub, "t", "y", i % 2 ? "even" : "odd");
@@ -299,9 +299,9 @@ static void test_lost_keys_cost_little(void **state) {
     snprintf(key, sizeof key, "%d", i);
     publish_key(w->hub, "t", "z", key);
   }
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   reader_resume(&w->a, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->a), "!1002 z z");
 }
 

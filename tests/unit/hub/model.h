@@ -27,16 +27,16 @@ struct published {
 struct log {
   struct published *all;
   size_t count, cap;
-  size_t newest[KEYS];    // index + 1
-  size_t drained[PORTS];  // how many had been published when the port drained last
-  size_t first_kept;      // none before it is
-  uint64_t lost_seq;      // the newest that is LOST, or came while there was no log
+  size_t newest[KEYS];      // index + 1
+  size_t delivered[PORTS];  // how many had been published when the port delivered last
+  size_t first_kept;        // none before it is
+  uint64_t lost_seq;        // the newest that is LOST, or came while there was no log
 };
 
 struct model_sub {
   bool is_joined;
   bool is_clean;     // it has kept up so far: it must get all
-  bool is_promised;  // until the next drain all it is owed, that is kept, will come
+  bool is_promised;  // until the next delivery all it is owed, that is kept, will come
   enum hub_lag lag;
   bool *owed;  // by index in the log
   size_t cap;
@@ -111,7 +111,7 @@ static inline void check_loss(const struct model *m, int topic, size_t at) {
     bool is_there = false;
     for (int i = 0; i < READERS; i++)
       is_there |= m->readers[i].subs[topic].is_joined && m->readers[i].port == p;
-    assert_true(!is_there || at < log->drained[p]);
+    assert_true(!is_there || at < log->delivered[p]);
   }
   if (m->is_retention_odd || m->rules[topic].bytes > 0) return;
   uint64_t newer = 0, limit = limit_of(m, topic);
@@ -240,8 +240,8 @@ static inline void check_events(struct model *m, struct model_reader *r) {
   r->reader.event_count = 0;
 }
 
-// After a drain of its port: who could take all has all.
-static inline void check_drained(struct model *m, struct model_reader *r) {
+// After a delivery of its port: who could take all has all.
+static inline void check_delivered(struct model *m, struct model_reader *r) {
   check_events(m, r);
   const struct hub_reader *hub = &r->reader.hub;
   bool is_done = !hub->is_blocked && !hub->is_ended && hub->behind == NULL;
@@ -324,7 +324,7 @@ static inline void check_members(const struct model *m, int topic) {
 
 // All diffs so far make up all members of all topics: ids name their topic.
 static inline void check_diffs(struct model *m) {
-  hub_drain(m->ear.port);
+  hub_deliver(m->ear.port);
   buf_clear(&m->ear.heard);
   size_t count = 0;
   for (int t = 0; t < TOPICS; t++) count += count_members(m, t, &m->ear.roster);

@@ -131,11 +131,11 @@ static void do_publish(struct model *m, const struct shape *s) {
   for (; count > 0; count--) publish_one(m, s, pick(m, 8) ? topic : (int)pick(m, TOPICS));
 }
 
-static void drain(struct model *m, int port) {
-  hub_drain(m->ports[port].hub);
-  for (int t = 0; t < TOPICS; t++) m->logs[t].drained[port] = m->logs[t].count;
+static void deliver_port(struct model *m, int port) {
+  hub_deliver(m->ports[port].hub);
+  for (int t = 0; t < TOPICS; t++) m->logs[t].delivered[port] = m->logs[t].count;
   for (int i = 0; i < READERS; i++) {
-    if (m->readers[i].port == port) check_drained(m, &m->readers[i]);
+    if (m->readers[i].port == port) check_delivered(m, &m->readers[i]);
   }
   check_tap(m, &m->taps[port]);
   look(m, false);
@@ -153,11 +153,11 @@ static bool resume_from_gaps(struct model *m, int port) {
 }
 
 // Who stopped at a gap goes on at once, whatever comes meanwhile.
-static void do_drain(struct model *m, const struct shape *s, int port) {
-  drain(m, port);
+static void do_deliver(struct model *m, const struct shape *s, int port) {
+  deliver_port(m, port);
   while (resume_from_gaps(m, port)) {
     if (pick(m, 2)) do_publish(m, s);
-    drain(m, port);
+    deliver_port(m, port);
   }
 }
 
@@ -201,7 +201,7 @@ static void note_join(struct model *m, struct model_reader *r, int topic, enum h
   bool is_new = !sub->is_joined, is_first = true;
   for (int i = 0; i < READERS; i++)
     is_first &= !m->readers[i].subs[topic].is_joined || m->readers[i].port != r->port;
-  if (is_first) m->logs[topic].drained[r->port] = m->logs[topic].count;
+  if (is_first) m->logs[topic].delivered[r->port] = m->logs[topic].count;
   sub->is_joined = true;
   r->sub_count += is_new;
   if (is_new || since != HUB_SINCE_NOW) note_start(m, r, topic, since, seq);
@@ -336,7 +336,7 @@ static void step(struct model *m, const struct shape *s) {
   if (what < 50) {
     do_publish(m, s);
   } else if (what < 70) {
-    do_drain(m, s, (int)pick(m, PORTS));
+    do_deliver(m, s, (int)pick(m, PORTS));
   } else if (what < 79) {
     do_join(m, s, r);
   } else if (what < 82) {
@@ -395,7 +395,7 @@ static void finish(struct model *m, const struct shape *s) {
   }
   for (int p = 0; p < PORTS; p++) {
     reader_resume(&m->taps[p].reader, SIZE_MAX);
-    do_drain(m, s, p);
+    do_deliver(m, s, p);
   }
   look(m, true);
   struct hub_counters *counters = hub_counters(m->hub);

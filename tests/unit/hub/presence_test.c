@@ -63,7 +63,7 @@ static const char *diffs(struct world *w) {
   static char line[4096];
   buf_clear(&w->ear.heard);
   hub_sweep(w->hub);
-  hub_drain(w->ear.port);
+  hub_deliver(w->ear.port);
   size_t used = 0;
   buf_append_char(&w->ear.heard, '\0');
   for (const char *at = w->ear.heard.data + w->ear.heard.start; *at != '\0' && used < 4000;) {
@@ -278,7 +278,7 @@ static void test_many_members_are_told_in_pieces(void **state) {
     be(&readers[i], id, info);
   }
   hub_sweep(w->hub);
-  hub_drain(w->ear.port);
+  hub_deliver(w->ear.port);
   struct roster *now = mem_alloc(sizeof *now);
   roster_read(now, w->hub, "t");
   assert_int_equal(w->ear.roster.count, COUNT);
@@ -289,7 +289,7 @@ static void test_many_members_are_told_in_pieces(void **state) {
     if (i % 3 == 0) be(&readers[i], "one", NULL);
   }
   hub_sweep(w->hub);
-  hub_drain(w->ear.port);
+  hub_deliver(w->ear.port);
   assert_string_equal(roster_line(&w->ear.roster), "one");
   assert_string_equal(members(w), "one");
   for (unsigned i = 0; i < COUNT; i++) reader_close(&readers[i]);
@@ -307,7 +307,7 @@ static void test_diffs_are_messages_like_any(void **state) {
   be(&w->b, "bob", NULL);
   diffs(w);
   join_as(&w->c, "presence:t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->ports[1].hub);
+  hub_deliver(w->ports[1].hub);
   assert_int_equal(w->c.event_count, 2);
   // Also for a tap, on a companion that nobody follows.
   hub_reader_close(&w->ear.reader);
@@ -331,7 +331,7 @@ static void change_again(void *ctx) {
   snprintf(info, sizeof info, "%u", r->wake_count);
   struct hub_join_options options = {.as = slice_str("ann"), .info = slice_str(info)};
   hub_join(&r->reader, slice_str(r->topic), &options, NULL);
-  hub_drain(r->port);
+  hub_deliver(r->port);
 }
 
 static void come_and_go(void *ctx) {
@@ -339,7 +339,7 @@ static void come_and_go(void *ctx) {
   struct hub_join_options options = {.as = slice_str("cat")};
   hub_join(&r->reader, slice_str(r->topic), &options, NULL);
   hub_leave(&r->reader, slice_str(r->topic));
-  hub_drain(r->port);
+  hub_deliver(r->port);
   r->wake_count++;
 }
 

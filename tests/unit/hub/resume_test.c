@@ -29,7 +29,7 @@ static int teardown(void **state) {
 }
 
 static const char *replayed(struct world *w, const char *topic) {
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_leave(&w->reader.hub, slice_str(topic));
   return told(&w->reader);
 }
@@ -66,7 +66,7 @@ static void test_resume_at_every_position(void **state) {
   for (uint64_t seq = 0; seq <= seqs[COUNT - 1]; seq++) {
     struct hub_join_result result = join_after(&w->reader, "t", w->hub, seq);
     publish(w->hub, "none", "x");
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     unsigned first = 0;
     while (first < COUNT && seqs[first] <= seq) first++;
     assert_int_equal(result.recovered, first >= COUNT - KEPT);
@@ -90,9 +90,9 @@ static void test_replay_then_live_has_no_hole(void **state) {
   struct hub_join_result result = join_after(&w->reader, "t", w->hub, 3);
   assert_true(result.recovered);
   publish_numbers(w->hub, "t", 8, 9);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   publish_numbers(w->hub, "t", 10, 10);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "4 5 6 7 8 9 10");
   assert_string_equal(told(&w->keeper), "6 7 8 9 10");
   assert_int_equal(w->reader.shared_count, 1);  // it follows along since then
@@ -131,17 +131,17 @@ static void test_joining_again_moves_only_when_asked(void **state) {
   join(&w->reader, "t");
   publish_numbers(w->hub, "t", 4, 4);
   join(&w->reader, "t");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "4");
   assert_true(join_after(&w->reader, "t", w->hub, 2).recovered);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "3 4");
   join_as(&w->reader, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
   join_as(&w->reader, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "4");
   publish_numbers(w->hub, "t", 5, 5);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->reader), "5");
 }
 
@@ -153,7 +153,7 @@ static void test_one_id_resumes_all_topics(void **state) {
   for (uint64_t seq = 0; seq <= 30; seq++) {
     assert_true(join_after(&w->reader, "b", w->hub, seq).recovered);
     assert_true(join_after(&w->reader, "a", w->hub, seq).recovered);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
     assert_int_equal(w->reader.event_count, 30 - seq);
     for (size_t i = 0; i < w->reader.event_count; i++) {
       assert_true(w->reader.events[i].seq == seq + i + 1);
@@ -189,7 +189,7 @@ static void test_vanished_topics_never_recover_falsely(void **state) {
   join(&w->keeper, "t");
   uint64_t seen = publish(w->hub, "t", "seen");
   publish(w->hub, "t", "unseen");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_leave(&w->keeper.hub, slice_str("t"));
   assert_int_equal(hub_topic_count(w->hub), 0);
   assert_false(join_after(&w->reader, "t", w->hub, seen).recovered);

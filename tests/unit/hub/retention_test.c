@@ -1,5 +1,5 @@
 // Retention: what a log keeps by count, bytes and age, and what it must keep
-// until every port has drained it.
+// until every port has delivered it.
 #include <unistd.h>
 
 #include "hub/internal.h"
@@ -8,7 +8,7 @@
 struct world {
   struct hub *hub;
   struct port port, slow;
-  struct reader live, late, far;  // far is on the port that drains seldom
+  struct reader live, late, far;  // far is on the port that delivers seldom
 };
 
 static int setup(void **state) {
@@ -38,7 +38,7 @@ static int teardown(void **state) {
 // What a reader that comes now finds in the topic.
 static const char *kept(struct world *w, const char *topic) {
   join_as(&w->late, topic, HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_leave(&w->late.hub, slice_str(topic));
   return told(&w->late);
 }
@@ -79,7 +79,7 @@ static void test_too_large_is_refused(void **state) {
   m = message_of("b2", "12345", 0, MESSAGE_TEXT);
   assert_int_equal(hub_publish(w->hub, NULL, m, NULL), HUB_TOO_LARGE);
   assert_int_equal(publish(w->hub, "b1", "1234"), 1);  // a refused message uses up no seq
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->live), "1234");
 }
 
@@ -142,11 +142,11 @@ static void test_without_history_nothing_is_kept_for_late_joiners(void **state) 
   join(&w->live, "t");
   publish_numbers(w->hub, "t", 1, 2);
   publish_key(w->hub, "t", "3", "key");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(kept(w, "t"), "");
   join_as(&w->late, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
   join_as(&w->late, "t", HUB_SINCE_ID, "foreign-1", HUB_LAG_DEFAULT);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->late), "");
   static const enum hub_since sinces[] = {HUB_SINCE_NOW, HUB_SINCE_FIRST, HUB_SINCE_LAST};
   for (int i = 0; i < 6; i++) {
@@ -160,7 +160,7 @@ static void test_without_history_nothing_is_kept_for_late_joiners(void **state) 
   by_id.is_reverse = true;
   assert_int_equal(read_count(w, "t", by_id), 0);
   assert_true(join_after(&w->late, "t", w->hub, 1).recovered);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->late), "2 3");
 }
 
@@ -170,7 +170,7 @@ static void test_joining_again_from_the_first_without_history_loses_nothing(void
   publish_numbers(w->hub, "t", 1, 2);
   join_as(&w->live, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
   publish_numbers(w->hub, "t", 3, 3);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->live), "1 2 3");
 }
 
@@ -179,7 +179,7 @@ static void test_window_without_history(void **state) {
   join(&w->live, "t");
   publish_numbers(w->hub, "t", 1, HUB_WINDOW + 10);
   assert_int_equal(evicted(w), 0);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->live.event_count, HUB_WINDOW + 10);
   assert_int_equal(evicted(w), 10);
 }
@@ -193,16 +193,16 @@ static void test_burst_reaches_every_healthy_reader(void **state) {
   join(&w->far, "t");
   publish_numbers(w->hub, "t", 1, 5000);
   publish_numbers(w->hub, "u", 1, 5000);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->live.event_count, 10000);
   assert_int_equal(w->late.event_count, 5000);
   assert_int_equal(hub_counters(w->hub)->lagged, 0);
   assert_int_equal(evicted(w), 4990);  // u's; t's wait for the other port
   publish_numbers(w->hub, "t", 5001, 5001);
-  hub_drain(w->slow.hub);
+  hub_deliver(w->slow.hub);
   assert_int_equal(w->far.event_count, 5001);
   assert_int_equal(evicted(w), 9981);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->late.event_count, 5001);
   assert_int_equal(hub_counters(w->hub)->lagged, 0);
 }
@@ -213,7 +213,7 @@ static void test_a_port_that_left_protects_nothing(void **state) {
   join(&w->live, "t");
   join(&w->far, "t");
   publish_numbers(w->hub, "t", 1, 100);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(evicted(w), 0);
   hub_leave(&w->far.hub, slice_str("t"));
   assert_int_equal(evicted(w), 90);
@@ -230,10 +230,10 @@ static void test_a_stuck_port_is_capped(void **state) {
     publish_numbers(w->hub, "t", i, i);
     uint64_t held = w->hub->kept_bytes + hub_counters(w->hub)->form_bytes;
     assert_true(held <= w->hub->limits.max_bytes);
-    hub_drain(w->port.hub);
+    hub_deliver(w->port.hub);
   }
   assert_int_equal(w->live.event_count, 500);  // the healthy port notices nothing
-  hub_drain(w->slow.hub);
+  hub_deliver(w->slow.hub);
   uint64_t missed = w->far.events[0].missed;
   assert_true(w->far.events[0].is_gap && missed > 300);
   assert_int_equal(hub_counters(w->hub)->lagged, missed);
@@ -255,20 +255,20 @@ static void test_new_rules_apply_to_old_topics(void **state) {
   assert_int_equal(hub_topic_count(w->hub), 0);
 }
 
-static void test_a_replay_is_kept_until_the_next_drain(void **state) {
+static void test_a_replay_is_kept_until_the_next_delivery(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 3});
   publish_numbers(w->hub, "t", 1, 3);
   join_as(&w->live, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
   publish_numbers(w->hub, "t", 4, 6);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->live), "1 2 3 4 5 6");
   assert_int_equal(evicted(w), 3);
-  // Also where the port has drained the topic before.
+  // Also where the port has delivered the topic before.
   join_as(&w->late, "t", HUB_SINCE_LAST, NULL, HUB_LAG_DEFAULT);
   join_as(&w->late, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
   publish_numbers(w->hub, "t", 7, 9);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->late), "4 5 6 7 8 9");
   assert_string_equal(told(&w->live), "7 8 9");
   assert_int_equal(evicted(w), 6);
@@ -277,7 +277,7 @@ static void test_a_replay_is_kept_until_the_next_drain(void **state) {
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1});
   hub_sweep(w->hub);
   assert_int_equal(evicted(w), 6);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->late), "7 8 9");
   assert_int_equal(evicted(w), 8);
 }
@@ -299,7 +299,7 @@ int main(void) {
       TEST(test_a_port_that_left_protects_nothing),
       TEST(test_a_stuck_port_is_capped),
       TEST(test_new_rules_apply_to_old_topics),
-      TEST(test_a_replay_is_kept_until_the_next_drain),
+      TEST(test_a_replay_is_kept_until_the_next_delivery),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 struct world {
   struct hub *hub;
   struct port port, slow;
-  struct reader tap, other, live;  // other is on the port that drains seldom
+  struct reader tap, other, live;  // other is on the port that delivers seldom
 };
 
 static int setup(void **state) {
@@ -37,9 +37,9 @@ static void tap(struct reader *r, const char *pattern) {
   assert_int_equal(hub_join_pattern(&r->hub, slice_str(pattern)), HUB_OK);
 }
 
-static const char *drained(struct world *w, struct reader *r) {
-  hub_drain(w->port.hub);
-  hub_drain(w->slow.hub);
+static const char *delivered(struct world *w, struct reader *r) {
+  hub_deliver(w->port.hub);
+  hub_deliver(w->slow.hub);
   return told(r);
 }
 
@@ -53,14 +53,14 @@ static void test_every_matching_message_once_in_order(void **state) {
   const char *const topics[] = {"chat/a", "chat/b", "other", "chat/c", "chat/a/b", "chat/b"};
   char text[2] = "1";
   for (int i = 0; i < 6; i++, text[0]++) publish(w->hub, topics[i], text);
-  assert_string_equal(drained(w, &w->tap), "1 2 4 6");
-  assert_string_equal(drained(w, &w->other), "1 2 3 4 5 6");
-  assert_string_equal(drained(w, &w->live), "4");
-  assert_string_equal(drained(w, &w->tap), "");
+  assert_string_equal(delivered(w, &w->tap), "1 2 4 6");
+  assert_string_equal(delivered(w, &w->other), "1 2 3 4 5 6");
+  assert_string_equal(delivered(w, &w->live), "4");
+  assert_string_equal(delivered(w, &w->tap), "");
   assert_int_equal(hub_topic_count(w->hub), 2);  // taps keep no topic alive
   hub_leave(&w->live.hub, slice_str("chat/c"));
   publish(w->hub, "chat/c", "7");
-  assert_string_equal(drained(w, &w->tap), "7");
+  assert_string_equal(delivered(w, &w->tap), "7");
 }
 
 // A tap gets copies as they are: keys supersede nothing in it, nor do they in
@@ -74,11 +74,11 @@ static void test_keys_are_not_conflated(void **state) {
   for (int i = 0; i < 3; i++) {
     publish_key(w->hub, "t", "t", "k");
     publish_key(w->hub, "u", "u", "k");
-    drained(w, &w->tap);
+    delivered(w, &w->tap);
   }
   reader_resume(&w->tap, SIZE_MAX);
   reader_resume(&w->live, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_string_equal(told(&w->tap), "t u t u t u");
   assert_string_equal(told(&w->live), "t");
 }
@@ -88,7 +88,7 @@ static void test_except_is_about_connections(void **state) {
   tap(&w->tap, "*");
   publish_except(w->hub, "t", "x", 1);
   publish_except(w->hub, "t", "y", 0);
-  assert_string_equal(drained(w, &w->tap), "x y");
+  assert_string_equal(delivered(w, &w->tap), "x y");
 }
 
 static void test_several_taps_of_one_reader(void **state) {
@@ -99,7 +99,7 @@ static void test_several_taps_of_one_reader(void **state) {
     publish(w->hub, "ax", "1");
     publish(w->hub, "xb", "2");
   }
-  assert_string_equal(drained(w, &w->tap), "1 2 1 2 1 2");
+  assert_string_equal(delivered(w, &w->tap), "1 2 1 2 1 2");
 }
 
 static void test_new_taps_and_rules_reach_old_topics(void **state) {
@@ -110,12 +110,12 @@ static void test_new_taps_and_rules_reach_old_topics(void **state) {
   publish(w->hub, "t", "2");
   hub_rules_set(w->hub, NULL, 0);
   publish(w->hub, "t", "3");
-  assert_string_equal(drained(w, &w->tap), "2 3");
+  assert_string_equal(delivered(w, &w->tap), "2 3");
   hub_reader_close(&w->tap.hub);
   tap(&w->other, "t");  // takes the place of the one that went
   publish(w->hub, "t", "4");
-  assert_string_equal(drained(w, &w->other), "4");
-  assert_string_equal(drained(w, &w->tap), "");
+  assert_string_equal(delivered(w, &w->other), "4");
+  assert_string_equal(delivered(w, &w->tap), "");
 }
 
 static void test_limits(void **state) {
@@ -135,7 +135,7 @@ static void test_limits(void **state) {
   assert_int_equal(hub_counters(w->hub)->joins_refused, 1);
   publish(w->hub, "u", "x");
   publish(w->hub, "t63", "y");
-  assert_string_equal(drained(w, &w->tap), "y");
+  assert_string_equal(delivered(w, &w->tap), "y");
   assert_string_equal(told(&w->other), "x y");
   hub_reader_close(&w->tap.hub);
   tap(&w->other, "*");
@@ -149,11 +149,11 @@ static void test_window(void **state) {
   reader_block(&w->tap);
   for (int i = 0; i < WINDOW + MORE; i++) {
     publish(w->hub, i % 2 ? "ta" : "tb", "x");
-    if (i % 1000 == 0) hub_drain(w->port.hub);
+    if (i % 1000 == 0) hub_deliver(w->port.hub);
   }
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   reader_resume(&w->tap, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_true(w->tap.events[0].is_gap);
   assert_int_equal(w->tap.events[0].missed, MORE);
   assert_string_equal(w->tap.events[0].text, "t*");
@@ -169,7 +169,7 @@ static void test_a_stuck_port_is_bounded(void **state) {
   tap(&w->other, "*");
   for (int i = 0; i < 1000; i++) publish(w->hub, "t", big);
   assert_true(w->hub->taps[0]->bytes <= 16 * 1024 * 1024);
-  hub_drain(w->slow.hub);
+  hub_deliver(w->slow.hub);
   size_t kept = w->other.event_count - 1;
   assert_int_equal(kept, 16 * 1024 * 1024 / (sizeof big - 1));
   assert_int_equal(w->other.events[0].missed, 1000 - kept);
@@ -180,16 +180,16 @@ static void test_memory_returns(void **state) {
   tap(&w->tap, "*");
   join(&w->live, "t");
   publish_numbers(w->hub, "t", 1, 100);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->hub->taps[0]->bytes, 0);  // what was read is not held
   assert_true(w->hub->taps[0]->cap <= 64);
   w->tap.budget = 10;
   publish_numbers(w->hub, "u", 1, 100);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_int_equal(w->hub->taps[0]->head - w->hub->taps[0]->base, 90);
   hub_reader_close(&w->tap.hub);
   publish(w->hub, "t", "to a topic that knew the tap");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   hub_reader_close(&w->live.hub);
   assert_int_equal(w->hub->kept_bytes, 0);
   assert_int_equal(hub_counters(w->hub)->form_bytes, 0);

@@ -111,13 +111,13 @@ static void *run_port(void *arg) {
   struct side *s = arg;
   for (unsigned round = 0; !atomic_load(&is_over); round++) {
     if (atomic_load(&busy_count) > 0) visit(s, round);
-    hub_drain(s->port);
+    hub_deliver(s->port);
     if (!hub_port_has_work(s->port)) sched_yield();
   }
   for (int i = 0; i < VISITORS; i++) {
     if (s->visitors[i].hub.port != NULL) hub_reader_close(&s->visitors[i].hub);
   }
-  while (hub_port_has_work(s->port)) hub_drain(s->port);
+  while (hub_port_has_work(s->port)) hub_deliver(s->port);
   return NULL;
 }
 
@@ -243,7 +243,7 @@ static void test_all_at_once(void **state) {
   assert_true(slice_equal(buf_slice(&members), slice_str("[]")));
   buf_free(&members);
   for (int i = 0; i < PORTS; i++) {
-    while (hub_port_has_work(sides[i].port)) hub_drain(sides[i].port);
+    while (hub_port_has_work(sides[i].port)) hub_deliver(sides[i].port);
     check_side(&sides[i]);
     hub_reader_close(&sides[i].patient.hub);
     hub_reader_close(&sides[i].tap.hub);

@@ -112,9 +112,9 @@ static void *run_port(void *arg) {
   struct thread *t = arg;
   uint64_t number = 0;
   while (!is_complete(t)) {
-    hub_drain(t->port);
+    hub_deliver(t->port);
     for (int i = 0; i < 10 && number < MESSAGES; i++) publish_next(t, ++number);
-    hub_drain(t->port);
+    hub_deliver(t->port);
     if (number == MESSAGES && !is_complete(t)) wait_for_wake(t);
   }
   return NULL;
@@ -133,7 +133,7 @@ static void *run_visitors(void *arg) {
     hub_join(&r->hub, slice_str("t0"), &options, NULL);
     hub_join(&r->hub, slice_str("t2"), &options, NULL);
     hub_count(t->hub, slice_str("t1"));
-    for (int i = 0; i < 3; i++) hub_drain(t->port);
+    for (int i = 0; i < 3; i++) hub_deliver(t->port);
     for (int i = 0; i < READERS; i++) CHECK(t->readers[i].missed == 0);
     if (round % 16 == 0) hub_sweep(t->hub);
   }

@@ -1,4 +1,4 @@
-// What is published while a port drains: from within its own callbacks here, as
+// What is published while a port delivers: from within its own callbacks here, as
 // by other threads. It belongs to the next turn, and this one must not be the
 // worse for it.
 #include "hub_fixture.h"
@@ -42,18 +42,18 @@ static int teardown(void **state) {
   return 0;
 }
 
-// What the slow reader is told by a drain in the middle of which these come.
-static const char *drain_amid(struct world *w, const char *const *to_publish) {
+// What the slow reader is told by a delivery in the middle of which these come.
+static const char *deliver_amid(struct world *w, const char *const *to_publish) {
   w->to_publish = to_publish;
   publish(w->hub, "u", "pull the trigger");
   reader_resume(&w->slow, SIZE_MAX);
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   assert_null(w->to_publish);
   return told(&w->slow);
 }
 
 static const char *next_turn(struct world *w) {
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   return told(&w->slow);
 }
 
@@ -63,8 +63,8 @@ static void test_a_later_message_supersedes_nothing_yet(void **state) {
   publish_key(w->hub, "t", "a1", "a");
   publish_key(w->hub, "t", "a2", "a");
   publish_key(w->hub, "t", "b3", "b");
-  hub_drain(w->port.hub);
-  assert_string_equal(drain_amid(w, (const char *const[]){"a4", "a", NULL}), "a2 b3");
+  hub_deliver(w->port.hub);
+  assert_string_equal(deliver_amid(w, (const char *const[]){"a4", "a", NULL}), "a2 b3");
   assert_string_equal(next_turn(w), "a4");
 }
 
@@ -75,39 +75,39 @@ static void test_who_had_nothing_to_take_keeps_up(void **state) {
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1});
   reader_block(&w->slow);
   publish_key(w->hub, "t", "a1", "a");
-  hub_drain(w->port.hub);
-  assert_string_equal(drain_amid(w, (const char *const[]){"a2", "a", NULL}), "");
+  hub_deliver(w->port.hub);
+  assert_string_equal(deliver_amid(w, (const char *const[]){"a2", "a", NULL}), "");
   publish_key(w->hub, "t", "a3", "a");
   assert_string_equal(next_turn(w), "a2 a3");
   assert_int_equal(hub_counters(w->hub)->lagged, 0);
 }
 
-static void test_gaps_amid_a_drain(void **state) {
+static void test_gaps_amid_a_delivery(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1});
   reader_block(&w->slow);
   publish_key(w->hub, "t", "a1", "a");
   publish_key(w->hub, "t", "2", "");
   publish_key(w->hub, "t", "3", "");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   const char *const burst[] = {"4", "", "5", "", "6", "", NULL};
-  assert_string_equal(drain_amid(w, burst), "!2 a1");
-  assert_string_equal(next_turn(w), "4 5 6");  // undrained, so all of them
+  assert_string_equal(deliver_amid(w, burst), "!2 a1");
+  assert_string_equal(next_turn(w), "4 5 6");  // undelivered, so all of them
   reader_block(&w->slow);
   publish_key(w->hub, "t", "7", "");
-  hub_drain(w->port.hub);
-  assert_string_equal(drain_amid(w, burst), "!1");
+  hub_deliver(w->port.hub);
+  assert_string_equal(deliver_amid(w, burst), "!1");
   assert_string_equal(next_turn(w), "4 5 6");
 }
 
 // Where nothing of the turn is left to jump to, it goes on at the next one.
-static void test_latest_amid_a_drain(void **state) {
+static void test_latest_amid_a_delivery(void **state) {
   struct world *w = *state;
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 1, .lag = HUB_LAG_LATEST});
   reader_block(&w->slow);
   publish_key(w->hub, "t", "1", "");
-  hub_drain(w->port.hub);
-  assert_string_equal(drain_amid(w, (const char *const[]){"2", "", "3", "", NULL}), "!1");
+  hub_deliver(w->port.hub);
+  assert_string_equal(deliver_amid(w, (const char *const[]){"2", "", "3", "", NULL}), "!1");
   assert_string_equal(next_turn(w), "2 3");
 }
 
@@ -121,22 +121,22 @@ static void test_latest_counts_without_the_next_turn(void **state) {
   publish_key(w->hub, "t", "a2", "a");
   publish_key(w->hub, "t", "3", "");
   publish_key(w->hub, "t", "4", "");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   rule.history = 10;
   set_rule(w->hub, rule);
-  assert_string_equal(drain_amid(w, (const char *const[]){"a5", "a", NULL}), "!3 4");
+  assert_string_equal(deliver_amid(w, (const char *const[]){"a5", "a", NULL}), "!3 4");
   assert_string_equal(next_turn(w), "a5");
 }
 
 // Other topics are not overtaken by what came later.
-static void test_order_amid_a_drain(void **state) {
+static void test_order_amid_a_delivery(void **state) {
   struct world *w = *state;
   join(&w->slow, "v");
   reader_block(&w->slow);
   publish(w->hub, "v", "v1");
-  hub_drain(w->port.hub);
+  hub_deliver(w->port.hub);
   publish(w->hub, "v", "v2");
-  assert_string_equal(drain_amid(w, (const char *const[]){"a3", "a", "4", "", NULL}), "v1 v2");
+  assert_string_equal(deliver_amid(w, (const char *const[]){"a3", "a", "4", "", NULL}), "v1 v2");
   publish(w->hub, "v", "v5");
   assert_string_equal(next_turn(w), "a3 4 v5");
 }
@@ -147,10 +147,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_a_later_message_supersedes_nothing_yet),
       TEST(test_who_had_nothing_to_take_keeps_up),
-      TEST(test_gaps_amid_a_drain),
-      TEST(test_latest_amid_a_drain),
+      TEST(test_gaps_amid_a_delivery),
+      TEST(test_latest_amid_a_delivery),
       TEST(test_latest_counts_without_the_next_turn),
-      TEST(test_order_amid_a_drain),
+      TEST(test_order_amid_a_delivery),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

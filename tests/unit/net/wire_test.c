@@ -64,7 +64,7 @@ static int close_hub(void **state) {
 static void publish(struct slice text) {
   struct message_fields fields = {.payload = text, .topic = slice_str("t")};
   assert_int_equal(hub_publish(hub, NULL, message_new(&fields), NULL), HUB_OK);
-  for (int i = 0; i < WORKERS; i++) hub_drain(workers[i].port);
+  for (int i = 0; i < WORKERS; i++) hub_deliver(workers[i].port);
 }
 
 static void a_message_to_a_thousand_is_compressed_once(void **state) {

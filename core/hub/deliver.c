@@ -1,6 +1,6 @@
-// Draining a port: takes what is new in its topics out of the logs, once per
-// loop turn, and fans it out. A reader that follows along gets the batch that
-// all share; one that is elsewhere in the log is left to the pump (pump.c).
+// Delivering: takes what is new in a port's topics out of the logs, once per loop
+// turn, and fans it out. A reader that follows along gets the batch that all share;
+// one that is elsewhere in the log is left to the pump (pump.c).
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -23,7 +23,7 @@ static void reserve(struct turn *turn, size_t message_count) {
 static void take_topic(struct hub_port *port, struct topic_port *place) {
   struct turn *turn = &port->turn;
   struct topic *t = place->topic;
-  // A log that had to drop what this port had not drained begins later.
+  // A log that had to drop what this port had not delivered begins later.
   uint64_t start = place->end > t->base ? place->end : t->base;
   size_t count = (size_t)(t->head - start);
   reserve(turn, count);
@@ -218,12 +218,12 @@ bool hub_port_has_work(const struct hub_port *port) {
   return is_signalled(port) || !list_is_empty(&port->pump);
 }
 
-void hub_drain(struct hub_port *port) {
+void hub_deliver(struct hub_port *port) {
   if (!hub_port_has_work(port)) return;
-  port->is_draining = true;
+  port->is_delivering = true;
   if (is_signalled(port)) take_turn(port);
   for (size_t i = 0; i < port->turn.topic_count; i++) fan_out(port, &port->turn.topics[i]);
   pump_all(port);
   if (port->turn.topic_count > 0) finish_turn(port);
-  port->is_draining = false;
+  port->is_delivering = false;
 }
