@@ -13,12 +13,12 @@
 #include "base/mem.h"
 #include "net/listen.h"
 #include "net/server.h"
-#include "script/bundle.h"
-#include "script/config_file.h"
-#include "script/control.h"
-#include "script/reload.h"
-#include "script/script_app.h"
-#include "script/watchdog.h"
+#include "script/reload/bundle.h"
+#include "script/reload/config_file.h"
+#include "script/reload/control.h"
+#include "script/reload/reload.h"
+#include "script/serve/app.h"
+#include "script/vm/watchdog.h"
 
 enum { EXIT_USAGE = 2 };
 

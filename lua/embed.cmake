@@ -1,5 +1,5 @@
 # Puts every module of the framework (lua/tidegate/**.lua) into one generated C
-# file, the table that core/script/embedded.h declares. Included by
+# file, the table that core/script/reload/embedded.h declares. Included by
 # CMakeLists.txt for embed_lua(); run by the build (cmake -P) to write the file.
 
 # The name `require` knows a file by: tidegate/init.lua is tidegate,
@@ -26,7 +26,7 @@ function(embed_write root files output)
     math(EXPR index "${index} + 1")
   endforeach()
   file(WRITE ${output} "// Generated from lua/ by lua/embed.cmake.
-#include \"script/embedded.h\"
+#include \"script/reload/embedded.h\"
 
 ${arrays}
 const struct embedded_file embedded_lua[] = {

@@ -1,5 +1,5 @@
 // Allocation that cannot fail: running out of memory in C aborts with one line
-// on stderr. (A script's VM has its own capped allocator, in script/vm.c.)
+// on stderr. (A script's VM has its own capped allocator, in script/vm/vm.c.)
 #ifndef TIDEGATE_BASE_MEM_H
 #define TIDEGATE_BASE_MEM_H
 

@@ -6,7 +6,7 @@
 
 #include "fuzz.h"
 #include "no_leaks.h"
-#include "script/vm.h"
+#include "script/vm/vm.h"
 
 enum { MEMORY_MAX = 64 * 1024 * 1024, COUNTERS = 8192, FIELDS_MAX = 8 };
 

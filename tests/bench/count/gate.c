@@ -11,8 +11,8 @@
 #include "count.h"
 #include "net/server.h"
 #include "net/turn.h"
-#include "script/bundle.h"
-#include "script/script_app.h"
+#include "script/reload/bundle.h"
+#include "script/serve/app.h"
 
 enum { CLIENTS_MAX = 256, TURNS_MAX = 100000, QUIET_TURNS = 4 };
 

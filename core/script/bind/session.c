@@ -1,0 +1,258 @@
+// What ws and stream share: fields, join, leave, topics, buffered, drain.
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "net/worker.h"
+#include "script/bind/bind.h"
+#include "script/serve/session.h"
+#include "script/serve/wait.h"
+#include "script/vm/vm.h"
+
+// ---- fields --------------------------------------------------------------
+
+// Pushes the session's table of fields, made when it has none yet.
+static void push_fields(lua_State *L) {
+  if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, 1);
+}
+
+// Fields that are made when first asked for, and then kept.
+static void push_made_field(lua_State *L, struct session *session, const char *name) {
+  if (strcmp(name, "query") == 0) {
+    push_fields(L);
+    if (lua_getfield(L, -1, "raw_query") == LUA_TNIL)
+      lua_newtable(L);
+    else
+      bind_push_pairs(L, vm_check_slice(L, -1));
+  } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
+    lua_newtable(L);
+  } else if (strcmp(name, "peer") == 0 && session->conn != NULL) {
+    char peer[64];
+    conn_peer(session->conn, peer, sizeof peer);
+    lua_pushstring(L, peer);
+  } else {
+    lua_pushnil(L);
+    return;
+  }
+  push_fields(L);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
+// conn.x: a method (upvalue 1), then a field.
+static int session_index(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  struct session *session = session_check(L, 1);
+  if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL) return 1;
+  }
+  lua_settop(L, 2);
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  const char *name = lua_tostring(L, 2);
+  if (strcmp(name, "id") == 0)
+    lua_pushinteger(L, (lua_Integer)session->id);
+  else
+    push_made_field(L, session, name);
+  return 1;
+}
+
+// conn.x = value: conn.data, and whatever a script keeps on a connection.
+static int session_newindex(lua_State *L) {
+  session_check(L, 1);
+  lua_settop(L, 3);
+  push_fields(L);
+  lua_insert(L, 2);
+  lua_rawset(L, 2);
+  return 0;
+}
+
+static int session_tostring(lua_State *L) {
+  struct session *session = session_check(L, 1);
+  const char *kind = session->is_ws ? "ws" : "stream";
+  if (session->is_over)
+    lua_pushfstring(L, "%s (closed)", kind);
+  else
+    lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)session->id);
+  return 1;
+}
+
+// ---- topics --------------------------------------------------------------
+
+static int fail_status(lua_State *L, enum hub_status status) {
+  switch (status) {
+    case HUB_LIMIT:
+      return vm_fail(L, "limit", "limit");
+    case HUB_NOT_JOINED:
+      return vm_fail(L, "not joined", "not_joined");
+    case HUB_NO_PRESENCE:
+      return vm_fail(L, "the topic's rule turns presence off", "presence");
+    case HUB_BAD_MEMBER:
+      return vm_fail(L, "as " BIND_NAME_RULE, "as");
+    case HUB_INFO_TOO_LARGE:
+      return vm_fail(L, "info has more than 16384 bytes as JSON", "too_large");
+    default:
+      return vm_fail(L, "a topic " BIND_NAME_RULE, "topic");
+  }
+}
+
+// Who joins: `as` and `info`. The values stay on the stack.
+static void check_member(lua_State *L, int index, struct hub_join_options *options) {
+  int type = lua_getfield(L, index, "as");
+  if (type == LUA_TSTRING || lua_isinteger(L, -1)) {
+    options->as = vm_check_slice(L, -1);
+  } else if (type != LUA_TNIL) {
+    luaL_error(L, "join: as must be a string or a whole number, got %s", luaL_typename(L, -1));
+  }
+  if (lua_getfield(L, index, "info") == LUA_TNIL) return;
+  if (type == LUA_TNIL) luaL_error(L, "join: info is about a member: it needs as");
+  bind_push_json(L, lua_gettop(L), "join: info");
+  options->info = vm_check_slice(L, -1);
+}
+
+static struct hub_join_options check_join_options(lua_State *L, int index) {
+  struct hub_join_options options = {.since = HUB_SINCE_NOW};
+  if (lua_isnoneornil(L, index)) return options;
+  static const char *const names[] = {"since", "lag", "as", "info", NULL};
+  luaL_checktype(L, index, LUA_TTABLE);
+  bind_check_options(L, index, names, "join");
+  options.lag = bind_check_lag(L, index, "join");
+  check_member(L, index, &options);
+  options.since = bind_check_since(L, index, "join", &options.id);
+  return options;
+}
+
+static bool is_stream(lua_State *L) { return !session_check(L, 1)->is_ws; }
+
+// A stream resumes by itself: what the client saw last counts, unless the script
+// gave an id. Leaves the text on the stack.
+static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
+  if (options->since == HUB_SINCE_ID || !is_stream(L)) return;
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) return;
+  if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
+  struct slice id = vm_check_slice(L, -1);
+  // Once a topic: after leaving it, joining again must not replay it again.
+  if (lua_getfield(L, -2, "resumed") != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -5, "resumed");
+  }
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, -2) != LUA_TNIL) return;
+  lua_pushvalue(L, 2);
+  lua_pushboolean(L, 1);
+  lua_rawset(L, -4);
+  options->since = HUB_SINCE_ID;
+  options->id = id;
+}
+
+// Whether messages of the past will come, whose ids the client can resume from.
+static bool replays(const struct conn *conn) { return conn->reader.behind != NULL; }
+
+// What a client of a stream is told of a join beside the messages.
+static void tell_stream(struct conn *conn, struct slice topic,
+                        const struct hub_join_options *options,
+                        const struct hub_join_result *result, const char *id) {
+  if (options->since == HUB_SINCE_ID && !result->recovered) {
+    sse_write_gap(conn, topic, result->missed_known ? (int64_t)result->missed : SSE_MISSED_UNKNOWN);
+  } else if (options->since != HUB_SINCE_ID && conn->reader.sub_count == 1 && !replays(conn)) {
+    sse_write_start(conn, id);
+  }
+}
+
+// conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
+static int session_join(lua_State *L) {
+  const struct session *session = session_check(L, 1);
+  struct slice topic = bind_check_topic(L, 2);
+  struct hub_join_options options = check_join_options(L, 3);
+  struct conn *conn = session_conn(session);
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  // Info goes out to others as text, which must not break their connections.
+  if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
+  take_last_event_id(L, &options);
+  struct hub_join_result result;
+  enum hub_status status = hub_join(&conn->reader, topic, &options, &result);
+  if (status != HUB_OK) return fail_status(L, status);
+  char id[HUB_ID_MAX];
+  hub_id_format(vm_of(L)->worker->hub, result.seq, id);
+  if (is_stream(L)) tell_stream(conn, topic, &options, &result, id);
+  lua_createtable(L, 0, result.missed_known ? 3 : 2);
+  lua_pushboolean(L, result.recovered);
+  lua_setfield(L, -2, "recovered");
+  if (result.missed_known) {
+    lua_pushinteger(L, (lua_Integer)result.missed);
+    lua_setfield(L, -2, "missed");
+  }
+  lua_pushstring(L, id);
+  lua_setfield(L, -2, "id");
+  return 1;
+}
+
+// conn:leave(topic) -> true | nil, message, code
+static int session_leave(lua_State *L) {
+  struct conn *conn = session_check_conn(L, 1);
+  struct slice topic = bind_check_topic(L, 2);
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  enum hub_status status =
+      hub_topic_is_valid(topic) ? hub_leave(&conn->reader, topic) : HUB_BAD_TOPIC;
+  if (status != HUB_OK) return fail_status(L, status);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static void add_topic(void *arg, struct slice topic) {
+  lua_State *L = arg;
+  lua_pushlstring(L, topic.ptr, topic.len);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+// conn:topics() -> array of names, in order of joining | nil, "closed", "closed"
+static int session_topics(lua_State *L) {
+  struct conn *conn = session_check_conn(L, 1);
+  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  lua_newtable(L);
+  hub_reader_topics(&conn->reader, add_topic, L);
+  return 1;
+}
+
+// conn:buffered() -> bytes of direct sends that wait for the socket
+static int session_buffered(lua_State *L) {
+  const struct conn *conn = session_check(L, 1)->conn;
+  lua_pushinteger(L, conn == NULL ? 0 : (lua_Integer)conn_out_bytes(conn));
+  return 1;
+}
+
+// conn:drain([seconds]) -> true | nil, "closed" | "timeout", code: waits until
+// no direct sends wait for the socket
+static int session_drain(lua_State *L) {
+  struct session *session = session_check(L, 1);
+  return session_wait_drained(L, session, session_opt_seconds(L, 2));
+}
+
+static const luaL_Reg shared_methods[] = {
+    {"join", session_join},         {"leave", session_leave}, {"topics", session_topics},
+    {"buffered", session_buffered}, {"drain", session_drain}, {NULL, NULL},
+};
+
+void bind_new_session_type(lua_State *L, enum vm_type type, const luaL_Reg *methods) {
+  vm_new_type(L, type);
+  luaL_newlib(L, shared_methods);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushcclosure(L, session_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, session_newindex);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushcfunction(L, session_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}

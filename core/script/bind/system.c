@@ -1,0 +1,139 @@
+// core.log, env, keep, stats, dir, version, url_decode.
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "net/worker.h"
+#include "proto/url.h"
+#include "script/bind/bind.h"
+#include "script/reload/generation.h"
+#include "script/vm/vm.h"
+
+// log.info(...): the arguments as by tostring, joined with spaces
+static int write_log(lua_State *L) {
+  enum log_level level = (enum log_level)lua_tointeger(L, lua_upvalueindex(1));
+  int count = lua_gettop(L);
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  for (int i = 1; i <= count; i++) {
+    if (i > 1) luaL_addchar(&text, ' ');
+    luaL_tolstring(L, i, NULL);
+    luaL_addvalue(&text);
+  }
+  luaL_pushresult(&text);
+  log_write(level, "%s", lua_tostring(L, -1));
+  return 0;
+}
+
+static void open_log(lua_State *L) {
+  static const char *const names[] = {"debug", "info", "warn", "error"};
+  lua_createtable(L, 0, 4);
+  for (int level = LOG_DEBUG; level <= LOG_ERROR; level++) {
+    lua_pushinteger(L, level);
+    lua_pushcclosure(L, write_log, 1);
+    lua_setfield(L, -2, names[level]);
+  }
+  lua_setfield(L, -2, "log");
+}
+
+// env.NAME -> string | nil
+static int env_index(lua_State *L) {
+  lua_pushstring(L, getenv(luaL_checkstring(L, 2)));
+  return 1;
+}
+
+static int env_newindex(lua_State *L) { return luaL_error(L, "gate.env is read-only"); }
+
+static void open_env(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 2);
+  lua_pushcfunction(L, env_index);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, env_newindex);
+  lua_setfield(L, -2, "__newindex");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "env");
+}
+
+static char keep_key;  // registry key of the table of gate.keep
+
+// keep(name [, init]) -> the value of that name, which survives reloads on this
+// worker; init (default {}) the first time, called when it is a function
+static int keep(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 2);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &keep_key);
+  lua_pushvalue(L, 1);
+  if (lua_rawget(L, 3) != LUA_TNIL) return 1;
+  lua_pop(L, 1);
+  if (lua_isnil(L, 2)) {
+    lua_newtable(L);
+  } else {
+    lua_pushvalue(L, 2);
+    if (lua_isfunction(L, 2)) lua_call(L, 0, 1);
+  }
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, 3);
+  return 1;
+}
+
+static void set_count(lua_State *L, const char *name, size_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_metrics(lua_State *L, const struct metrics *metrics, const void *values) {
+  for (size_t i = 0; i < metrics->count; i++) {
+    lua_pushinteger(L, metric_read(&metrics->rows[i], values));
+    lua_setfield(L, -2, metrics->rows[i].name);
+  }
+}
+
+// stats() -> table of process-wide counters
+static int stats(lua_State *L) {
+  struct vm *vm = vm_of(L);
+  struct worker *worker = vm->worker;
+  lua_createtable(L, 0, 32);
+  set_metrics(L, &stats_metrics, worker->stats);
+  set_metrics(L, &hub_metrics, hub_counters(worker->hub));
+  set_metrics(L, &vm_metrics, &vm->metrics);
+  set_count(L, "topics", hub_topic_count(worker->hub));
+  set_count(L, "workers", worker->config->workers);
+  set_count(L, "worker", worker->index);
+  set_count(L, "generation", vm->loading != NULL ? vm->loading->number : vm->live->number);
+  lua_pushnumber(L, (double)(clock_mono_ms() - worker->started_ms) / 1000);
+  lua_setfield(L, -2, "uptime");
+  return 1;
+}
+
+// url_decode(text) -> text without percent codes | nil
+static int decode(lua_State *L) {
+  struct buf out = {0};
+  if (url_decode(vm_check_slice(L, 1), false, &out))
+    lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
+  else
+    lua_pushnil(L);
+  buf_free(&out);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"keep", keep}, {"stats", stats}, {"url_decode", decode}, {NULL, NULL}};
+
+void bind_open_system(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  open_log(L);
+  open_env(L);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &keep_key);
+  lua_pushstring(L, vm_of(L)->dir);
+  lua_setfield(L, -2, "dir");
+  lua_pushliteral(L, TIDEGATE_VERSION);
+  lua_setfield(L, -2, "version");
+}

@@ -1,0 +1,44 @@
+// A bundle: one reading of the script directory, every file compiled. Made on
+// the main thread and then only read: all workers load the same bytes, so a
+// file saved meanwhile cannot give two workers different scripts, and no worker
+// spends time on parsing.
+#ifndef TIDEGATE_SCRIPT_RELOAD_BUNDLE_H
+#define TIDEGATE_SCRIPT_RELOAD_BUNDLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+
+struct chunk {
+  char *module;     // name for require: "rooms", "demo.chat", "tidegate.router"
+  char *path;       // as messages show it: "scripts/demo/chat.lua"
+  struct buf code;  // Lua bytecode with debug information
+  bool is_script;   // run when a generation loads (and not only when required)
+};
+
+struct bundle {
+  atomic_uint refs;
+  struct chunk *chunks;  // scripts in the order they are run (by path), then the framework
+  size_t count, cap;
+  struct map by_module;
+};
+
+// Reads and compiles all *.lua below dir (config.lua in dir itself is not a
+// script; files whose name starts with '_' and everything below folders that
+// do are only there to be required; names that start with '.' are ignored),
+// and the framework: from lua_path when given, else from the program.
+// The caller has one reference. NULL on failure: *error says what and where
+// (the caller frees it).
+struct bundle *bundle_load(const char *dir, const char *lua_path, char **error);
+
+// Each generation keeps a reference, for a `require` in a handler.
+struct bundle *bundle_ref(struct bundle *bundle);
+void bundle_unref(struct bundle *bundle);  // NULL is ignored
+
+const struct chunk *bundle_find(const struct bundle *bundle, const char *module);
+size_t bundle_script_count(const struct bundle *bundle);
+
+#endif

@@ -1,0 +1,12 @@
+// config.lua of the script directory: a Lua file that returns a table of
+// settings.
+#ifndef TIDEGATE_SCRIPT_RELOAD_CONFIG_FILE_H
+#define TIDEGATE_SCRIPT_RELOAD_CONFIG_FILE_H
+
+#include "base/config.h"
+
+// Applies dir/config.lua where there is one. NULL, or an error that names file
+// and key (the caller frees it).
+char *config_file_apply(struct config *config, const char *dir);
+
+#endif

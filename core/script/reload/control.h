@@ -1,0 +1,25 @@
+// The control socket: how `tidegate reload DIR` reaches the server that serves
+// DIR. An abstract unix socket named after the folder's device and inode, so
+// that no file has to be agreed on; only the same user (or root) is answered.
+#ifndef TIDEGATE_SCRIPT_RELOAD_CONTROL_H
+#define TIDEGATE_SCRIPT_RELOAD_CONTROL_H
+
+#include <uv.h>
+
+struct control;
+
+// A request came in: answer it, now or later, with control_answer(fd, ...).
+typedef void control_fn(void *arg, int fd);
+
+// NULL when another server serves the folder already (logged), or it is gone.
+struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg);
+void control_stop(struct control *control);  // NULL is ignored
+
+// Sends one line and closes fd. ok decides the client's exit status.
+void control_answer(int fd, int ok, const char *text);
+
+// The client: asks the server of dir to reload, prints its answer, and returns
+// the exit status (0 reloaded, 1 failed or no server).
+int control_reload(const char *dir);
+
+#endif

@@ -1,0 +1,424 @@
+// Generations: see generation.h.
+#include "script/reload/generation.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/worker.h"
+#include "script/reload/bundle.h"
+#include "script/serve/session.h"
+#include "script/serve/tap.h"
+#include "script/vm/task.h"
+#include "script/serve/timer.h"
+
+// ---- environment and modules ---------------------------------------------
+
+// Pushes a copy of the table on top (one level).
+static void push_copy(lua_State *L) {
+  lua_newtable(L);
+  lua_pushnil(L);
+  while (lua_next(L, -3) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+// A fresh environment: copies of the standard tables, so that what one
+// generation patches into `table` does not live on in the next. Not `string`:
+// methods of strings look into the original.
+static void push_environment(lua_State *L, struct generation *generation) {
+  lua_pushglobaltable(L);
+  push_copy(L);
+  lua_remove(L, -2);
+  static const char *const libraries[] = {"string",    "table", "math",  "os",     "io",
+                                          "coroutine", "utf8",  "debug", "package"};
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    if (lua_getfield(L, -1, libraries[i]) == LUA_TTABLE) {
+      push_copy(L);
+      lua_setfield(L, -3, libraries[i]);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "_G");
+  lua_pushlightuserdata(L, generation);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
+  lua_pushinteger(L, generation->number);
+  lua_pushcclosure(L, generation_require, 3);
+  lua_setfield(L, -2, "require");
+  // package.loaded is this generation's cache.
+  if (lua_getfield(L, -1, "package") == LUA_TTABLE) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
+    lua_setfield(L, -2, "loaded");
+  }
+  lua_pop(L, 1);
+}
+
+// Loads a chunk's bytecode as a function in the generation's environment.
+static void push_chunk(lua_State *L, struct generation *generation, const struct chunk *chunk) {
+  struct slice code = buf_slice(&chunk->code);
+  if (luaL_loadbufferx(L, code.ptr, code.len, chunk->path, "b") != LUA_OK) lua_error(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->env_ref);
+  lua_setupvalue(L, -2, 1);
+}
+
+// Marks a module in the cache while it loads, to tell a cycle from a second use.
+static char loading_mark;
+
+// Pushes the module's value, from the cache or by running its chunk.
+static void push_module(lua_State *L, struct generation *generation, const struct chunk *chunk) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
+  int cache = lua_gettop(L);
+  if (lua_getfield(L, cache, chunk->module) != LUA_TNIL) {
+    if (lua_touserdata(L, -1) == &loading_mark) {
+      luaL_error(L, "module \"%s\" requires itself in a cycle", chunk->module);
+    }
+    lua_remove(L, cache);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushlightuserdata(L, &loading_mark);
+  lua_setfield(L, cache, chunk->module);
+  push_chunk(L, generation, chunk);
+  lua_pushstring(L, chunk->module);
+  lua_pushstring(L, chunk->path);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+    lua_pushnil(L);  // so that the next require tells the same error, not a cycle
+    lua_setfield(L, cache, chunk->module);
+    lua_error(L);
+  }
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, cache, chunk->module);
+  lua_remove(L, cache);
+}
+
+int generation_require(lua_State *L) {
+  struct generation *generation = lua_touserdata(L, lua_upvalueindex(1));
+  const char *name = luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  if (lua_getfield(L, lua_upvalueindex(2), name) != LUA_TNIL &&
+      lua_touserdata(L, -1) != &loading_mark)
+    return 1;
+  lua_pop(L, 1);
+  struct vm *vm = vm_of(L);
+  bool is_loading = vm->loading == generation;
+  // The number too: a later generation may lie at the same address.
+  bool is_live =
+      vm->live == generation && generation->number == lua_tointeger(L, lua_upvalueindex(3));
+  if (!is_loading && !is_live) {
+    return luaL_error(L,
+                      "module \"%s\": the scripts were reloaded while this handler waited; "
+                      "require it while scripts load",
+                      name);
+  }
+  const struct chunk *chunk = bundle_find(generation->bundle, name);
+  if (chunk != NULL) {
+    push_module(L, generation, chunk);
+    return 1;
+  }
+  // What is not a script: the program's own modules and what the system has.
+  lua_getglobal(L, "require");
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  // Lua's own message lists every path it tried, and no position.
+  const char *reason = lua_tostring(L, -1);
+  if (reason == NULL || strncmp(reason, "module '", 8) != 0) return lua_error(L);
+  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system",
+                    name);
+}
+
+// ---- reading what the scripts registered ---------------------------------
+
+static int ref_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return LUA_NOREF;
+  }
+  return vm_ref(L);
+}
+
+// The number field as a whole number of 1/scale units, at most 32 bits; a
+// positive one never becomes 0, which would mean "none".
+static uint64_t number_field(lua_State *L, int index, const char *name, double scale,
+                             uint64_t otherwise) {
+  uint64_t value = otherwise;
+  if (lua_getfield(L, index, name) != LUA_TNIL) {
+    double scaled = ceil(luaL_checknumber(L, -1) * scale);
+    value = scaled >= UINT32_MAX ? UINT32_MAX : scaled > 0 ? (uint64_t)scaled : 0;
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+static bool text_field_is(lua_State *L, int index, const char *name, const char *text) {
+  bool is = lua_getfield(L, index, name) == LUA_TSTRING && strcmp(lua_tostring(L, -1), text) == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
+// compress = true | false | { context_takeover = true | false }
+static enum ws_compress compress_field(lua_State *L, int index) {
+  enum ws_compress compress = WS_COMPRESS_OFF;
+  if (lua_getfield(L, index, "compress") == LUA_TTABLE) {
+    lua_getfield(L, -1, "context_takeover");
+    compress = lua_toboolean(L, -1) ? WS_COMPRESS_CONTEXT : WS_COMPRESS_ON;
+    lua_pop(L, 1);
+  } else if (lua_toboolean(L, -1)) {
+    compress = WS_COMPRESS_ON;
+  }
+  lua_pop(L, 1);
+  return compress;
+}
+
+static void read_route(lua_State *L, struct generation *generation, struct route *route) {
+  const struct config *config = generation->vm->worker->config;
+  int index = lua_gettop(L);
+  lua_getfield(L, index, "key");
+  route->key = mem_strdup(luaL_checkstring(L, -1));
+  lua_getfield(L, index, "kind");
+  route->is_ws = strcmp(luaL_checkstring(L, -1), "ws") == 0;
+  lua_settop(L, index);
+  route->task_ref = ref_field(L, index, "task");
+  route->message_ref = ref_field(L, index, "message");
+  route->close_ref = ref_field(L, index, "close");
+  route->gap_ref = ref_field(L, index, "gap");
+  route->drain_ref = ref_field(L, index, "drain");
+  route->heartbeat_ms = number_field(L, index, "heartbeat", 1000, config->heartbeat_ms);
+  route->keepalive_ms = number_field(L, index, "keepalive", 1000, config->keepalive_ms);
+  lua_getfield(L, index, "envelope");
+  route->has_envelope = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  route->compress = compress_field(L, index);
+  route->closes_when_full = text_field_is(L, index, "on_full", "close");
+  route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
+}
+
+static void read_routes(lua_State *L, struct generation *generation, int result) {
+  lua_getfield(L, result, "sessions");
+  size_t count = (size_t)luaL_len(L, -1);
+  generation->routes = mem_zalloc((count + 1) * sizeof *generation->routes);
+  for (size_t i = 0; i < count; i++) {
+    struct route *route = &generation->routes[i];
+    route->task_ref = route->message_ref = route->close_ref = route->gap_ref = route->drain_ref =
+        LUA_NOREF;
+    generation->route_count++;
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    read_route(L, generation, route);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static void read_listing(lua_State *L, struct generation *generation, int result) {
+  lua_getfield(L, result, "routes");
+  size_t count = (size_t)luaL_len(L, -1);
+  generation->http_route_count = count;
+  for (size_t i = 0; i < count; i++) {
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    static const char *const fields[] = {"method", "pattern", "source"};
+    const char *text[3];
+    for (int f = 0; f < 3; f++) {
+      lua_getfield(L, -1 - f, fields[f]);
+      text[f] = lua_tostring(L, -1) != NULL ? lua_tostring(L, -1) : "";
+    }
+    buf_printf(&generation->listing, "%-7s %-32s %s\n", text[0], text[1], text[2]);
+    lua_pop(L, 4);
+  }
+  lua_pop(L, 1);
+}
+
+// ---- loading -------------------------------------------------------------
+
+// The next chunk to be loaded in a step of its own, NULL when none is left:
+// the framework's modules (but for the two that only tie it together), so that
+// no single step has them all, then the scripts.
+static const struct chunk *next_chunk(struct generation *generation) {
+  const struct bundle *bundle = generation->bundle;
+  while (generation->next_step < 2 * bundle->count) {
+    size_t step = generation->next_step++;
+    bool is_script_pass = step >= bundle->count;
+    const struct chunk *chunk = &bundle->chunks[step % bundle->count];
+    bool is_framework = strncmp(chunk->module, "tidegate.", 9) == 0 && !chunk->is_script &&
+                        strcmp(chunk->module, "tidegate.app") != 0;
+    if (is_script_pass ? chunk->is_script : is_framework) return chunk;
+  }
+  return NULL;
+}
+
+static void take_result(lua_State *L, struct generation *generation) {
+  const struct chunk *app = bundle_find(generation->bundle, "tidegate.app");
+  if (app == NULL) luaL_error(L, "the framework has no module \"tidegate.app\"");
+  push_module(L, generation, app);
+  lua_getfield(L, -1, "finish");
+  lua_call(L, 0, 1);
+  int result = lua_gettop(L);
+  generation->dispatch_ref = ref_field(L, result, "dispatch");
+  read_routes(L, generation, result);
+  read_listing(L, generation, result);
+  generation->is_loaded = true;
+}
+
+// Runs inside a task: function(generation as light userdata).
+static int run_step(lua_State *L) {
+  struct generation *generation = lua_touserdata(L, 1);
+  if (generation->loaded_ref == LUA_NOREF) {
+    lua_newtable(L);
+    generation->loaded_ref = vm_ref(L);
+    push_environment(L, generation);
+    generation->env_ref = vm_ref(L);
+  }
+  const struct chunk *chunk = next_chunk(generation);
+  if (chunk != NULL)
+    push_module(L, generation, chunk);
+  else
+    take_result(L, generation);
+  return 0;
+}
+
+struct step {
+  struct generation *generation;
+  bool ok;
+  char *error;
+};
+
+static void on_step_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
+  (void)vm, (void)task;
+  struct step *step = owner;
+  step->ok = ok;
+  if (!ok) step->error = mem_strdup(error);
+}
+
+static const struct task_owner step_owner = {on_step_ended, NULL, true};
+
+static int push_step(lua_State *L, void *generation) {
+  lua_pushcfunction(L, run_step);
+  lua_pushlightuserdata(L, generation);
+  return 1;
+}
+
+struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsigned number) {
+  struct generation *generation = mem_zalloc(sizeof *generation);
+  generation->vm = vm;
+  generation->bundle = bundle_ref(bundle);
+  generation->number = number;
+  generation->env_ref = generation->loaded_ref = generation->dispatch_ref = LUA_NOREF;
+  list_init(&generation->timers);
+  return generation;
+}
+
+enum generation_progress generation_step(struct generation *generation, char **error) {
+  struct vm *vm = generation->vm;
+  struct step step = {generation, false, NULL};
+  vm->loading = generation;
+  struct task *task = task_new(vm, &step_owner, &step);
+  if (task != NULL) task_start(task, push_step, generation);
+  vm->loading = NULL;
+  if (step.ok) return generation->is_loaded ? GENERATION_READY : GENERATION_MORE;
+  *error = step.error != NULL ? step.error : mem_strdup("not enough memory to load the scripts");
+  return GENERATION_FAILED;
+}
+
+struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,
+                                   char **error) {
+  struct generation *generation = generation_begin(vm, bundle, number);
+  for (;;) {
+    switch (generation_step(generation, error)) {
+      case GENERATION_MORE:
+        continue;
+      case GENERATION_READY:
+        return generation;
+      case GENERATION_FAILED:
+        generation_free(generation);
+        return NULL;
+    }
+  }
+}
+
+void generation_add_rule(struct generation *generation, const struct hub_rule *rule) {
+  generation->rules =
+      mem_realloc(generation->rules, (generation->rule_count + 1) * sizeof *generation->rules);
+  struct hub_rule *kept = &generation->rules[generation->rule_count++];
+  *kept = *rule;
+  kept->pattern = mem_strdup(rule->pattern);
+}
+
+void generation_free(struct generation *generation) {
+  if (generation == NULL) return;
+  struct vm *vm = generation->vm;
+  timer_cancel_all(&generation->timers);
+  for (size_t i = 0; i < generation->route_count; i++) {
+    struct route *route = &generation->routes[i];
+    const int refs[] = {route->task_ref, route->message_ref, route->close_ref, route->gap_ref,
+                        route->drain_ref};
+    for (size_t r = 0; r < sizeof refs / sizeof *refs; r++) vm_unref(vm, refs[r]);
+    free(route->key);
+  }
+  free(generation->routes);
+  for (size_t i = 0; i < generation->rule_count; i++) free((char *)generation->rules[i].pattern);
+  free(generation->rules);
+  subscription_forget(generation);
+  vm_unref(vm, generation->dispatch_ref);
+  vm_unref(vm, generation->env_ref);
+  vm_unref(vm, generation->loaded_ref);
+  bundle_unref(generation->bundle);
+  buf_free(&generation->listing);
+  free(generation);
+}
+
+// ---- the switch ----------------------------------------------------------
+
+struct route *generation_find_route(struct generation *generation, const char *key) {
+  for (size_t i = 0; i < generation->route_count; i++) {
+    if (strcmp(generation->routes[i].key, key) == 0) return &generation->routes[i];
+  }
+  return NULL;
+}
+
+struct move {
+  const struct generation *old;
+  struct route **targets;  // by index of the old route
+};
+
+static void move_session(struct vm *vm, struct session *session, void *arg) {
+  (void)vm;
+  const struct move *move = arg;
+  const struct route *routes = move->old->routes;
+  // Not so a session that is being closed since its route vanished earlier.
+  bool has_route = session->route >= routes && session->route < routes + move->old->route_count;
+  if (has_route) session_set_route(session, move->targets[session->route - routes]);
+}
+
+static void move_sessions(struct vm *vm, struct generation *old, struct generation *new) {
+  // Old routes are few, sessions may be many: look each route up once.
+  struct move move = {old, mem_zalloc((old->route_count + 1) * sizeof *move.targets)};
+  for (size_t i = 0; i < old->route_count; i++)
+    move.targets[i] = generation_find_route(new, old->routes[i].key);
+  session_each(vm, move_session, &move);
+  free(move.targets);
+}
+
+void generation_switch(struct vm *vm, struct generation *generation) {
+  struct generation *old = vm->live;
+  vm->live = generation;
+  if (vm->worker->index == 0)
+    hub_rules_set(vm->worker->hub, generation->rules, generation->rule_count);
+  if (old != NULL) {
+    task_kill_background(vm);
+    move_sessions(vm, old, generation);
+    generation_free(old);
+  }
+  subscription_switch(vm, generation);
+  timer_start_all(&generation->timers);
+}

@@ -1,0 +1,24 @@
+// Reloading: reads the scripts once, has every worker load them beside the live
+// generation, and lets all switch or none. Runs on the main thread's loop; set
+// off by a changed file, SIGHUP, or `tidegate reload`.
+#ifndef TIDEGATE_SCRIPT_RELOAD_RELOAD_H
+#define TIDEGATE_SCRIPT_RELOAD_RELOAD_H
+
+#include <uv.h>
+
+#include "net/server.h"
+
+struct reload;
+
+// `dir` and `server` are borrowed. Starts watching.
+struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *dir);
+
+// Begins a reload, or notes that one more is wanted when one is under way.
+void reload_request(struct reload *reload);
+
+// No further reload begins. Blocks until one under way has ended, so that no
+// worker is stopped with half of it. The memory goes when the loop has closed
+// the handles.
+void reload_stop(struct reload *reload);
+
+#endif

@@ -1,0 +1,61 @@
+// The app that runs Lua: see app.h.
+#include "script/serve/app.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "net/worker.h"
+#include "script/reload/bundle.h"
+#include "script/serve/exchange.h"
+#include "script/reload/generation.h"
+#include "script/serve/session.h"
+#include "script/vm/vm.h"
+#include "script/vm/watchdog.h"
+
+static void watch(struct worker *worker, void *arg) {
+  (void)worker;
+  watchdog_add(arg);
+}
+
+static void *start_worker(struct worker *worker, void *ctx) {
+  struct script_start *start = ctx;
+  if (start->error != NULL) return NULL;
+  struct vm *vm = vm_new(worker, start->dir, worker->config->vm_memory_bytes);
+  if (vm == NULL) {
+    start->error = mem_strdup("vm_memory is too small to start");
+    return NULL;
+  }
+  struct generation *generation = generation_load(vm, start->bundle, 1, &start->error);
+  if (generation == NULL) {
+    vm_free(vm);
+    return NULL;
+  }
+  if (worker->index == 0) {
+    start->route_count = generation->http_route_count;
+    if (start->listing != NULL) buf_append_slice(start->listing, buf_slice(&generation->listing));
+  }
+  generation_switch(vm, generation);
+  worker_post(worker, watch, vm);
+  return vm;
+}
+
+static void stop_worker(void *state) {
+  watchdog_remove(state);
+  vm_free(state);
+}
+
+struct app script_app(struct script_start *start) {
+  return (struct app){
+      .worker_start = start_worker,
+      .worker_stop = stop_worker,
+      .ctx = start,
+      .request = exchange_on_request,
+      .request_body = exchange_on_body,
+      .request_drained = exchange_on_drained,
+      .request_closed = exchange_on_closed,
+      .message = session_on_message,
+      .gap = session_on_gap,
+      .drained = session_on_drained,
+      .closed = session_on_closed,
+  };
+}

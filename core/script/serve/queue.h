@@ -1,0 +1,59 @@
+// What waits for a session: events while its handler waits, and the tasks in
+// recv and drain. Most sessions have none of it nearly always, so it is a
+// struct of its own that exists only while something waits.
+#ifndef TIDEGATE_SCRIPT_SERVE_QUEUE_H
+#define TIDEGATE_SCRIPT_SERVE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/message.h"
+#include "base/slice.h"
+
+struct session;
+struct task;
+
+enum event_type { EVENT_MESSAGE, EVENT_GAP, EVENT_DRAIN, EVENT_CLOSE };
+
+struct event {
+  enum event_type type;
+  enum message_kind kind;  // of a message
+  uint64_t number;         // missed messages, or the close code
+  struct slice text;       // payload, topic or reason
+};
+
+struct queued_event {
+  struct queued_event *next;
+  struct event event;
+  char bytes[];
+};
+
+struct session_waits {
+  struct task *receiver;  // the task that waits in recv
+  struct list drainers;   // tasks that wait in drain, by their wait_link
+  struct queued_event *first, **last;
+  size_t queued_bytes;
+};
+
+// The session's waits, made when there are none.
+struct session_waits *session_waits(struct session *session);
+// Lets go of the waits when nothing waits.
+void session_waits_tidy(struct session *session);
+void session_waits_free(struct session *session);
+
+struct task *session_receiver(const struct session *session);  // NULL: none
+
+// The event that waits longest, NULL when none does.
+const struct event *session_first_event(const struct session *session);
+
+// Adds a copy of the event. Beyond a bound of waiting bytes the socket is not read.
+void session_enqueue(struct session *session, const struct event *event);
+
+// Takes out the event that waits longest (the longest of all messages), NULL
+// when none does. The caller frees it.
+struct queued_event *session_dequeue(struct session *session);
+struct queued_event *session_dequeue_message(struct session *session);
+
+#endif

@@ -1,0 +1,81 @@
+// A session as scripts see it: the Lua object itself, its route, and the
+// delivery of its events: one at a time and in order. The memory is the
+// userdata's: the registry keeps it while the session lives, scripts perhaps
+// for longer. Its user value is the table of its fields (`data` etc.), or nil
+// as long as it has none.
+#ifndef TIDEGATE_SCRIPT_SERVE_SESSION_H
+#define TIDEGATE_SCRIPT_SERVE_SESSION_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/message.h"
+#include "base/slice.h"
+#include "script/reload/generation.h"
+#include "script/vm/vm.h"
+
+struct conn;
+struct session_waits;
+struct task;
+
+// Every byte counts: there is one per connection.
+struct session {
+  struct conn *conn;  // NULL before the session begins and once the connection is gone
+  const struct route *route;
+  struct task *task;            // the handler that runs or waits now
+  struct session_waits *waits;  // NULL while nothing waits
+  uint64_t id;                  // the connection's
+  int ref;                      // of the Lua object, until the session is over
+  bool is_over : 1;
+  bool is_closed : 1;  // the close event is in the queue or done
+  bool is_pumping : 1;
+  bool is_ws : 1;
+  bool is_ending : 1;  // we are closing it: messages are dropped
+  bool runs_task : 1;  // `task` is the route's task function, not a callback
+  bool was_full : 1;   // a send was refused: the drain event is due
+};
+
+// The session at index `arg`, a WebSocket or a stream; NULL when it is none.
+struct session *session_test(lua_State *L, int arg);
+// The same, but raises for anything else.
+struct session *session_check(lua_State *L, int arg);
+// Its connection, or NULL when it is over or its end has been asked for: fail
+// with "closed".
+struct conn *session_conn(const struct session *session);
+// That of the session at `arg`; raises when this is none.
+struct conn *session_check_conn(lua_State *L, int arg);
+
+// Pushes the object of a session to be; the table at `fields` (0: none) becomes
+// its fields. May raise; so it comes before the connection is accepted. Then
+// session_start or session_abandon.
+struct session *session_push(lua_State *L, const struct route *route, int fields);
+void session_abandon(struct vm *vm, struct session *session);
+// Makes it the session of a connection just accepted. Cannot fail. The running
+// task becomes its handler.
+void session_start(struct vm *vm, struct session *session, struct conn *conn);
+
+// Calls fn for each session; fn may end it.
+void session_each(struct vm *vm, void (*fn)(struct vm *vm, struct session *session, void *arg),
+                  void *arg);
+
+// Events, from the server.
+void session_on_message(struct conn *conn, enum message_kind kind, struct slice data);
+void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
+void session_on_drained(struct conn *conn);
+void session_on_closed(struct conn *conn, int code, struct slice reason);
+
+// The queue of direct output refused a send: the drain event is due, or, by
+// `on_full` of the route, the end. The session may be gone then.
+void session_on_full(struct session *session);
+
+// Reload: the route's new incarnation, or NULL: the session is closed.
+void session_set_route(struct session *session, const struct route *route);
+
+// Pops the next waiting message: pushes data and kind. False when none waits.
+bool session_take_message(lua_State *L, struct session *session);
+
+// Ends what is left when the VM ends.
+void session_end_all(struct vm *vm);
+
+#endif

@@ -1,0 +1,201 @@
+// The VM of a worker: see vm.h.
+#include "script/vm/vm.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/bind/bind.h"
+#include "script/reload/generation.h"
+#include "script/serve/session.h"
+#include "script/serve/tap.h"
+#include "script/vm/task.h"
+#include "script/serve/timer.h"
+
+enum { PUSH_ROOM_BYTES = 4096 };  // more than a string takes beside its bytes
+
+static const struct metric rows[] = {
+    METRIC(vm_metrics, vm_bytes, METRIC_GAUGE, "Memory that the Lua state of a worker holds"),
+};
+const struct metrics vm_metrics = METRICS(rows);
+
+static size_t held_bytes(const struct vm *vm) { return (size_t)metric_get(&vm->metrics.vm_bytes); }
+
+// Lua's allocator with a cap: beyond it Lua collects garbage, and if that does
+// not help raises "not enough memory" in the script.
+static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
+  struct vm *vm = ctx;
+  if (ptr == NULL) old_bytes = 0;  // then it is a type tag
+  size_t others = held_bytes(vm) - old_bytes;
+  if (new_bytes == 0) {
+    free(ptr);
+    metric_set(&vm->metrics.vm_bytes, (long long)others);
+    return NULL;
+  }
+  if (new_bytes > old_bytes && others + new_bytes > vm->memory_max_bytes) return NULL;
+  void *moved = realloc(ptr, new_bytes);
+  if (moved != NULL) metric_set(&vm->metrics.vm_bytes, (long long)(others + new_bytes));
+  return moved;
+}
+
+// Only reached for errors outside vm_enter and task_resume: a fault of ours.
+static int on_panic(lua_State *L) {
+  log_error("lua panic: %s", lua_tostring(L, -1));
+  return 0;
+}
+
+static int open_libraries(lua_State *L) {
+  luaL_openlibs(L);
+  bind_open(L);
+  return 0;
+}
+
+struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes) {
+  struct vm *vm = mem_zalloc(sizeof *vm);
+  vm->worker = worker;
+  vm->dir = dir;
+  vm->memory_max_bytes = memory_max_bytes;
+  list_init(&vm->tasks);
+  list_init(&vm->timers);
+  vm->L = lua_newstate(capped_alloc, vm);
+  if (vm->L == NULL) {
+    free(vm);
+    return NULL;
+  }
+  *(struct vm **)lua_getextraspace(vm->L) = vm;
+  lua_atpanic(vm->L, on_panic);
+  // Handlers make short-lived garbage: the generational mode suits them. While
+  // sessions pile up it falls back to whole collections, which by default wait
+  // until the heap has doubled: here, until it has grown by a fifth.
+  lua_gc(vm->L, LUA_GCINC, 120, 0, 0);
+  lua_gc(vm->L, LUA_GCGEN, 0, 0);
+  if (!vm_enter(vm, open_libraries, NULL, "opening the libraries")) {
+    lua_close(vm->L);
+    free(vm);
+    return NULL;
+  }
+  return vm;
+}
+
+void vm_free(struct vm *vm) {
+  task_kill_all(vm);
+  session_end_all(vm);
+  subscription_free_all(vm);
+  timer_cancel_all(&vm->timers);
+  generation_free(vm->live);
+  lua_close(vm->L);
+  task_pool_free(vm);
+  free(vm);
+}
+
+static int add_traceback(lua_State *L) {
+  const char *message = lua_tostring(L, 1);
+  if (message == NULL) message = luaL_tolstring(L, 1, NULL);
+  luaL_traceback(L, L, message, 1);
+  return 1;
+}
+
+bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what) {
+  lua_State *L = vm->L;
+  int top = lua_gettop(L);
+  // Light values only: nothing here can fail for lack of memory.
+  if (!lua_checkstack(L, 8)) return false;
+  lua_pushcfunction(L, add_traceback);
+  lua_pushcfunction(L, fn);
+  lua_pushlightuserdata(L, arg);
+  bool ok = lua_pcall(L, 1, 0, top + 1) == LUA_OK;
+  if (!ok)
+    log_error("%s: %s", what,
+              lua_isstring(L, -1) ? lua_tostring(L, -1) : "error in error handling");
+  lua_settop(L, top);
+  return ok;
+}
+
+int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
+
+void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }
+
+static const char *const type_names[] = {"tidegate.req", "tidegate.res", "tidegate.ws",
+                                         "tidegate.stream"};
+
+void vm_new_type(lua_State *L, enum vm_type type) {
+  struct vm *vm = vm_of(L);
+  luaL_newmetatable(L, type_names[type]);
+  vm->types[type].metatable = lua_topointer(L, -1);
+  lua_pushvalue(L, -1);
+  vm->types[type].ref = vm_ref(L);
+}
+
+void vm_set_type(lua_State *L, enum vm_type type) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->types[type].ref);
+  lua_setmetatable(L, -2);
+}
+
+void *vm_test_type(lua_State *L, int arg, enum vm_type type) {
+  void *object = lua_touserdata(L, arg);
+  if (object == NULL || !lua_getmetatable(L, arg)) return NULL;
+  const void *metatable = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return metatable == vm_of(L)->types[type].metatable ? object : NULL;
+}
+
+void *vm_check_type(lua_State *L, int arg, enum vm_type type) {
+  void *object = vm_test_type(L, arg, type);
+  if (object == NULL) luaL_typeerror(L, arg, type_names[type]);
+  return object;
+}
+
+int vm_fail(lua_State *L, const char *message, const char *code) {
+  lua_pushnil(L);
+  lua_pushstring(L, message);
+  lua_pushstring(L, code);
+  return 3;
+}
+
+struct push {
+  lua_State *co;
+  struct slice text;
+};
+
+static int push_protected(lua_State *L) {
+  const struct push *push = lua_touserdata(L, 1);
+  vm_push_slice(L, push->text);
+  lua_xmove(L, push->co, 1);
+  return 0;
+}
+
+bool vm_push_text(struct vm *vm, lua_State *co, struct slice text) {
+  // What it allocates: the string; a larger table of strings, which may fail. So
+  // with room to spare nothing can raise (a collection does not).
+  if (held_bytes(vm) + text.len + PUSH_ROOM_BYTES <= vm->memory_max_bytes) {
+    vm_push_slice(vm->L, text);
+    lua_xmove(vm->L, co, 1);
+    return true;
+  }
+  struct push push = {co, text};
+  return vm_enter(vm, push_protected, &push, "pushing a message");
+}
+
+void vm_push_slice(lua_State *L, struct slice text) {
+  lua_pushlstring(L, text.len > 0 ? text.ptr : "", text.len);
+}
+
+struct slice vm_check_slice(lua_State *L, int arg) {
+  size_t len;
+  const char *text = luaL_checklstring(L, arg, &len);
+  return slice_of(text, len);
+}
+
+struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const char *what) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 2, NULL);
+  int type = lua_getfield(L, index, name);
+  if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER) {
+    luaL_error(L, "%s: %s must be a string, got %s", what, name, luaL_typename(L, -1));
+  }
+  struct slice text = {0};
+  if (type != LUA_TNIL) text.ptr = lua_tolstring(L, -1, &text.len);
+  return text;
+}

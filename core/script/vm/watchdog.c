@@ -1,0 +1,162 @@
+// The watchdog: see watchdog.h.
+#include "script/vm/watchdog.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "script/vm/task.h"
+
+enum { WATCHED_MAX = 64, COROUTINE_CHECK = 100000 };
+
+// ThreadSanitizer holds signals back until the next libc call, which a tight
+// Lua loop never makes; in that build the hook polls.
+#if defined(__SANITIZE_THREAD__)
+enum { POLLS = 1 };
+#else
+enum { POLLS = 0 };
+#endif
+
+struct watched {
+  struct vm *vm;
+  pthread_t thread;
+  clockid_t cpu_clock;
+  unsigned long serial;  // the entry seen last
+  uint64_t since_ns;     // CPU time when it was first seen
+};
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t wake;
+  pthread_t thread;
+  bool runs;
+  uint64_t limit_ns;
+  struct watched watched[WATCHED_MAX];
+  size_t count;
+} dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local struct vm *own_vm;
+
+// ---- in the worker -------------------------------------------------------
+
+static bool is_overdue(struct vm *vm) {
+  return atomic_load_explicit(&vm->overdue_serial, memory_order_relaxed) ==
+         atomic_load_explicit(&vm->entry_serial, memory_order_relaxed);
+}
+
+static void raise_hook(lua_State *L, lua_Debug *debug) {
+  (void)debug;
+  if (!is_overdue(vm_of(L))) return;
+  // Stays set until the task ends, so a pcall in the script cannot hide from it.
+  lua_sethook(L, raise_hook, LUA_MASKCOUNT, 1);
+  luaL_where(L, 0);  // in a hook, level 0 is the script's function
+  lua_pushliteral(L, "the handler ran for longer than handler_time allows without waiting");
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
+static void on_signal(int number) {
+  (void)number;
+  struct vm *vm = own_vm;
+  if (vm == NULL || vm->running == NULL || !is_overdue(vm)) return;
+  lua_sethook(vm->running->co, raise_hook, LUA_MASKCOUNT, 1);
+}
+
+unsigned long watchdog_enter(struct vm *vm) {
+  unsigned long serial = atomic_load_explicit(&vm->entry_serial, memory_order_relaxed);
+  // A nested run (gate.spawn in a handler) is part of the outer entry.
+  if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 1, memory_order_relaxed);
+  if (POLLS) lua_sethook(vm->running->co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
+  return serial;
+}
+
+void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co) {
+  if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 2, memory_order_relaxed);
+  if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
+}
+
+void watchdog_guard_coroutine(lua_State *co) {
+  lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
+}
+
+// ---- in the watchdog's thread --------------------------------------------
+
+static uint64_t cpu_ns(const struct watched *watched) {
+  struct timespec t;
+  if (clock_gettime(watched->cpu_clock, &t) != 0) return watched->since_ns;
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void look_at(struct watched *watched) {
+  unsigned long serial = atomic_load_explicit(&watched->vm->entry_serial, memory_order_relaxed);
+  if (serial != watched->serial || (serial & 1) == 0) {
+    watched->serial = serial;
+    watched->since_ns = (serial & 1) != 0 ? cpu_ns(watched) : 0;
+  } else if (cpu_ns(watched) - watched->since_ns >= dog.limit_ns) {
+    atomic_store_explicit(&watched->vm->overdue_serial, serial, memory_order_relaxed);
+    pthread_kill(watched->thread, SIGURG);
+  }
+}
+
+static void *run(void *arg) {
+  (void)arg;
+  uint64_t tick_ns = dog.limit_ns / 8;
+  if (tick_ns < 2000000) tick_ns = 2000000;
+  if (tick_ns > 100000000) tick_ns = 100000000;
+  pthread_mutex_lock(&dog.lock);
+  while (dog.runs) {
+    for (size_t i = 0; i < dog.count; i++) look_at(&dog.watched[i]);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + tick_ns;
+    until.tv_sec += (time_t)(ns / 1000000000u);
+    until.tv_nsec = (long)(ns % 1000000000u);
+    pthread_cond_timedwait(&dog.wake, &dog.lock, &until);
+  }
+  pthread_mutex_unlock(&dog.lock);
+  return NULL;
+}
+
+void watchdog_start(uint64_t handler_time_ms) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGURG, &action, NULL);
+  dog.limit_ns = handler_time_ms * 1000000u;
+  dog.runs = true;
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pthread_create(&dog.thread, NULL, run, NULL);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void watchdog_add(struct vm *vm) {
+  own_vm = vm;
+  pthread_mutex_lock(&dog.lock);
+  if (dog.count < WATCHED_MAX) {  // as many as config allows workers
+    struct watched *watched = &dog.watched[dog.count++];
+    *watched = (struct watched){.vm = vm, .thread = pthread_self()};
+    pthread_getcpuclockid(pthread_self(), &watched->cpu_clock);
+  }
+  pthread_mutex_unlock(&dog.lock);
+}
+
+void watchdog_remove(struct vm *vm) {
+  pthread_mutex_lock(&dog.lock);
+  for (size_t i = 0; i < dog.count; i++) {
+    if (dog.watched[i].vm != vm) continue;
+    dog.watched[i] = dog.watched[--dog.count];
+    break;
+  }
+  pthread_mutex_unlock(&dog.lock);
+}
+
+void watchdog_stop(void) {
+  pthread_mutex_lock(&dog.lock);
+  dog.runs = false;
+  pthread_cond_signal(&dog.wake);
+  pthread_mutex_unlock(&dog.lock);
+  pthread_join(dog.thread, NULL);
+}
