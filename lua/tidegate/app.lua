@@ -15,7 +15,7 @@ check.hide_file()
 local paths = router.new(core.url_decode)
 local routes = {} ---@type tidegate.route[]
 local links = {} ---@type tidegate.link[]
-local sessions = {} ---@type tidegate.session[]
+local sessions = {} ---@type tidegate.session_route[]
 local is_finished = false
 
 -- Words for keys that are not methods.
@@ -57,7 +57,7 @@ app.root = scope.new(app, "gate", "", {})
 
 ---@class tidegate.generation
 ---@field dispatch fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean) to be called in a task
----@field sessions tidegate.session[] what accept_ws and accept_sse name by key
+---@field sessions tidegate.session_route[] what accept_ws and accept_sse name by key
 ---@field routes { method: string, pattern: string, source: string }[] for --check
 
 ---Ends registration and hands everything over. Called once by the server.

@@ -3,7 +3,7 @@
 
 local core = require "tidegate.core"
 local middleware = require "tidegate.middleware"
-local session = require "tidegate.session"
+local session_route = require "tidegate.session_route"
 
 local respond, set_route = core.respond, core.set_route
 
@@ -17,7 +17,7 @@ local dispatch = {}
 ---@field source string position in the script
 ---@field guards tidegate.link[]
 ---@field terminal function the handler, or what admits a session
----@field session tidegate.session|nil
+---@field session tidegate.session_route|nil
 ---@field chain tidegate.link[]|nil nil: depends on the path
 ---@field is_direct boolean nothing stands before the handler
 ---@field has_events boolean|nil the same place has an SSE route beside this one
@@ -72,7 +72,7 @@ end
 -- Answers a session route's request, or starts the session once the whole chain
 -- has unwound.
 local function conclude(definition, life, req, res, ...)
-  if life.session then return session.run(definition, life.session) end
+  if life.session then return session_route.run(definition, life.session) end
   if not life.is_gone then return respond(req, res, ...) end
 end
 

@@ -4,7 +4,7 @@
 local check = require "tidegate.check"
 local middleware = require "tidegate.middleware"
 local pattern = require "tidegate.pattern"
-local session = require "tidegate.session"
+local session_route = require "tidegate.session_route"
 
 local scope = {}
 
@@ -76,7 +76,7 @@ local function registrar(app, own, word, key)
     local count, arguments = select("#", ...), { ... }
     local parsed = parse(name, "pattern", join(name, "pattern", own.prefix, text))
     local handler = arguments[count]
-    local definition = kind and session.define(name, kind, handler)
+    local definition = kind and session_route.define(name, kind, handler)
     if not kind then check.type(name, "handler", handler, "function") end
     local guards = table.move(own.guards, 1, #own.guards, 1, {})
     add_links(name, guards, nil, arguments, 1, count - 1)
@@ -84,7 +84,7 @@ local function registrar(app, own, word, key)
       key = key,
       pattern = parsed,
       guards = guards,
-      terminal = definition and session.terminal(definition) or handler,
+      terminal = definition and session_route.terminal(definition) or handler,
       session = definition,
     })
   end

@@ -4,11 +4,11 @@
 local check = require "tidegate.check"
 local core = require "tidegate.core"
 
-local session = {}
+local session_route = {}
 
 check.hide_file()
 
----@class tidegate.session what the server keeps of a ws or sse route
+---@class tidegate.session_route what the server keeps of a ws or sse route
 ---@field key string names the route over reloads: kind, space, pattern
 ---@field kind "ws"|"sse"
 ---@field task function|nil
@@ -77,8 +77,8 @@ local kinds = {
 ---@param name string the function the script called
 ---@param kind "ws"|"sse"
 ---@param handler any
----@return tidegate.session
-function session.define(name, kind, handler)
+---@return tidegate.session_route
+function session_route.define(name, kind, handler)
   local definition = { kind = kind }
   if type(handler) == "function" then
     definition.task = handler
@@ -145,9 +145,9 @@ local function decide(definition, req, res, life, verdict, ...)
 end
 
 ---The end of a session route's chain: admits the request or answers it.
----@param definition tidegate.session
+---@param definition tidegate.session_route
 ---@return fun(req: tidegate.Request, res: tidegate.Response, life: table): ...
-function session.terminal(definition)
+function session_route.terminal(definition)
   return function(req, res, life)
     if definition.kind == "ws" then
       local status, message, headers = core.ws_check(req)
@@ -159,9 +159,9 @@ function session.terminal(definition)
 end
 
 ---Runs a session's opening: `open`, or the task to its end.
----@param definition tidegate.session
+---@param definition tidegate.session_route
 ---@param connection tidegate.WebSocket|tidegate.Stream
-function session.run(definition, connection)
+function session_route.run(definition, connection)
   if not definition.task then
     if definition.open then definition.open(connection) end
     return
@@ -175,4 +175,4 @@ function session.run(definition, connection)
   connection:close()
 end
 
-return session
+return session_route

@@ -1,7 +1,7 @@
--- session: admission of WebSocket and SSE requests and what runs afterwards.
+-- session_route: admission of WebSocket and SSE requests and what runs afterwards.
 local fake_core = require "lua.support.fake_core"
 
-describe("session", function()
+describe("session_route", function()
   local generation, gate, log
   before_each(function()
     generation = fake_core.load()
