@@ -228,16 +228,16 @@ static struct acceptance check_accept(lua_State *L) {
 }
 
 static int finish_accept(lua_State *L, const struct acceptance *a, struct conn *conn,
-                         enum http_send_status sent, struct session *session) {
+                         enum http_send_status sent, struct script_session *session) {
   if (conn == NULL) {
-    session_abandon(vm_of(L), session);
+    script_session_abandon(vm_of(L), session);
     if (sent == HTTP_SENT) return 0;
     a->exchange->is_answered = false;
     if (sent == HTTP_SEND_BAD_FIELD)
       return luaL_error(L, "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
     return vm_fail(L, "the response has started already", "started");
   }
-  session_start(vm_of(L), session, conn);
+  script_session_start(vm_of(L), session, conn);
   exchange_release_task(a->exchange);
   return 1;
 }
@@ -255,7 +255,8 @@ static int accept_ws(lua_State *L) {
                                .has_envelope = a.route->has_envelope,
                                .compress = a.route->compress};
   if (!lua_isnil(L, ACCEPT_PROTOCOL)) options.protocol = vm_check_slice(L, ACCEPT_PROTOCOL);
-  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
+  struct script_session *session =
+      script_session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
   struct conn *conn = NULL;
   a.exchange->is_answered = lua_toboolean(L, ACCEPT_IS_BARE);
   enum http_send_status sent = ws_accept(a.exchange->http, handshake, &options, a.exchange->fields,
@@ -269,7 +270,8 @@ static int accept_sse(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
   struct sse_options options = {.keepalive_ms = a.route->keepalive_ms};
-  struct session *session = session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
+  struct script_session *session =
+      script_session_push(L, a.route, push_fields(L, a.exchange, a.route->is_ws));
   struct conn *conn = NULL;
   a.exchange->is_answered = lua_toboolean(L, ACCEPT_IS_BARE);
   enum http_send_status sent =

@@ -26,7 +26,7 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   fields.key = vm_opt_field_slice(L, index, "key", "publish");
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
-    struct session *session = session_test(L, -1);
+    struct script_session *session = script_session_test(L, -1);
     if (session == NULL)
       luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
     if (!session->is_over) fields.except = session->id;
@@ -267,7 +267,7 @@ static int hub_subscribe_function(lua_State *L) {
   if (vm->loading == NULL)
     return luaL_error(L, "gate.subscribe can only be called while scripts load");
   lua_settop(L, 2);
-  if (!subscription_declare(vm->loading, pattern, vm_ref(L)))
+  if (!tap_declare(vm->loading, pattern, vm_ref(L)))
     return luaL_error(L, "there may be %d subscriptions of patterns", HUB_TAPS);
   return 0;
 }

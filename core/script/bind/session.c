@@ -24,7 +24,7 @@ static void push_fields(lua_State *L) {
 }
 
 // Fields that are made when first asked for, and then kept.
-static void push_made_field(lua_State *L, struct session *session, const char *name) {
+static void push_made_field(lua_State *L, struct script_session *session, const char *name) {
   if (strcmp(name, "query") == 0) {
     push_fields(L);
     if (lua_getfield(L, -1, "raw_query") == LUA_TNIL)
@@ -48,11 +48,11 @@ static void push_made_field(lua_State *L, struct session *session, const char *n
 }
 
 // conn.x: a method (upvalue 1), then a field.
-static int session_index(lua_State *L) {
+static int index_session(lua_State *L) {
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-  struct session *session = session_check(L, 1);
+  struct script_session *session = script_session_check(L, 1);
   if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL) return 1;
@@ -68,8 +68,8 @@ static int session_index(lua_State *L) {
 }
 
 // conn.x = value: conn.data, and whatever a script keeps on a connection.
-static int session_newindex(lua_State *L) {
-  session_check(L, 1);
+static int newindex_session(lua_State *L) {
+  script_session_check(L, 1);
   lua_settop(L, 3);
   push_fields(L);
   lua_insert(L, 2);
@@ -77,8 +77,8 @@ static int session_newindex(lua_State *L) {
   return 0;
 }
 
-static int session_tostring(lua_State *L) {
-  struct session *session = session_check(L, 1);
+static int session_to_string(lua_State *L) {
+  struct script_session *session = script_session_check(L, 1);
   const char *kind = session->is_ws ? "ws" : "stream";
   if (session->is_over)
     lua_pushfstring(L, "%s (closed)", kind);
@@ -132,7 +132,7 @@ static struct hub_join_options check_join_options(lua_State *L, int index) {
   return options;
 }
 
-static bool is_stream(lua_State *L) { return !session_check(L, 1)->is_ws; }
+static bool is_stream(lua_State *L) { return !script_session_check(L, 1)->is_ws; }
 
 // A stream resumes by itself: what the client saw last counts, unless the script
 // gave an id. Leaves the text on the stack.
@@ -171,11 +171,11 @@ static void tell_stream(struct conn *conn, struct slice topic,
 }
 
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
-static int session_join(lua_State *L) {
-  const struct session *session = session_check(L, 1);
+static int join(lua_State *L) {
+  const struct script_session *session = script_session_check(L, 1);
   struct slice topic = bind_check_topic(L, 2);
   struct hub_join_options options = check_join_options(L, 3);
-  struct conn *conn = session_conn(session);
+  struct conn *conn = script_session_conn(session);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
   // Info goes out to others as text, which must not break their connections.
   if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
@@ -199,8 +199,8 @@ static int session_join(lua_State *L) {
 }
 
 // conn:leave(topic) -> true | nil, message, code
-static int session_leave(lua_State *L) {
-  struct conn *conn = session_check_conn(L, 1);
+static int leave(lua_State *L) {
+  struct conn *conn = script_session_check_conn(L, 1);
   struct slice topic = bind_check_topic(L, 2);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status =
@@ -217,8 +217,8 @@ static void add_topic(void *arg, struct slice topic) {
 }
 
 // conn:topics() -> array of names, in order of joining | nil, "closed", "closed"
-static int session_topics(lua_State *L) {
-  struct conn *conn = session_check_conn(L, 1);
+static int topics(lua_State *L) {
+  struct conn *conn = script_session_check_conn(L, 1);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
   lua_newtable(L);
   hub_reader_topics(&conn->reader, add_topic, L);
@@ -226,33 +226,33 @@ static int session_topics(lua_State *L) {
 }
 
 // conn:buffered() -> bytes of direct sends that wait for the socket
-static int session_buffered(lua_State *L) {
-  const struct conn *conn = session_check(L, 1)->conn;
+static int buffered(lua_State *L) {
+  const struct conn *conn = script_session_check(L, 1)->conn;
   lua_pushinteger(L, conn == NULL ? 0 : (lua_Integer)conn_out_bytes(conn));
   return 1;
 }
 
 // conn:drain([seconds]) -> true | nil, "closed" | "timeout", code: waits until
 // no direct sends wait for the socket
-static int session_drain(lua_State *L) {
-  struct session *session = session_check(L, 1);
-  return session_wait_drained(L, session, session_opt_seconds(L, 2));
+static int drain(lua_State *L) {
+  struct script_session *session = script_session_check(L, 1);
+  return wait_drained(L, session, wait_opt_seconds(L, 2));
 }
 
 static const luaL_Reg shared_methods[] = {
-    {"join", session_join},         {"leave", session_leave}, {"topics", session_topics},
-    {"buffered", session_buffered}, {"drain", session_drain}, {NULL, NULL},
+    {"join", join},         {"leave", leave}, {"topics", topics},
+    {"buffered", buffered}, {"drain", drain}, {NULL, NULL},
 };
 
 void bind_new_session_type(lua_State *L, enum vm_type type, const luaL_Reg *methods) {
   vm_new_type(L, type);
   luaL_newlib(L, shared_methods);
   luaL_setfuncs(L, methods, 0);
-  lua_pushcclosure(L, session_index, 1);
+  lua_pushcclosure(L, index_session, 1);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, session_newindex);
+  lua_pushcfunction(L, newindex_session);
   lua_setfield(L, -2, "__newindex");
-  lua_pushcfunction(L, session_tostring);
+  lua_pushcfunction(L, session_to_string);
   lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
 }

@@ -9,8 +9,8 @@
 #include "script/serve/session.h"
 #include "script/vm/vm.h"
 
-static struct session *check_stream(lua_State *L) {
-  struct session *session = session_test(L, 1);
+static struct script_session *check_stream(lua_State *L) {
+  struct script_session *session = script_session_test(L, 1);
   return session != NULL && !session->is_ws ? session : vm_check_type(L, 1, VM_STREAM);
 }
 
@@ -36,7 +36,7 @@ static struct sse_event check_event(lua_State *L, int index) {
 
 // stream:send(string | {data, event, id, retry, comment}) -> true | nil, message, code
 static int stream_send(lua_State *L) {
-  struct session *session = check_stream(L);
+  struct script_session *session = check_stream(L);
   struct sse_event event = {.retry_ms = -1};
   lua_settop(L, 2);
   if (lua_istable(L, 2))
@@ -50,7 +50,7 @@ static int stream_send(lua_State *L) {
       lua_pushboolean(L, 1);
       return 1;
     case SESSION_FULL:
-      session_on_full(session);
+      script_session_on_full(session);
       return vm_fail(L, "full", "full");
     case SESSION_INVALID:
       return vm_fail(L, wrong, "invalid");
@@ -61,7 +61,7 @@ static int stream_send(lua_State *L) {
 
 // stream:close() -> true | nil, "closed", "closed": ends the stream when all is sent
 static int stream_close(lua_State *L) {
-  struct session *session = check_stream(L);
+  struct script_session *session = check_stream(L);
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   if (sse_close(session->conn) != SESSION_OK) return vm_fail(L, "closed", "closed");
   lua_pushboolean(L, 1);

@@ -28,14 +28,14 @@ static int push_status(lua_State *L, enum session_status status, const char *rul
   return 0;
 }
 
-static struct session *check_ws(lua_State *L) {
-  struct session *session = session_test(L, 1);
+static struct script_session *check_ws(lua_State *L) {
+  struct script_session *session = script_session_test(L, 1);
   return session != NULL && session->is_ws ? session : vm_check_type(L, 1, VM_WS);
 }
 
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {
-  struct session *session = check_ws(L);
+  struct script_session *session = check_ws(L);
   enum message_kind kind = bind_check_kind(L, 3, "send");
   bool is_binary_json = kind == MESSAGE_BINARY && lua_istable(L, 2);
   struct slice data = bind_check_payload(L, 2, "send: data");
@@ -43,17 +43,17 @@ static int ws_send_method(lua_State *L) {
   // As text ws_send checks it; JSON is UTF-8 in any frame (RFC 8259 8.1).
   if (is_binary_json && !utf8_is_valid(data)) return push_status(L, SESSION_NOT_UTF8, NULL);
   enum session_status status = ws_send(session->conn, kind, data);
-  if (status == SESSION_FULL) session_on_full(session);
+  if (status == SESSION_FULL) script_session_on_full(session);
   return push_status(L, status, NULL);
 }
 
 // ws:recv([seconds]) -> data, kind | nil, "closed" | "timeout", code
 static int ws_recv(lua_State *L) {
-  struct session *session = check_ws(L);
-  return session_wait_message(L, session, session_opt_seconds(L, 2));
+  struct script_session *session = check_ws(L);
+  return wait_message(L, session, wait_opt_seconds(L, 2));
 }
 
-static int next_message(lua_State *L) { return session_wait_message(L, check_ws(L), -1); }
+static int next_message(lua_State *L) { return wait_message(L, check_ws(L), -1); }
 
 // for data, kind in ws:messages() do ... end: until the connection closes
 static int ws_messages(lua_State *L) {
@@ -65,7 +65,7 @@ static int ws_messages(lua_State *L) {
 
 // ws:ping([data]) -> true | nil, message, code
 static int ws_ping_method(lua_State *L) {
-  struct session *session = check_ws(L);
+  struct script_session *session = check_ws(L);
   struct slice data = lua_isnoneornil(L, 2) ? (struct slice){0} : vm_check_slice(L, 2);
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");
   return push_status(L, ws_ping(session->conn, data), "a ping holds at most 125 bytes");
@@ -73,7 +73,7 @@ static int ws_ping_method(lua_State *L) {
 
 // ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
 static int ws_close_method(lua_State *L) {
-  struct session *session = check_ws(L);
+  struct script_session *session = check_ws(L);
   lua_Integer code = luaL_optinteger(L, 2, WS_CLOSE_NORMAL);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : vm_check_slice(L, 3);
   if (session->conn == NULL) return vm_fail(L, "closed", "closed");

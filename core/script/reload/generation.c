@@ -368,7 +368,7 @@ void generation_free(struct generation *generation) {
   free(generation->routes);
   for (size_t i = 0; i < generation->rule_count; i++) free((char *)generation->rules[i].pattern);
   free(generation->rules);
-  subscription_forget(generation);
+  tap_forget(generation);
   vm_unref(vm, generation->dispatch_ref);
   vm_unref(vm, generation->env_ref);
   vm_unref(vm, generation->loaded_ref);
@@ -391,13 +391,13 @@ struct move {
   struct route **targets;  // by index of the old route
 };
 
-static void move_session(struct vm *vm, struct session *session, void *arg) {
+static void move_session(struct vm *vm, struct script_session *session, void *arg) {
   (void)vm;
   const struct move *move = arg;
   const struct route *routes = move->old->routes;
   // Not so a session that is being closed since its route vanished earlier.
   bool has_route = session->route >= routes && session->route < routes + move->old->route_count;
-  if (has_route) session_set_route(session, move->targets[session->route - routes]);
+  if (has_route) script_session_set_route(session, move->targets[session->route - routes]);
 }
 
 static void move_sessions(struct vm *vm, struct generation *old, struct generation *new) {
@@ -405,7 +405,7 @@ static void move_sessions(struct vm *vm, struct generation *old, struct generati
   struct move move = {old, mem_zalloc((old->route_count + 1) * sizeof *move.targets)};
   for (size_t i = 0; i < old->route_count; i++)
     move.targets[i] = generation_find_route(new, old->routes[i].key);
-  session_each(vm, move_session, &move);
+  script_session_each(vm, move_session, &move);
   free(move.targets);
 }
 
@@ -419,6 +419,6 @@ void generation_switch(struct vm *vm, struct generation *generation) {
     move_sessions(vm, old, generation);
     generation_free(old);
   }
-  subscription_switch(vm, generation);
+  tap_switch(vm, generation);
   timer_start_all(&generation->timers);
 }

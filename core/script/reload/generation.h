@@ -39,8 +39,8 @@ struct generation {
   size_t http_route_count;
   struct hub_rule *rules;  // of gate.topic
   size_t rule_count;
-  struct subscriber *subscribers;  // of gate.subscribe
-  size_t subscriber_count;
+  struct tap_declaration *taps;  // of gate.subscribe
+  size_t tap_count;
   struct list timers;  // made while loading
   size_t next_step;    // of loading
   bool is_loaded;

@@ -53,9 +53,9 @@ struct app script_app(struct script_start *start) {
       .request_body = exchange_on_body,
       .request_drained = exchange_on_drained,
       .request_closed = exchange_on_closed,
-      .message = session_on_message,
-      .gap = session_on_gap,
-      .drained = session_on_drained,
-      .closed = session_on_closed,
+      .message = script_session_on_message,
+      .gap = script_session_on_gap,
+      .drained = script_session_on_drained,
+      .closed = script_session_on_closed,
   };
 }

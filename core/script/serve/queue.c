@@ -13,8 +13,8 @@ enum {
   EVENT_OVERHEAD = 64,  // counted per message, so that empty ones are bounded too
 };
 
-struct session_waits *session_waits(struct session *session) {
-  struct session_waits *waits = session->waits;
+struct waits *waits_of(struct script_session *session) {
+  struct waits *waits = session->waits;
   if (waits != NULL) return waits;
   waits = mem_zalloc(sizeof *waits);
   list_init(&waits->drainers);
@@ -23,32 +23,32 @@ struct session_waits *session_waits(struct session *session) {
   return waits;
 }
 
-void session_waits_tidy(struct session *session) {
-  struct session_waits *waits = session->waits;
+void waits_tidy(struct script_session *session) {
+  struct waits *waits = session->waits;
   if (waits == NULL || waits->receiver != NULL || waits->first != NULL) return;
   if (!list_is_empty(&waits->drainers)) return;
   session->waits = NULL;
   free(waits);
 }
 
-void session_waits_free(struct session *session) {
+void waits_free(struct script_session *session) {
   struct queued_event *queued;
-  while ((queued = session_dequeue(session)) != NULL) free(queued);
+  while ((queued = queue_take(session)) != NULL) free(queued);
   free(session->waits);
   session->waits = NULL;
 }
 
-struct task *session_receiver(const struct session *session) {
+struct task *waits_receiver(const struct script_session *session) {
   return session->waits != NULL ? session->waits->receiver : NULL;
 }
 
-const struct event *session_first_event(const struct session *session) {
+const struct event *queue_first(const struct script_session *session) {
   if (session->waits == NULL || session->waits->first == NULL) return NULL;
   return &session->waits->first->event;
 }
 
-void session_enqueue(struct session *session, const struct event *event) {
-  struct session_waits *waits = session_waits(session);
+void queue_add(struct script_session *session, const struct event *event) {
+  struct waits *waits = waits_of(session);
   struct queued_event *queued = mem_alloc(sizeof *queued + event->text.len);
   queued->next = NULL;
   queued->event = *event;
@@ -62,8 +62,9 @@ void session_enqueue(struct session *session, const struct event *event) {
 }
 
 // Takes out the event that *place points at; NULL when that is the end.
-static struct queued_event *unlink_event(struct session *session, struct queued_event **place) {
-  struct session_waits *waits = session->waits;
+static struct queued_event *unlink_event(struct script_session *session,
+                                         struct queued_event **place) {
+  struct waits *waits = session->waits;
   struct queued_event *queued = *place;
   if (queued == NULL) return NULL;
   *place = queued->next;
@@ -75,11 +76,11 @@ static struct queued_event *unlink_event(struct session *session, struct queued_
   return queued;
 }
 
-struct queued_event *session_dequeue(struct session *session) {
+struct queued_event *queue_take(struct script_session *session) {
   return session->waits != NULL ? unlink_event(session, &session->waits->first) : NULL;
 }
 
-struct queued_event *session_dequeue_message(struct session *session) {
+struct queued_event *queue_take_message(struct script_session *session) {
   if (session->waits == NULL) return NULL;
   struct queued_event **place = &session->waits->first;
   while (*place != NULL && (*place)->event.type != EVENT_MESSAGE) place = &(*place)->next;

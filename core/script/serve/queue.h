@@ -12,7 +12,7 @@
 #include "base/message.h"
 #include "base/slice.h"
 
-struct session;
+struct script_session;
 struct task;
 
 enum event_type { EVENT_MESSAGE, EVENT_GAP, EVENT_DRAIN, EVENT_CLOSE };
@@ -30,7 +30,7 @@ struct queued_event {
   char bytes[];
 };
 
-struct session_waits {
+struct waits {
   struct task *receiver;  // the task that waits in recv
   struct list drainers;   // tasks that wait in drain, by their wait_link
   struct queued_event *first, **last;
@@ -38,22 +38,22 @@ struct session_waits {
 };
 
 // The session's waits, made when there are none.
-struct session_waits *session_waits(struct session *session);
+struct waits *waits_of(struct script_session *session);
 // Lets go of the waits when nothing waits.
-void session_waits_tidy(struct session *session);
-void session_waits_free(struct session *session);
+void waits_tidy(struct script_session *session);
+void waits_free(struct script_session *session);
 
-struct task *session_receiver(const struct session *session);  // NULL: none
+struct task *waits_receiver(const struct script_session *session);  // NULL: none
 
 // The event that waits longest, NULL when none does.
-const struct event *session_first_event(const struct session *session);
+const struct event *queue_first(const struct script_session *session);
 
 // Adds a copy of the event. Beyond a bound of waiting bytes the socket is not read.
-void session_enqueue(struct session *session, const struct event *event);
+void queue_add(struct script_session *session, const struct event *event);
 
 // Takes out the event that waits longest (the longest of all messages), NULL
 // when none does. The caller frees it.
-struct queued_event *session_dequeue(struct session *session);
-struct queued_event *session_dequeue_message(struct session *session);
+struct queued_event *queue_take(struct script_session *session);
+struct queued_event *queue_take_message(struct script_session *session);
 
 #endif

@@ -16,20 +16,20 @@
 #include "script/vm/vm.h"
 
 struct conn;
-struct session_waits;
+struct waits;
 struct task;
 
 // Every byte counts: there is one per connection.
-struct session {
+struct script_session {
   struct conn *conn;  // NULL before the session begins and once the connection is gone
   const struct route *route;
-  struct task *task;            // the handler that runs or waits now
-  struct session_waits *waits;  // NULL while nothing waits
-  uint64_t id;                  // the connection's
-  int ref;                      // of the Lua object, until the session is over
+  struct task *task;    // the handler that runs or waits now
+  struct waits *waits;  // NULL while nothing waits
+  uint64_t id;          // the connection's
+  int ref;              // of the Lua object, until the session is over
   bool is_over : 1;
   bool is_closed : 1;  // the close event is in the queue or done
-  bool is_pumping : 1;
+  bool is_serving : 1;
   bool is_ws : 1;
   bool is_ending : 1;  // we are closing it: messages are dropped
   bool runs_task : 1;  // `task` is the route's task function, not a callback
@@ -37,45 +37,46 @@ struct session {
 };
 
 // The session at index `arg`, a WebSocket or a stream; NULL when it is none.
-struct session *session_test(lua_State *L, int arg);
+struct script_session *script_session_test(lua_State *L, int arg);
 // The same, but raises for anything else.
-struct session *session_check(lua_State *L, int arg);
+struct script_session *script_session_check(lua_State *L, int arg);
 // Its connection, or NULL when it is over or its end has been asked for: fail
 // with "closed".
-struct conn *session_conn(const struct session *session);
+struct conn *script_session_conn(const struct script_session *session);
 // That of the session at `arg`; raises when this is none.
-struct conn *session_check_conn(lua_State *L, int arg);
+struct conn *script_session_check_conn(lua_State *L, int arg);
 
 // Pushes the object of a session to be; the table at `fields` (0: none) becomes
 // its fields. May raise; so it comes before the connection is accepted. Then
-// session_start or session_abandon.
-struct session *session_push(lua_State *L, const struct route *route, int fields);
-void session_abandon(struct vm *vm, struct session *session);
+// script_session_start or script_session_abandon.
+struct script_session *script_session_push(lua_State *L, const struct route *route, int fields);
+void script_session_abandon(struct vm *vm, struct script_session *session);
 // Makes it the session of a connection just accepted. Cannot fail. The running
 // task becomes its handler.
-void session_start(struct vm *vm, struct session *session, struct conn *conn);
+void script_session_start(struct vm *vm, struct script_session *session, struct conn *conn);
 
 // Calls fn for each session; fn may end it.
-void session_each(struct vm *vm, void (*fn)(struct vm *vm, struct session *session, void *arg),
-                  void *arg);
+void script_session_each(struct vm *vm,
+                         void (*fn)(struct vm *vm, struct script_session *session, void *arg),
+                         void *arg);
 
 // Events, from the server.
-void session_on_message(struct conn *conn, enum message_kind kind, struct slice data);
-void session_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
-void session_on_drained(struct conn *conn);
-void session_on_closed(struct conn *conn, int code, struct slice reason);
+void script_session_on_message(struct conn *conn, enum message_kind kind, struct slice data);
+void script_session_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
+void script_session_on_drained(struct conn *conn);
+void script_session_on_closed(struct conn *conn, int code, struct slice reason);
 
 // The queue of direct output refused a send: the drain event is due, or, by
 // `on_full` of the route, the end. The session may be gone then.
-void session_on_full(struct session *session);
+void script_session_on_full(struct script_session *session);
 
 // Reload: the route's new incarnation, or NULL: the session is closed.
-void session_set_route(struct session *session, const struct route *route);
+void script_session_set_route(struct script_session *session, const struct route *route);
 
 // Pops the next waiting message: pushes data and kind. False when none waits.
-bool session_take_message(lua_State *L, struct session *session);
+bool script_session_take_message(lua_State *L, struct script_session *session);
 
 // Ends what is left when the VM ends.
-void session_end_all(struct vm *vm);
+void script_session_end_all(struct vm *vm);
 
 #endif

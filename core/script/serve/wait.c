@@ -10,7 +10,7 @@
 #include "script/vm/task.h"
 #include "script/vm/vm.h"
 
-double session_opt_seconds(lua_State *L, int arg) {
+double wait_opt_seconds(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg)) return -1;
   double seconds = luaL_checknumber(L, arg);
   luaL_argcheck(L, seconds >= 0, arg, "must be a number of seconds, not negative");
@@ -43,8 +43,8 @@ static void wake_task(struct task *task, const char *failure) {
   task_wake(task, resume_waiting, &wake);
 }
 
-bool session_wake_receiver(struct session *session, enum message_kind kind, struct slice data) {
-  struct task *task = session_receiver(session);
+bool wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
+  struct task *task = waits_receiver(session);
   if (task == NULL) return false;
   session->waits->receiver = NULL;
   if (vm_push_text(task->vm, task->co, data)) {
@@ -56,7 +56,7 @@ bool session_wake_receiver(struct session *session, enum message_kind kind, stru
   return true;
 }
 
-void session_wake_drainers(struct list *waiting, const struct conn *conn) {
+void wake_drainers(struct list *waiting, const struct conn *conn) {
   struct list *node;
   while ((node = list_pop(waiting)) != NULL) {
     // One that is woken may end the session for the next.
@@ -65,20 +65,20 @@ void session_wake_drainers(struct list *waiting, const struct conn *conn) {
   }
 }
 
-void session_wake_closed(struct session *session) {
-  struct task *receiver = session_receiver(session);
+void wake_closed(struct script_session *session) {
+  struct task *receiver = waits_receiver(session);
   if (receiver != NULL) {
     session->waits->receiver = NULL;
     wake_task(receiver, "closed");
   }
-  if (session->waits != NULL) session_wake_drainers(&session->waits->drainers, NULL);
+  if (session->waits != NULL) wake_drainers(&session->waits->drainers, NULL);
 }
 
 // ---- waiting -------------------------------------------------------------
 
 static void detach_receiver(struct task *task) {
-  struct session *session = task->waits_for;
-  if (session_receiver(session) == task) session->waits->receiver = NULL;
+  struct script_session *session = task->waits_for;
+  if (waits_receiver(session) == task) session->waits->receiver = NULL;
 }
 
 static void detach_drainer(struct task *task) { list_remove(&task->wait_link); }
@@ -88,7 +88,7 @@ static void on_timeout(struct task *task) {
   wake_task(task, "timeout");
 }
 
-static int wait_for(lua_State *L, struct session *session, double seconds,
+static int wait_for(lua_State *L, struct script_session *session, double seconds,
                     void (*detach)(struct task *task)) {
   struct task *task = task_current(L);
   task_set_wait(task, session, detach);
@@ -96,24 +96,24 @@ static int wait_for(lua_State *L, struct session *session, double seconds,
   return task_wait(L, NULL);
 }
 
-int session_wait_message(lua_State *L, struct session *session, double seconds) {
-  if (session_take_message(L, session)) return 2;
-  if (session_conn(session) == NULL) return vm_fail(L, "closed", "closed");
+int wait_message(lua_State *L, struct script_session *session, double seconds) {
+  if (script_session_take_message(L, session)) return 2;
+  if (script_session_conn(session) == NULL) return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
-  if (session_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
-  session_waits(session)->receiver = task;
+  if (waits_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
+  waits_of(session)->receiver = task;
   return wait_for(L, session, seconds, detach_receiver);
 }
 
-int session_wait_drained(lua_State *L, struct session *session, double seconds) {
+int wait_drained(lua_State *L, struct script_session *session, double seconds) {
   struct task *task =
       task_current(L);  // also when there is nothing to wait for: misuse shows early
-  struct conn *conn = session_conn(session);
+  struct conn *conn = script_session_conn(session);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
   if (conn_out_bytes(conn) == 0) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  list_append(&session_waits(session)->drainers, &task->wait_link);
+  list_append(&waits_of(session)->drainers, &task->wait_link);
   return wait_for(L, session, seconds, detach_drainer);
 }

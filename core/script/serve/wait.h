@@ -12,29 +12,29 @@
 #include "base/slice.h"
 
 struct conn;
-struct session;
+struct script_session;
 
 // The optional argument `arg`, seconds to wait at most: negative when it is
 // absent, which means for ever. Raises for anything but a number from 0 on.
-double session_opt_seconds(lua_State *L, int arg);
+double wait_opt_seconds(lua_State *L, int arg);
 
 // For bindings, which return what these return: results, or a wait. Raise where
 // a task cannot wait.
 //   recv -> data, kind | nil, "closed" | "timeout", code
 //   drain -> true | nil, "closed" | "timeout", code
-int session_wait_message(lua_State *L, struct session *session, double seconds);
-int session_wait_drained(lua_State *L, struct session *session, double seconds);
+int wait_message(lua_State *L, struct script_session *session, double seconds);
+int wait_drained(lua_State *L, struct script_session *session, double seconds);
 
 // Wakes the task in recv with the message; false when there is none. What a
 // woken task does may be the end of the session.
-bool session_wake_receiver(struct session *session, enum message_kind kind, struct slice data);
+bool wake_receiver(struct script_session *session, enum message_kind kind, struct slice data);
 
 // Wakes the tasks in the list, which those in drain were moved to: with true as
 // long as the connection's end has not been asked for, with "closed" from then on
 // or when conn is NULL.
-void session_wake_drainers(struct list *waiting, const struct conn *conn);
+void wake_drainers(struct list *waiting, const struct conn *conn);
 
 // Wakes all with "closed". The caller keeps the session alive meanwhile.
-void session_wake_closed(struct session *session);
+void wake_closed(struct script_session *session);
 
 #endif

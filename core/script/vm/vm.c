@@ -81,8 +81,8 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
 
 void vm_free(struct vm *vm) {
   task_kill_all(vm);
-  session_end_all(vm);
-  subscription_free_all(vm);
+  script_session_end_all(vm);
+  tap_free_all(vm);
   timer_cancel_all(&vm->timers);
   generation_free(vm->live);
   lua_close(vm->L);

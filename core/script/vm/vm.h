@@ -44,9 +44,9 @@ struct vm {
   struct task *running;        // innermost task, NULL outside Lua
   struct task *idle_tasks;     // pool
   size_t idle_task_count;
-  struct list tasks;                    // all tasks that have started and not ended
-  struct list timers;                   // those that handlers started
-  struct subscriptions *subscriptions;  // of gate.subscribe; the first worker's VM only
+  struct list tasks;   // all tasks that have started and not ended
+  struct list timers;  // those that handlers started
+  struct taps *taps;   // of gate.subscribe; the first worker's VM only
   unsigned long request_count;
   // Odd while Lua runs, changes with each entry: what the watchdog looks at,
   // and the entry it found to run for too long.
