@@ -3,7 +3,8 @@
 // come again on two ports, keys, taps, presence, changing rules, messages that
 // age, caps, and memory that runs out. Each life has a shape of its own.
 //
-// SEED=n runs life n alone.
+// SEED=n runs life n alone. LIVES=n runs so many short lives and as large a
+// share of the long ones; `make check` is content with few.
 #include "model.h"
 
 enum { LIVES = 2000, LONG_LIVES = 4, STEPS = 400, LONG_STEPS = 20000 };
@@ -98,7 +99,7 @@ static void note_published(struct model *m, int topic, const struct published *g
 }
 
 static void publish_one(struct model *m, const struct shape *s, int topic) {
-  struct published p = {.key = chance(m, s->key_share) ? 1 + pick(m, s->key_count) : 0};
+  struct published p = {.key = chance(m, s->key_share) ? (uint8_t)(1 + pick(m, s->key_count)) : 0};
   char text[40], key[2] = {(char)p.key, 0};
   bool is_large = pick(m, 50) == 0;
   p.size = (uint32_t)snprintf(text, sizeof text, "%d%.*s", topic, is_large ? 30 : (int)pick(m, 8),
@@ -456,6 +457,13 @@ static bool is_alone(uint64_t *seed) {
   return given != NULL;
 }
 
+// How many of `all` are lived.
+static uint64_t life_count(uint64_t all) {
+  const char *given = getenv("LIVES");
+  uint64_t wanted = given != NULL ? strtoull(given, NULL, 10) : LIVES / LIVES_SHARE;
+  return (all * wanted + LIVES - 1) / LIVES;
+}
+
 static void test_short_lives(void **state) {
   (void)state;
   uint64_t seed;
@@ -463,9 +471,9 @@ static void test_short_lives(void **state) {
     live(seed, false);
     return;
   }
-  for (seed = 1; seed <= LIVES / LIVES_SHARE; seed++) live(seed, false);
+  const uint64_t lives = life_count(LIVES);
+  for (seed = 1; seed <= lives; seed++) live(seed, false);
   // The lives are of some use only if all this happened often.
-  const uint64_t lives = LIVES / LIVES_SHARE;
   assert_true(total.delivered > 100 * lives && total.missed > 5 * lives);
   assert_true(total.conflated > 5 * lives && total.evicted_memory > 5 * lives);
   assert_true(total.refused > lives);
@@ -478,7 +486,8 @@ static void test_long_lives(void **state) {
     live(seed, true);
     return;
   }
-  for (seed = 1; seed <= (LONG_LIVES + LIVES_SHARE - 1) / LIVES_SHARE; seed++) live(seed, true);
+  const uint64_t lives = life_count(LONG_LIVES);
+  for (seed = 1; seed <= lives; seed++) live(seed, true);
 }
 
 int main(void) {
