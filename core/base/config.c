@@ -167,9 +167,9 @@ void config_free(struct config *config) {
   free(config->log_level);
 }
 
-char *config_apply_environment(struct config *config, char *const *environ) {
-  for (; *environ != NULL; environ++) {
-    const char *entry = *environ;
+char *config_apply_environment(struct config *config, char *const *variables) {
+  for (; *variables != NULL; variables++) {
+    const char *entry = *variables;
     if (strncmp(entry, "TIDEGATE_", 9) != 0) continue;
     const char *equals = strchr(entry, '=');
     if (equals == NULL) continue;

@@ -67,6 +67,6 @@ char *config_set(struct config *config, const struct config_key *key, enum confi
 
 // Applies every TIDEGATE_<KEY> variable. NULL, or an error as config_set gives,
 // that names the variable.
-char *config_apply_environment(struct config *config, char *const *environ);
+char *config_apply_environment(struct config *config, char *const *variables);
 
 #endif

@@ -60,7 +60,7 @@ struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t) {
   sub->reader = reader;
   sub->place = place;
   hub_sub_set(sub, t->head);
-  sub->index = place->sub_count;
+  sub->index = place->sub_count & 0x7FFFFFF;  // its 27 bits
   place->subs[place->sub_count++] = sub;
   t->sub_count++;
   reader->port->sub_count++;

@@ -54,7 +54,7 @@ static void send_pong(struct conn *conn, struct slice data) {
   buf_chop(out, replaced);
   size_t before = buf_len(out);
   ws_frame_write(out, WS_PONG, data);
-  conn->tail_pong = (uint8_t)(buf_len(out) - before);
+  conn->tail_pong = (buf_len(out) - before) & 0x7F;  // 127 at most: 2 + 125
 }
 
 // ---- events of the session -----------------------------------------------
@@ -264,7 +264,7 @@ enum http_send_status ws_accept(struct http_conn *http, const struct ws_handshak
   if (handshake->offers_deflate && options->compress != WS_COMPRESS_OFF)
     write_extensions(conn, &handshake->offer, options->compress);
   http_write_end(out);
-  conn->reader.form = form_for(conn, options->has_envelope);
+  conn->reader.form = (uint8_t)form_for(conn, options->has_envelope);
   conn->interval_ms = (uint32_t)options->heartbeat_ms;
   conn->was_alive = true;
   conn_set_timeout(conn, conn->interval_ms);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { OPCODE = 0x0F, MASKED = 0x80 };
+enum { OPCODE = 0x0F, MASKED = 0x80, LENGTH = 0x7F };
 
 // The length's escape values, and how many bytes follow each.
 enum { LENGTH_16 = 126, LENGTH_64 = 127 };
@@ -28,7 +28,7 @@ int ws_frame_decode(struct slice in, struct ws_frame *frame) {
   frame->opcode = p[0] & OPCODE;
   if (in.len < 2) return 0;
   frame->masked = p[1] & MASKED;
-  uint64_t length = p[1] & ~MASKED;
+  uint64_t length = p[1] & LENGTH;
   size_t length_bytes = length == LENGTH_16 ? 2 : length == LENGTH_64 ? 8 : 0;
   size_t size = 2 + length_bytes;
   if (in.len < size) return 0;

@@ -88,7 +88,7 @@ static void check_all_reads(struct world *w, const struct kept *all, uint64_t lo
         check_read(w, all, lost_seq, &options, 0);
       }
       options.since = HUB_SINCE_ID;
-      for (uint64_t id = is_reverse; id <= newest; id++) {
+      for (uint64_t id = is_reverse ? 1 : 0; id <= newest; id++) {
         char text[HUB_ID_MAX];
         hub_id_format(w->hub, id, text);
         options.id = slice_str(text);

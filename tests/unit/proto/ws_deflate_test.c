@@ -75,7 +75,8 @@ static void messages_stand_alone_without_context(void **state) {
   for (int i = 0; i < 60; i++) {
     z_stream peer = {0};
     inflateInit2(&peer, -WS_WINDOW_BITS);
-    fill(&random, &text, 64 + random_below(&random, 20000), 1 + random_below(&random, 3000));
+    fill(&random, &text, 64 + random_below(&random, 20000),
+         1 + (unsigned)random_below(&random, 3000));
     assert_true(deflate_payload(deflater, buf_slice(&text), &out));
     expect_inflated(&peer, buf_slice(&out), buf_slice(&text));
     inflateEnd(&peer);
