@@ -191,7 +191,8 @@ end
 -- What each tree must be blamed for (nil: nothing).
 local SELF_TESTS = {
   { "a clean tree passes", nil,
-    { ["base/a.h"] = "", ["net/b.c"] = '#include "base/a.h"\n#include <uv.h>', ["main.c"] = '#include "script/bind/c.h"',
+    { ["base/a.h"] = "", ["net/b.c"] = '#include "base/a.h"\n#include <uv.h>',
+      ["main.c"] = '#include "script/bind/c.h"',
       ["script/bind/c.c"] = '#include <lua.h>\n#include "script/bind/c.h"\n#include "script/vm/d.h"',
       ["script/bind/c.h"] = "", ["script/vm/d.h"] = '#include "net/inner/e.h"', ["net/inner/e.h"] = "" } },
   { "an include that points up", "base/a.c:2: points up to net/b.h",

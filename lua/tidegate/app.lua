@@ -56,7 +56,7 @@ end
 app.root = scope.new(app, "gate", "", {})
 
 ---@class tidegate.generation
----@field dispatch fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean) to be called in a task
+---@field dispatch tidegate.dispatch to be called in a task
 ---@field sessions tidegate.session_route[] what accept_ws and accept_sse name by key
 ---@field routes { method: string, pattern: string, source: string }[] for --check
 

@@ -80,7 +80,7 @@ end
 ---@param router tidegate.router
 ---@param routes tidegate.route[]
 ---@param links tidegate.link[] of gate.use, in order
----@return fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean) dispatch
+---@return tidegate.dispatch
 function dispatch.new(router, routes, links)
   local has_ws = false
   for _, route in ipairs(routes) do

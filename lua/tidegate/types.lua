@@ -151,6 +151,8 @@ local Timer = {}
 
 function Timer:cancel() end
 
+---@alias tidegate.dispatch fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean)
+
 ---@class tidegate.Core the native module
 ---@field accept_ws fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, protocol?: string): tidegate.WebSocket|nil, string|nil
 ---@field accept_sse fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table): tidegate.Stream|nil, string|nil

@@ -95,7 +95,8 @@ case {
 
 for _, row in ipairs {
   { "memory per idle WebSocket, subscribed", "ws", "/ws/sub", 450, ALL },
-  { "the same, with a string in ws.data", "ws", "/ws/named", 900, { { server = "raw", args = { path = "/ws/sub" } }, "tidegate" } },
+  { "the same, with a string in ws.data", "ws", "/ws/named", 900,
+    { { server = "raw", args = { path = "/ws/sub" } }, "tidegate" } },
   { "memory per idle stream, subscribed", "sse", "/sse/sub", 450, { "raw", "tidegate", "nchan", "ws" } },
 } do
   case {

@@ -111,7 +111,8 @@ describe("a request body", function()
     for name, case in pairs {
       ["with a length"] = { waiting("/body", LENGTH), "data" },
       ["in chunks"] = { waiting("/body", "Transfer-Encoding: chunked"), "4\r\ndata\r\n0\r\n\r\n" },
-      ["of a client that writes it large"] = { waiting("/body", LENGTH):gsub("100%-continue", ", 100-Continue"), "data" },
+      ["of a client that writes it large"] = { waiting("/body", LENGTH):gsub("100%-continue", ", 100-Continue"),
+        "data" },
     } do
       it("is asked for when the handler wants it, " .. name, function()
         local connection <close> = http.connect(server)

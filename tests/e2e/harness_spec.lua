@@ -47,7 +47,8 @@ describe("the event stream parser", function()
   end
 
   it("gives the same events at any split and for each line ending", function()
-    local text = "\xef\xbb\xbf: hello\nevent: tick\nid: 7\nretry: 20\ndata: a\ndata:b\ndata\n\ndata:  c\n\nevent: none\n\n"
+    local text = "\xef\xbb\xbf: hello\nevent: tick\nid: 7\nretry: 20\ndata: a\ndata:b\ndata\n\ndata:  c\n\n"
+      .. "event: none\n\n"
     for _, ending in ipairs { "\n", "\r\n", "\r" } do
       local input = text:gsub("\n", ending) .. ":" .. ending
       for size = 1, #input do
@@ -71,7 +72,8 @@ describe("the event stream parser", function()
     { "no data is not dispatched", "event: a\n\n", {} },
     { "empty data is", "data\n\n", { message "" } },
     { "two lines of empty data are one line end", "data\ndata\n\n", { message "\n" } },
-    { "one space is dropped", "data:test\n\ndata: test\n\ndata:  test\n\n", { message "test", message "test", message " test" } },
+    { "one space is dropped", "data:test\n\ndata: test\n\ndata:  test\n\n",
+      { message "test", message "test", message " test" } },
     { "CR, LF and CRLF end a line", "data:a\rdata:b\ndata:c\r\ndata:d\r\n\r", { message "a\nb\nc\nd" } },
     { "LF CR ends two", "data:a\n\r", { message "a" } },
     { "an event without a name is a message", "event: x\nevent\ndata: a\n\n", { message "a" } },

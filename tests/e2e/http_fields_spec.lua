@@ -86,6 +86,7 @@ rows.describe("header fields:", {
     { "9110 7.2: a port", host "Host: x:80\r\n", { headers = { host = "x:80" } } },
     { "9110 7.2: an empty port", host "Host: x:\r\n", { headers = { host = "x:" } } },
     { "9110 7.2: an address", host "Host: [::ffff:1.2.3.4]:80\r\n", { headers = { host = "[::ffff:1.2.3.4]:80" } } },
-    { "9112 3.2.2: another host than the URL's", "GET http://x/ HTTP/1.1\r\nHost: y\r\n\r\n", { headers = { host = "x" } } },
+    { "9112 3.2.2: another host than the URL's", "GET http://x/ HTTP/1.1\r\nHost: y\r\n\r\n",
+      { headers = { host = "x" } } },
   },
 })

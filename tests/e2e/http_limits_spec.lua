@@ -83,7 +83,8 @@ describe("limits of a request", function()
 
   it("a huge Content-Length is no small one", function()
     for _, length in ipairs { "18446744073709551617", "99999999999999999999999999" } do
-      local response, connection = http.raw(server, ("POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n"):format(length))
+      local response, connection = http.raw(server,
+        ("POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n"):format(length))
       assert.is_true(response.status == 413 or response.status == 400)
       connection:expect_end()
     end

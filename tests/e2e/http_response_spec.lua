@@ -62,7 +62,8 @@ describe("a response", function()
       return fields
     end
 
-    for _, path in ipairs { "/text", "/table", "/empty", "/all", "/fails", "/pieces", "/post", "/nothing", "/bare/204" } do
+    for _, path in ipairs { "/text", "/table", "/empty", "/all", "/fails", "/pieces", "/post", "/nothing",
+      "/bare/204" } do
       it("has the fields of GET " .. path .. " and no content (9110 9.3.2)", function()
         local connection <close> = http.connect(server)
         local got, head = connection:get(path), connection:request("HEAD", path)
@@ -175,7 +176,8 @@ describe("a response", function()
     end)
   end
 
-  for _, name in ipairs { "Content-Length", "content-length", "Transfer-Encoding", "CONNECTION", "Keep-Alive", "Date" } do
+  for _, name in ipairs { "Content-Length", "content-length", "Transfer-Encoding", "CONNECTION", "Keep-Alive",
+    "Date" } do
     it("has only one " .. name .. ", the server's (9112 6.2)", function()
       for _, path in ipairs { "/returned", "/set" } do
         local mark = server:mark()

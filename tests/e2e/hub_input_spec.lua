@@ -143,7 +143,8 @@ gate.get("/state", function()
   local kept, topics = {}, {}
   for i, m in ipairs(gate.history "kept") do kept[i] = m.data end
   for i, t in ipairs(gate.topics()) do topics[i] = t.topic .. " " .. t.count .. " " .. t.messages end
-  return { kept = kept, topics = topics, ws = ws:topics(), members = #gate.presence "t", evicted = gate.stats().evicted }
+  return { kept = kept, topics = topics, ws = ws:topics(), members = #gate.presence "t",
+    evicted = gate.stats().evicted }
 end)
 gate.post("/kept", function(req) return assert(gate.publish("kept", req:body())) end)
 ]]

@@ -21,7 +21,9 @@ gate.ws("/ws/{topic...}", {
     ws:send { joined = true, recovered = joined.recovered, missed = joined.missed }
   end,
   -- Publishes with this key to all others.
-  message = function(ws, key) ws:send { said = gate.publish(ws.params.topic, "own " .. key, { key = key, except = ws }) } end,
+  message = function(ws, key)
+    ws:send { said = gate.publish(ws.params.topic, "own " .. key, { key = key, except = ws }) }
+  end,
   gap = function(ws, topic, missed) ws:send { gap = missed } end,
 })
 gate.sse("/sse/{topic...}", { open = function(stream)
@@ -82,7 +84,8 @@ describe("keys", function()
       if told.joined then reader.joined = told end
       reader.missed = reader.missed + (told.gap or 0)
     end
-    reader.client = ws.connect(options.address or server, ("/ws/%s%s"):format(topic, since and "?since=" .. since or ""), options)
+    reader.client = ws.connect(options.address or server,
+      ("/ws/%s%s"):format(topic, since and "?since=" .. since or ""), options)
     loop.wait(function() return reader.joined end, "join")
     return reader
   end
@@ -100,7 +103,8 @@ describe("keys", function()
         take_word(reader, event.data)
       end
     end
-    reader.client = sse.connect(options.address or server, ("/sse/%s%s"):format(topic, since and "?since=" .. since or ""), options)
+    reader.client = sse.connect(options.address or server,
+      ("/sse/%s%s"):format(topic, since and "?since=" .. since or ""), options)
     loop.wait(function() return reader.joined end, "join")
     return reader
   end
@@ -220,7 +224,8 @@ describe("keys", function()
         local name = topic("long", "slow")
         local before = tonumber(http.get(server, "/conflated").body)
         local fast = open(name)
-        local reader = stall(name, 100, function(i) return { { "a", "a" .. i }, { "b", "b" .. i }, { false, "-" .. i } } end)
+        local reader = stall(name, 100,
+          function(i) return { { "a", "a" .. i }, { "b", "b" .. i }, { false, "-" .. i } } end)
         local last, count = count_words(reader)
         assert.same({ a = 100, b = 100, ["-"] = 100 }, last)
         assert.equal(100, count["-"])
@@ -233,7 +238,8 @@ describe("keys", function()
       end)
 
       it("leave a slow reader no gap where all that is gone was superseded", function()
-        local reader = stall(topic("kept", "nogap"), 100, function(i) return { { "a", "a" .. i }, { "b", "b" .. i } } end)
+        local reader = stall(topic("kept", "nogap"), 100,
+          function(i) return { { "a", "a" .. i }, { "b", "b" .. i } } end)
         local last, count = count_words(reader)
         assert.same({ a = 100, b = 100 }, last)
         assert.is_true(count.a < 50, "the reader was stalled")
@@ -241,7 +247,8 @@ describe("keys", function()
       end)
 
       it("are not counted where others are missed", function()
-        local reader = stall(topic("kept", "mixed"), 100, function(i) return { { "a", "a" .. i }, { false, "-" .. i } } end)
+        local reader = stall(topic("kept", "mixed"), 100,
+          function(i) return { { "a", "a" .. i }, { false, "-" .. i } } end)
         local last, count = count_words(reader)
         assert.same({ a = 100, ["-"] = 100 }, last)
         assert.is_true(reader.missed > 0, "the reader was stalled")

@@ -73,7 +73,8 @@ describe("short-lived topics", function()
     client:close()
   end
 
-  for _, row in ipairs { { "joined", 300000 }, { "member", 150000 }, { "asked", 150000 }, { "nobody", 300000 }, { "ttl", 1000000 } } do
+  for _, row in ipairs { { "joined", 300000 }, { "member", 150000 }, { "asked", 150000 }, { "nobody", 300000 },
+    { "ttl", 1000000 } } do
     local way, count = row[1], loop.is_sanitized and 20000 or row[2]
     it(("of the kind %q: %d leave nothing behind"):format(way, count), function()
       live(way == "ttl" and "joined" or way, 20000)

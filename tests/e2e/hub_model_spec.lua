@@ -87,7 +87,8 @@ describe("a random life of the hub", function()
 
   local function new_run(seed)
     math.randomseed(seed)
-    local run = setmetatable({ model = hub_model.new(MODEL_RULES), sessions = {}, all = {}, small = {}, topics = {} }, Run)
+    local run = setmetatable({ model = hub_model.new(MODEL_RULES), sessions = {}, all = {}, small = {},
+      topics = {} }, Run)
     for i = 1, 3 do run.small[i] = ("%s/%d.%d"):format(pick(SMALL), seed, i) end
     table.move(run.small, 1, 3, 1, run.topics)
     for i = 1, math.random(0, 2) do table.insert(run.topics, ("%s/%d.%d"):format(pick(BIG), seed, i)) end
@@ -139,7 +140,8 @@ describe("a random life of the hub", function()
     self.model:fence(started)
   end
 
-  local MALFORMED = { "0", "nonsense", "-", "%s-", "%s-01", "%s--1", "%s-x", "%s-99999999999999999999", "zzzzzz-5", "%s-1 " }
+  local MALFORMED = { "0", "nonsense", "-", "%s-", "%s-01", "%s--1", "%s-x", "%s-99999999999999999999", "zzzzzz-5",
+    "%s-1 " }
 
   function Run:random_since()
     local kind = math.random(10)
@@ -234,10 +236,11 @@ describe("a random life of the hub", function()
     end
     if not last or not next(old.topics) then return end
     tally.resumed = tally.resumed + 1
-    local address, session = old.may_lag and server.addresses[2] or pick(server.addresses), nil
+    local address = old.may_lag and server.addresses[2] or pick(server.addresses)
     local names = {}
     for topic in pairs(old.topics) do names[#names + 1] = topic end
     table.sort(names)
+    local session
     if old.is_stream then
       local joins = {}
       for i, topic in ipairs(names) do joins[i] = { topic = topic } end
@@ -267,7 +270,8 @@ describe("a random life of the hub", function()
     tally.reloads = tally.reloads + 1
   end
 
-  local WEIGHTS = { publish = 40, open = 10, join = 12, leave = 4, say = 5, pause = 8, resume = 5, drop = 4, fence = 6, reload = 1 }
+  local WEIGHTS = { publish = 40, open = 10, join = 12, leave = 4, say = 5, pause = 8, resume = 5, drop = 4,
+    fence = 6, reload = 1 }
   local STEP_NAMES = {}
   for _, name in ipairs { "publish", "open", "join", "leave", "say", "pause", "resume", "drop", "fence", "reload" } do
     for _ = 1, WEIGHTS[name] do table.insert(STEP_NAMES, name) end
@@ -356,7 +360,8 @@ describe("a random life of the hub", function()
       for _, event in ipairs(session.trace) do
         if event.kind == "message" then tally.messages = tally.messages + 1 end
         if event.kind == "gap" then tally.holes = tally.holes + 1 end
-        local answer = event.kind == "joined" and event.since and (event.result.recovered and "recovered" or "unrecovered")
+        local answer = event.kind == "joined" and event.since
+          and (event.result.recovered and "recovered" or "unrecovered")
         if answer then tally[answer] = tally[answer] + 1 end
       end
     end

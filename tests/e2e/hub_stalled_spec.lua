@@ -47,7 +47,8 @@ describe("stalled clients", function()
     ws.open_many(server.addresses[2], "/busy", STALLED, function(index)
       local follower = followers.new()
       stalled[index] = follower
-      return { on_message = function(data) followers.take(follower, data) end, on_open = function(client) follower.client = client end }
+      return { on_message = function(data) followers.take(follower, data) end,
+        on_open = function(client) follower.client = client end }
     end)
     loop.poll(function() return tonumber(http.get(server, "/count").body) == #healthy + STALLED end, "all joined")
     local before, peak = server:memory(), 0

@@ -19,7 +19,9 @@ gate.get("/why", function(req)
   local claims, message, code = gate.jwt.verify(req:bearer(), secret)
   return { sub = claims and claims.sub, message = message, code = code }
 end)
-gate.get("/no-secret", function(req) return gate.jwt.verify(req:bearer(), gate.env.NO_SUCH_SECRET) and "in" or "out" end)
+gate.get("/no-secret", function(req)
+  return gate.jwt.verify(req:bearer(), gate.env.NO_SUCH_SECRET) and "in" or "out"
+end)
 ]]
 
 -- Made with another implementation (openssl dgst -hmac).

@@ -1,6 +1,5 @@
 -- Where the server listens: IPv4, IPv6, unix sockets, and several at once.
 local http = require "support.http"
-local loop = require "support.loop"
 local sse = require "support.sse"
 local tcp = require "support.tcp"
 local tidegate = require "support.server"

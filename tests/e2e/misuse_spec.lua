@@ -7,7 +7,8 @@ local ws = require "support.ws"
 
 -- What a handler does (with ws, stream and res at hand), and the error it gets.
 local ROWS = {
-  { "gate.publish('t', { f = print })", "publish: value has no JSON form: Cannot serialise function: type not supported" },
+  { "gate.publish('t', { f = print })",
+    "publish: value has no JSON form: Cannot serialise function: type not supported" },
   { "gate.publish('t', { [1] = 1, [1000] = 2 })", "publish: value has no JSON form: .*sparse array" },
   { "gate.publish('t', { 0 / 0 })", "publish: value has no JSON form: .*NaN or Inf" },
   { "local t = {} t.t = t gate.publish('t', t)", "publish: value has no JSON form: .*excessive nesting" },
@@ -33,7 +34,8 @@ local ROWS = {
   { "stream:send({ retry = math.huge })", "send: retry must be a number from 0 to 2147483647 %(got inf%)" },
   { "res:cookie('a', 'b', { max_age = 'q' })", "cookie: max_age must be a number from 0 to 2147483647 %(got string%)" },
   { "res:cookie('a', 'b', { max_age = -1 })", "cookie: max_age must be a number from 0 to 2147483647 %(got %-1%)" },
-  { "res:cookie('a', 'b', { max_age = 0 / 0 })", "cookie: max_age must be a number from 0 to 2147483647 %(got %-?nan%)" },
+  { "res:cookie('a', 'b', { max_age = 0 / 0 })",
+    "cookie: max_age must be a number from 0 to 2147483647 %(got %-?nan%)" },
   { "res:cookie('a', 'b', { max_age = math.maxinteger })", "cookie: max_age must be a number from 0 to 2147483647" },
   { "gate.every(0, print)", "bad argument #1 to 'every' %(must be a number of seconds from 0.001 to 1000000000%)" },
   { "gate.every(0 / 0, print)", "bad argument #1 to 'every' %(must be a number of seconds from 0.001 to 1000000000%)" },

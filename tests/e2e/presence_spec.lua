@@ -38,7 +38,9 @@ gate.sse("/sse/{topic...}", { open = function(stream)
   stream:join(stream.params.topic, { as = stream.query.as })
   stream:send { event = "open", data = "" }
 end })
-gate.get("/members/{topic...}", function(req) return 200, gate.json.encode { list = gate.presence(req.params.topic) } end)
+gate.get("/members/{topic...}", function(req)
+  return 200, gate.json.encode { list = gate.presence(req.params.topic) }
+end)
 gate.get("/count/{topic...}", function(req) return tostring(gate.count(req.params.topic)) end)
 gate.on_presence("**", function(topic, diff)
   if topic:find "waits$" then gate.sleep(0.001) end

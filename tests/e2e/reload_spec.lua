@@ -39,7 +39,9 @@ end
 describe("saving a script", function()
   local server, number
 
-  setup(function() server = tidegate.start { args = { "--handler-time", "1.5" }, scripts = { ["app.lua"] = version(1) } } end)
+  setup(function()
+    server = tidegate.start { args = { "--handler-time", "1.5" }, scripts = { ["app.lua"] = version(1) } }
+  end)
   teardown(function() server:stop() end)
   before_each(function() number = (number or 1) + 1 end)
 
@@ -93,7 +95,8 @@ describe("saving a script", function()
   it("says what is live now", function()
     local mark = server:mark()
     save()
-    local live, scripts, routes = server:wait_for_log(" info  generation (%d+) is live: (%d+) scripts?, (%d+) routes?", mark)
+    local PATTERN = " info  generation (%d+) is live: (%d+) scripts?, (%d+) routes?"
+    local live, scripts, routes = server:wait_for_log(PATTERN, mark)
     assert.is_true(tonumber(live) >= 2)
     assert.same({ "1", "9" }, { scripts, routes })
   end)
@@ -130,7 +133,8 @@ describe("saving a script", function()
     ["registers a route twice"] = { "local gate = require 'tidegate'\ngate.get('/version', function() end)\n",
       "broken%.lua:2: .*/version.*already registered at .*app%.lua:%d+" },
     ["requires what is not there"] = { "require 'no_such_module'\n", "broken%.lua:1: .*no_such_module" },
-    ["registers a bad pattern"] = { "local gate = require 'tidegate'\ngate.get('no-slash', function() end)\n", "broken%.lua:2:" },
+    ["registers a bad pattern"] = { "local gate = require 'tidegate'\ngate.get('no-slash', function() end)\n",
+      "broken%.lua:2:" },
     ["waits while it loads"] = { "require('tidegate').sleep(1)\n", "broken%.lua:1:" },
     ["never ends loading"] = { "while true do end\n", "broken%.lua:1:" },
   } do

@@ -53,7 +53,8 @@ describe("many connections", function()
 
     local clients
     local opening = seconds_of(function()
-      clients = ws.open_many(server, "/all", count, { on_message = on_message, on_end = function() ended = ended + 1 end })
+      clients = ws.open_many(server, "/all", count,
+        { on_message = on_message, on_end = function() ended = ended + 1 end })
     end)
     loop.poll(function() return tonumber(http.get(server, "/count").body) == count end, "exact count of subscribers")
 

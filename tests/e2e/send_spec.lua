@@ -171,7 +171,8 @@ end)
 local QUEUE, FILL = 65536, 8 << 20
 
 local function script(generation, on_full)
-  local names = { GENERATION = generation, ON_FULL = on_full or "", QUEUE_BYTES = tostring(QUEUE), FILL_BYTES = tostring(FILL) }
+  local names = { GENERATION = generation, ON_FULL = on_full or "", QUEUE_BYTES = tostring(QUEUE),
+    FILL_BYTES = tostring(FILL) }
   return (SCRIPT:gsub("%f[%w_][%u_]+%f[^%w_]", names))
 end
 

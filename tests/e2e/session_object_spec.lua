@@ -91,7 +91,7 @@ describe("the object of a session", function()
   end)
 
   it("leaves a middleware what the request was", function()
-    local client <close> = ws.connect(server, "/plain?as=true")
+    local _ <close> = ws.connect(server, "/plain?as=true")
     server:wait_for_log "after: GET /plain /plain 127%.0%.0%.1 true"
   end)
 

@@ -147,7 +147,8 @@ for kind, other in pairs { tcp = "unix", unix = "tcp" } do
   describe("over " .. kind .. ", a client that never reads", function()
     it("a response is cut off, and not to be taken for whole", function()
       local socket
-      expect_end("slow_readers", "debug connection %d+: takes nothing", function() socket = stall(addresses[kind], "/big") end)
+      expect_end("slow_readers", "debug connection %d+: takes nothing",
+        function() socket = stall(addresses[kind], "/big") end)
       socket:resume()
       socket:wait_end()
       if kind == "tcp" then assert.is_true(socket:was_reset()) end
@@ -254,7 +255,8 @@ describe("a client that has ended its side", function()
     connection:expect_end()
   end)
 
-  for session, case in pairs { ["event stream"] = { sse, "/quiet/sse/half", 0 }, WebSocket = { ws, "/quiet/ws/half", 1006 } } do
+  local CASES = { ["event stream"] = { sse, "/quiet/sse/half", 0 }, WebSocket = { ws, "/quiet/ws/half", 1006 } }
+  for session, case in pairs(CASES) do
     it(("has left its %s: %d"):format(session, case[3]), function()
       local mark = server:mark()
       local client = case[1].connect(server, case[2])

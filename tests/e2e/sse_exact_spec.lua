@@ -106,7 +106,8 @@ end
 local TEXTS = {
   "", " ", "  two spaces", ":", ": comment", ":\n:", "\n", "\r", "\r\n", "\n\r", "\r\r\n\n", "a\n", "\na", "a\n\nb",
   "a\rb", "a\r\nb", "a\n\rb", "data: x", "event: x\ndata: y\n\nid: 1", "id: 5\n\n", "retry: 1", "data", "\t",
-  "\xef\xbb\xbf", "\xef\xbb\xbftext", "a\xef\xbb\xbf", "\0", "a\0b", "\127", "\xc2\x85", "\xe2\x80\xa8 and \xe2\x80\xa9",
+  "\xef\xbb\xbf", "\xef\xbb\xbftext", "a\xef\xbb\xbf", "\0", "a\0b", "\127", "\xc2\x85",
+  "\xe2\x80\xa8 and \xe2\x80\xa9",
   "grüße, 世界, \u{1F30A}", "\xf4\x8f\xbf\xbf", ("x"):rep(70000), ("\n"):rep(3000),
 }
 
@@ -175,7 +176,8 @@ describe("an event stream (WHATWG HTML 9.2)", function()
   it("is exact for random events, sent and published", function()
     local seed = tonumber(os.getenv "SEED") or os.time()
     math.randomseed(seed)
-    local PIECES = { "\r", "\n", "\r\n", "a", " ", ":", "é", "data: ", "id:", "\0", "\xef\xbb\xbf", "\u{1F30A}", "event" }
+    local PIECES = { "\r", "\n", "\r\n", "a", " ", ":", "é", "data: ", "id:", "\0", "\xef\xbb\xbf", "\u{1F30A}",
+      "event" }
     local function text(most, rejects)
       local parts = {}
       for i = 1, math.random(0, most) do

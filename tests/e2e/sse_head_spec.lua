@@ -12,13 +12,17 @@ gate.use(function(req, res, next)
   res:header("X-Accel-Buffering", "yes"):header("X-Site", "yes")
   return next()
 end)
-gate.sse("/stream", { upgrade = function(req) return true, { ["X-Stream"] = "yes", ["Set-Cookie"] = { "a=1", "b=2" } } end,
-                      open = function(stream) gate.log.info "opened" stream:send "first" end })
+gate.sse("/stream", {
+  upgrade = function(req) return true, { ["X-Stream"] = "yes", ["Set-Cookie"] = { "a=1", "b=2" } } end,
+  open = function(stream) gate.log.info "opened" stream:send "first" end,
+})
 gate.sse("/data", { upgrade = function(req) return { who = req.query.who } end,
                     open = function(stream) stream:send(stream.data.who) end })
 gate.sse("/ends", function(stream) stream:send "only" end)
-gate.sse("/refused/{status}", { upgrade = function(req) return tonumber(req.params.status), "why", { ["X-Why"] = "no" } end,
-                                open = function() end })
+gate.sse("/refused/{status}", {
+  upgrade = function(req) return tonumber(req.params.status), "why", { ["X-Why"] = "no" } end,
+  open = function() end,
+})
 gate.sse("/guarded", function(req) return req.headers.authorization and 403 or 401 end, function() end)
 gate.sse("/nobody", { upgrade = function() end, open = function() end })
 gate.get("/both", function() return "a page" end)
@@ -114,7 +118,8 @@ describe("a stream is given", function()
       ["text/event-stream"] = "an event", ["text/html;q=0.5, Text/Event-Stream;q=0.9"] = "an event",
       ["text/html, */*;q=0.8"] = "", ["text/event-stream;q=0"] = "",
     } do
-      local event = first_event(("GET /both HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: %s\r\n\r\n"):format(accept))
+      local HEAD = "GET /both HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: %s\r\n\r\n"
+      local event = first_event(HEAD:format(accept))
       assert.equal(expected, event or "", accept)
     end
   end)
@@ -212,7 +217,8 @@ describe("a page of another origin", function()
   it("gets nothing when its origin is not allowed", function()
     local asked = preflight("/api/events", "https://evil.example", "authorization")
     assert.same({ 403, nil }, { asked.status, asked.headers["access-control-allow-origin"] })
-    local response = http.get(server, "/api/events", { Authorization = "Bearer token", Origin = "https://evil.example" })
+    local response = http.get(server, "/api/events",
+      { Authorization = "Bearer token", Origin = "https://evil.example" })
     assert.same({ nil, nil, "Origin" }, cors(response.headers))
   end)
 

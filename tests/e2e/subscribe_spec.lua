@@ -115,7 +115,9 @@ describe("a subscriber in the server", function()
 
   it("gets the topics that match, and no others", function()
     local plain, deep = follow "plain", follow "deep"
-    for _, topic in ipairs { "plain/a/b", "plainx", "deep", "deep/a", "deep/a/b", "plain/last" } do publish(topic, "x") end
+    for _, topic in ipairs { "plain/a/b", "plainx", "deep", "deep/a", "deep/a/b", "plain/last" } do
+      publish(topic, "x")
+    end
     assert.equal("plain/last", plain.next().topic)
     assert.equal("deep/a", deep.next().topic)
     assert.equal("deep/a/b", deep.next().topic)
@@ -186,7 +188,8 @@ describe("a subscriber in the server", function()
     assert.is_true(told.next().holds)
     local connection <close> = http.connect(server)
     for from = 1, total, 5000 do
-      assert.equal(204, connection:request("POST", ("/burst/held?from=%d&to=%d"):format(from, from + 4999), { body = "" }).status)
+      local target = ("/burst/held?from=%d&to=%d"):format(from, from + 4999)
+      assert.equal(204, connection:request("POST", target, { body = "" }).status)
     end
     publish("free", "")
     server:wait_for_log("subscribe=held is too slow", mark)
@@ -288,14 +291,15 @@ describe("a subscriber in the server", function()
     end)
 
     it("is one of two where the pattern stands twice", function()
-      assert(server:edit { ["app.lua"] = script(1, 'gate.subscribe("deep/**", function() tell("deep", { topic = "twin" }) end)\n') })
+      local TWIN = 'gate.subscribe("deep/**", function() tell("deep", { topic = "twin" }) end)\n'
+      assert(server:edit { ["app.lua"] = script(1, TWIN) })
       local told = follow "deep"
       for _ = 1, 3 do
         publish("deep/x", "x")
         local seen = { told.next().topic, told.next().topic }
         table.sort(seen)
         assert.same({ "deep/x", "twin" }, seen)
-        assert(server:edit { ["app.lua"] = script(1, 'gate.subscribe("deep/**", function() tell("deep", { topic = "twin" }) end)\n-- again\n') })
+        assert(server:edit { ["app.lua"] = script(1, TWIN .. "-- again\n") })
       end
       assert(server:edit { ["app.lua"] = script(1) })
       publish("deep/last", "x")

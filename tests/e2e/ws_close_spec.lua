@@ -61,7 +61,8 @@ describe("the end of a WebSocket session", function()
   local function close_frame(payload) return frame.encode { opcode = frame.CLOSE, data = payload } end
 
   describe("by the client", function()
-    for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999 } do
+    for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
+      4999 } do
       it(("with %d is answered with the same code and told to the script (5.5.1, 7.4)"):format(code), function()
         local client = connect()
         assert.equal(code, (client:close(code, "ü")))
@@ -211,7 +212,7 @@ describe("the end of a WebSocket session", function()
       wait_told(client, 4000)
     end)
 
-    it("at the same time as by the client ends at once, with the client's code for the script (5.5.1, 7.1.5)", function()
+    it("at the same time as by the client ends at once, and the script gets its code (5.5.1, 7.1.5)", function()
       local client = connect()
       client.close_sent = true
       client:send_raw(frame.encode { data = "close 4000 ours" } .. close_frame "\3\233theirs")
@@ -231,7 +232,8 @@ describe("the end of a WebSocket session", function()
 
     it("may have only a code that may be sent, and a reason of 123 bytes of UTF-8 (5.5.1, 7.4)", function()
       local client <close> = connect()
-      for _, code in ipairs { 0, 999, 1004, 1005, 1006, 1010, 1015, 1016, 1100, 2000, 2999, 5000, 65535, 1 << 32 | 1000 } do
+      for _, code in ipairs { 0, 999, 1004, 1005, 1006, 1010, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
+        1 << 32 | 1000 } do
         assert.equal("a close code must be one that a server may send: invalid", client:ask("try " .. code .. " x"))
       end
       for _, reason in ipairs { ("x"):rep(124), "bytes" } do

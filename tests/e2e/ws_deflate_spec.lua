@@ -372,7 +372,8 @@ describe("permessage-deflate", function()
   it("stays as it was agreed on when a reload changes the route", function()
     local changing <close> = tidegate.start { scripts = SCRIPT }
     local client = ws.connect(changing, "/echo", offering(OFFER))
-    assert.is_true(changing:edit { ["app.lua"] = (SCRIPT:gsub('"/echo", { compress = true', '"/echo", { compress = false')) })
+    assert.is_true(changing:edit { ["app.lua"] = (SCRIPT:gsub('"/echo", { compress = true',
+      '"/echo", { compress = false')) })
     client:send_deflated(TEXT)
     assert.equal(TEXT, client:receive())
     assert.is_true(client.was_compressed)

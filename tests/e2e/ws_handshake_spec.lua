@@ -106,7 +106,8 @@ describe("a WebSocket handshake", function()
     { "4.2.1 (4)", "Connection without Upgrade", field("Connection", "keep-alive"), 426 },
     { "4.2.1 (5)", "no key", field("Sec-WebSocket-Key", false), 400 },
     { "4.2.1 (5)", "a key of 17 bytes", field("Sec-WebSocket-Key", "AAECAwQFBgcICQoLDA0ODxA="), 400 },
-    { "11.3.1", "two keys", field("Sec-WebSocket-Key", { "AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgcICQoLDA0ODw==" }), 400 },
+    { "11.3.1", "two keys",
+      field("Sec-WebSocket-Key", { "AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgcICQoLDA0ODw==" }), 400 },
     { "4.2.1 (6)", "no version", field("Sec-WebSocket-Version", false), 426 },
     { "4.4", "version 8", field("Sec-WebSocket-Version", "8"), 426 },
     { "4.4", "version 25", field("Sec-WebSocket-Version", "25"), 426 },
@@ -134,9 +135,11 @@ describe("a WebSocket handshake", function()
 
   it("of another version is told the right one (4.4)", function()
     for _, version in ipairs { "8", "14", "25", "013", "13, 8", "", { "13", "13" } } do
-      assert.equal("13", ws.refused(server, "/plain", field("Sec-WebSocket-Version", version)).headers["sec-websocket-version"])
+      assert.equal("13", ws.refused(server, "/plain",
+        field("Sec-WebSocket-Version", version)).headers["sec-websocket-version"])
     end
-    assert.equal("13", ws.refused(server, "/plain", field("Sec-WebSocket-Version", false)).headers["sec-websocket-version"])
+    assert.equal("13", ws.refused(server, "/plain",
+      field("Sec-WebSocket-Version", false)).headers["sec-websocket-version"])
   end)
 
   it("may offer extensions, of which none is in use that the route does not want (9.1)", function()

@@ -206,10 +206,12 @@ describe("dispatch", function()
     it("gives no event stream to a client that refuses them (RFC 9110 12.5.1)", function()
       gate.get("/s", answer "page")
       gate.sse("/s", function() end)
-      for _, accept in ipairs { "text/event-stream;q=0", "text/html, text/event-stream; q=0.000", "text/event-streams" } do
+      for _, accept in ipairs { "text/event-stream;q=0", "text/html, text/event-stream; q=0.000",
+        "text/event-streams" } do
         assert.equal("page", (request("GET", "/s", { headers = { accept = accept } })), accept)
       end
-      for _, accept in ipairs { "text/event-stream;q=0.1", "text/event-stream;q=1.0", "a/b ,text/event-stream;x=q=0" } do
+      for _, accept in ipairs { "text/event-stream;q=0.1", "text/event-stream;q=1.0",
+        "a/b ,text/event-stream;x=q=0" } do
         request("GET", "/s", { headers = { accept = accept } })
         assert.equal("accept sse", generation.log[1], accept)
       end

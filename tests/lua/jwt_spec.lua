@@ -166,7 +166,8 @@ describe("jwt", function()
   end)
 
   it("raises for a missing secret, also without a token", function()
-    for _, call in ipairs { "verify(nil, nil)", "verify('x', '')", "verify('x', 5)", "sign({}, nil)", "sign({}, '')" } do
+    for _, call in ipairs { "verify(nil, nil)", "verify('x', '')", "verify('x', 5)", "sign({}, nil)",
+      "sign({}, '')" } do
       local chunk = load("local jwt = ... jwt." .. call, "@hello.lua")
       local ok, message = pcall(chunk, jwt)
       assert.is_false(ok)

@@ -82,7 +82,8 @@ function Connection:response(options)
   local response = http.parse_head(head)
   local status = response.status
   local is_bodiless = status < 200 or status == 204 or status == 304
-  if is_bodiless and (response.headers["transfer-encoding"] or status ~= 304 and response.headers["content-length"]) then
+  local headers = response.headers
+  if is_bodiless and (headers["transfer-encoding"] or status ~= 304 and headers["content-length"]) then
     error(("a %d response tells of a body"):format(status), 0)
   end
   if not (is_bodiless or options and options.method == "HEAD") then read_body(self.socket, response) end

@@ -313,7 +313,8 @@ function on.message(self, state, event)
   if session.is_stream and event.id ~= message.id then fail("id %s of message %s", event.id, message.id) end
   pass_silent(session, sub, position)
   if position < sub.low then fail("position %d of %s again, %d was due", position, name, sub.low) end
-  if sub.resumed_at and sub.missed_at_join and not sub.topic.rule.has_keys and sub.missed_at_join ~= position - sub.resumed_at then
+  if sub.resumed_at and sub.missed_at_join and not sub.topic.rule.has_keys
+    and sub.missed_at_join ~= position - sub.resumed_at then
     fail("told of %d missed at the join, not of %d", sub.missed_at_join, position - sub.resumed_at)
   end
   note_hole(session, sub, position, event)

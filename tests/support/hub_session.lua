@@ -214,7 +214,8 @@ local function describe(session, event)
   if message then fields = { message.topic.name, "position", message.position, message.id } end
   for _, name in ipairs { "since", "lag", "seq_before", "seq_after", "missed", "result" } do
     local value = event[name]
-    if value ~= nil then fields[#fields + 1] = name .. "=" .. (type(value) == "table" and cjson.encode(value) or value) end
+    if type(value) == "table" then value = cjson.encode(value) end
+    if value ~= nil then fields[#fields + 1] = name .. "=" .. value end
   end
   return table.concat(fields, " ")
 end

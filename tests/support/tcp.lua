@@ -163,7 +163,9 @@ function Socket:read_to(mark, seconds)
     last = select(2, self:peek():find(mark, 1, true))
     return last or self.is_ended
   end, function() return ("%q from the server, only %q"):format(mark, shown(self)) end, seconds)
-  if not last then error(("the server closed before %q: %q (%s)"):format(mark, shown(self), self.failure or "EOF"), 0) end
+  if not last then
+    error(("the server closed before %q: %q (%s)"):format(mark, shown(self), self.failure or "EOF"), 0)
+  end
   return self:take(last)
 end
 

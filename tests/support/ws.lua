@@ -148,7 +148,8 @@ end
 function ws.open(address, path, options)
   options = options or {}
   local client = setmetatable({
-    socket = tcp.open(address, options), rest = "", messages = {}, pings = {}, pongs = {}, received_count = 0, received_bytes = 0,
+    socket = tcp.open(address, options), rest = "", messages = {}, pings = {}, pongs = {},
+    received_count = 0, received_bytes = 0,
     auto_pong = options.auto_pong ~= false, auto_close = options.auto_close ~= false,
     on_open = options.on_open, on_message = options.on_message,
   }, Client)

@@ -3,7 +3,8 @@ local gate = require "tidegate"
 
 gate.topic("rooms/*", { history = 5 })
 
-gate.ws("/echo", { compress = true, protocols = { "a", "b" }, message = function(ws, data, kind) ws:send(data, kind) end })
+gate.ws("/echo", { compress = true, protocols = { "a", "b" },
+  message = function(ws, data, kind) ws:send(data, kind) end })
 
 gate.ws("/kept", { compress = { context_takeover = true }, message = function(ws, data, kind) ws:send(data, kind) end })
 

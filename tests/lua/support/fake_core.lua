@@ -9,10 +9,10 @@ local fake = {}
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 local function base64url_encode(text)
-  local bits, out = 0, {}
+  local out = {}
   for i = 1, #text, 3 do
     local a, b, c = text:byte(i, i + 2)
-    bits = a << 16 | (b or 0) << 8 | (c or 0)
+    local bits = a << 16 | (b or 0) << 8 | (c or 0)
     for shift = 18, c and 0 or b and 6 or 12, -6 do
       local index = (bits >> shift & 63) + 1
       out[#out + 1] = alphabet:sub(index, index)
@@ -90,7 +90,7 @@ local function new_core(log)
       local connection = { kind = kind, key = key, is_bare = is_bare, data = data,
         protocol = protocol, headers = headers, joined = {} }
       function connection:topics() return self.joined end
-      function connection:close() log[#log + 1] = "close" end
+      function connection.close() log[#log + 1] = "close" end
       log.connection = connection
       return connection
     end

@@ -24,7 +24,7 @@ gate.ws("/publish", { message = function(_, text) gate.publish("news", text) end
 
 gate.get("/hello", function() return "Hello, world!" end)
 
-gate.use("/api", function(req, res, next)
+gate.use("/api", function(_, res, next)
   res:header("X-Request", "1")
   return next()
 end)
@@ -63,7 +63,7 @@ gate.ws("/work/route", {
 gate.ws("/work/publish", {
   message = function(ws)
     local text = ("x"):rep(128)
-    for i = 1, COUNT do assert(gate.publish("nobody", text)) end
+    for _ = 1, COUNT do assert(gate.publish("nobody", text)) end
     ws:send "done"
   end,
 })
