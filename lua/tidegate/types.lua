@@ -1,6 +1,6 @@
 ---@meta tidegate.core
 -- Types of what the server gives to scripts, for editors (LuaLS). Holds no code.
--- What the members do is told in lua/README.md.
+-- What the members do is described in lua/doc/, one page per area.
 
 ---@alias tidegate.kind "text"|"binary"
 ---@alias tidegate.lag "skip"|"latest"|"close"

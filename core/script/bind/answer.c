@@ -74,7 +74,7 @@ static enum http_send_status send_whole(struct exchange *exchange, int status, c
   return http_respond(exchange->http, status, exchange->fields, exchange->field_count, body);
 }
 
-// core.respond(req, res, ...): sends what the values mean (lua/README.md)
+// core.respond(req, res, ...): sends what the values mean (lua/doc/routes.md)
 static int respond(lua_State *L) {
   struct exchange *exchange = exchange_check(L, 1, VM_REQ);
   lua_settop(L, 5);
