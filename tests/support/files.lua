@@ -19,6 +19,15 @@ local function make_parents(path)
   end
 end
 
+---@param path string
+---@return string
+function files.read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
 -- Writes in place, as a simple editor does.
 function files.write(path, text)
   make_parents(path)
