@@ -1,6 +1,6 @@
 -- The documents: no example, link or name in them may rot. First it shows on
 -- small bad documents that each rule can fail.
-local check_block = require "support.doc_block"
+local doc_block = require "support.doc_block"
 local doc = require "support.doc"
 local files = require "support.files"
 local http = require "support.http"
@@ -13,7 +13,7 @@ local tidegate = require "support.server"
 local function problem_of(text)
   local blocks = markdown.blocks(text)
   assert.equal(1, #blocks)
-  return check_block(blocks[1])
+  return doc_block.check(blocks[1])
 end
 
 local function fence(info, text) return ("```%s\n%s\n```\n"):format(info, text) end
@@ -149,7 +149,7 @@ end
 describe("every code block is good for what it says it is:", function()
   for _, path in ipairs(list_pages()) do
     for _, block in ipairs(markdown.blocks(files.read(path))) do
-      it(("%s:%d %s"):format(path, block.line, block.info), function() assert.is_nil(check_block(block)) end)
+      it(("%s:%d %s"):format(path, block.line, block.info), function() assert.is_nil(doc_block.check(block)) end)
     end
   end
 
@@ -165,7 +165,7 @@ local function serve(path, text)
   if path:find "^scripts/" then return tidegate.start { dir = "scripts", env = { JWT_SECRET = "spec" } } end
   local scripts = {}
   for _, block in ipairs(markdown.blocks(text)) do
-    if block.info == "lua" then scripts[("block_%d.lua"):format(block.line)] = block.text end
+    if block.info == "lua" then scripts[("block_%d.lua"):format(block.line)] = doc_block.complete(block.text) end
   end
   return tidegate.start { scripts = scripts }
 end
@@ -181,7 +181,7 @@ end
 
 describe("every request of a document is answered with 200:", function()
   it("another answer is seen", function()
-    local server <close> = serve("a.md", fence("lua", 'require "tidegate".get("/a", function() return "a" end)'))
+    local server <close> = serve("a.md", fence("lua", 'gate.get("/a", function() return "a" end)'))
     assert.equal(200, status_of(server, { method = "GET", path = "/a" }))
     assert.equal(404, status_of(server, { method = "GET", path = "/b" }))
     assert.equal(405, status_of(server, { method = "POST", path = "/a", body = "" }))

@@ -6,6 +6,8 @@ local process = require "support.process"
 local shell = require "support.shell"
 local tidegate = require "support.server"
 
+local doc_block = {}
+
 -- Calls fn with a new folder and removes that again.
 local function with_folder(fn)
   local folder = files.new_folder()
@@ -52,12 +54,20 @@ local function find_global(text)
   end)
 end
 
--- A script is whole, or lacks only the line that gets `gate`.
+-- An example is a whole script, or lacks only what gets `gate`. That is put on its first line, so that lines keep
+-- their numbers.
+---@param text string
+---@return string
+function doc_block.complete(text)
+  if text:find 'require "tidegate"' then return text end
+  return 'local gate = require "tidegate"; ' .. text
+end
+
 local function check_script(text)
-  if not text:find 'require "tidegate"' then text = 'local gate = require "tidegate"; ' .. text end
-  local problem = check_loads { ["example.lua"] = text }
+  local script = doc_block.complete(text)
+  local problem = check_loads { ["example.lua"] = script }
   if problem then return problem end
-  local global = find_global(text)
+  local global = find_global(script)
   return global and ("%s is declared nowhere"):format(global)
 end
 
@@ -182,7 +192,7 @@ local INFO = {
 -- What is wrong with a block, nil when nothing is.
 ---@param block support.block
 ---@return string|nil problem
-local function check_block(block)
+function doc_block.check(block)
   if block.is_indented then return "an indented block: use a fence that says what it is" end
   if block.is_open then return "a block that does not end" end
   local check = INFO[block.info]
@@ -190,4 +200,4 @@ local function check_block(block)
   return check(block.text)
 end
 
-return check_block
+return doc_block
