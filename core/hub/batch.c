@@ -4,13 +4,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "hub/internal.h"
 
 enum { KEEP_BYTES = 1024 * 1024 };
 
-struct slice hub_form(struct hub_port *port, struct message *m, unsigned form) {
-  const struct message_form *f = message_form(m, form, &port->hub->encoders[form], port->ctx);
-  return slice_of(f->bytes, f->len);
+void batch_init(struct batch_cache *cache, const struct message_encoder *encoders, void *tools) {
+  *cache = (struct batch_cache){.encoders = encoders, .tools = tools};
 }
 
 void batch_free(struct batch_cache *cache) {
@@ -31,11 +29,11 @@ static void reserve_ends(struct batch_form *f, size_t count) {
   f->ends = mem_grow(f->ends, &f->ends_cap, count, 64, sizeof *f->ends);
 }
 
-static void build(struct hub_port *port, struct batch_cache *cache, unsigned form) {
+static void build(struct batch_cache *cache, unsigned form) {
   struct batch_form *f = &cache->forms[form];
   reserve_ends(f, cache->count);
   f->empty_count = 0;
-  struct slice bytes = hub_form(port, cache->messages[0], form);
+  struct slice bytes = batch_encode(cache, cache->messages[0], form);
   if (cache->count == 1) {
     // The message's own form serves as the batch: nothing to copy.
     f->ends[0] = bytes.len;
@@ -44,7 +42,7 @@ static void build(struct hub_port *port, struct batch_cache *cache, unsigned for
     buf_clear(&f->bytes);
     buf_reserve(&f->bytes, 1);  // so that ptr is not NULL even when all are empty
     for (size_t i = 0; i < cache->count; i++) {
-      struct slice one = hub_form(port, cache->messages[i], form);
+      struct slice one = batch_encode(cache, cache->messages[i], form);
       f->empty_count += one.len == 0;
       buf_append_slice(&f->bytes, one);
       f->ends[i] = buf_len(&f->bytes);
@@ -55,9 +53,8 @@ static void build(struct hub_port *port, struct batch_cache *cache, unsigned for
   f->is_built = true;
 }
 
-const struct batch_form *batch_get(struct hub_port *port, struct batch_cache *cache,
-                                   unsigned form) {
-  if (!cache->forms[form].is_built) build(port, cache, form);
+const struct batch_form *batch_get(struct batch_cache *cache, unsigned form) {
+  if (!cache->forms[form].is_built) build(cache, form);
   return &cache->forms[form];
 }
 

@@ -16,16 +16,26 @@ struct batch_form {
 };
 
 struct batch_cache {
-  struct message *const *messages;  // borrowed
+  const struct message_encoder *encoders;  // by form; borrowed
+  void *tools;                             // of the encoders
+  struct message *const *messages;         // borrowed
   size_t count;
   struct batch_form forms[MESSAGE_FORMS];
 };
 
+void batch_init(struct batch_cache *cache, const struct message_encoder *encoders, void *tools);
 void batch_free(struct batch_cache *cache);
 
 // Starts a batch of `count` (at least 1) messages; the forms are built on first use.
 void batch_start(struct batch_cache *cache, struct message *const *messages, size_t count);
-const struct batch_form *batch_get(struct hub_port *port, struct batch_cache *cache, unsigned form);
+const struct batch_form *batch_get(struct batch_cache *cache, unsigned form);
+
+// The encoded form of one message, in a batch or not; empty when the form cannot carry it.
+static inline struct slice batch_encode(const struct batch_cache *cache, struct message *m,
+                                        unsigned form) {
+  const struct message_form *f = message_form(m, form, &cache->encoders[form], cache->tools);
+  return slice_of(f->bytes, f->len);
+}
 
 // How many of the first `taken` messages of a batch its form could not carry.
 size_t batch_count_empty(const struct batch_form *form, size_t taken);

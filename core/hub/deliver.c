@@ -1,11 +1,13 @@
 // Delivering: takes what is new in a port's topics out of the logs, once per loop
 // turn, and fans it out. A reader that follows along gets the batch that all share;
-// one that is elsewhere in the log is left to the pump (pump.c).
+// one that is elsewhere in the log is left to the pump (pump.h).
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hub/internal.h"
+#include "hub/pump.h"
+#include "hub/reader.h"
+#include "hub/topics.h"
 
 // A shared batch is cut at this much payload, so that one turn after a pause
 // does not build a buffer of any size.
@@ -27,7 +29,7 @@ static void take_topic(struct hub_port *port, struct topic_port *place) {
   uint64_t start = place->end > t->base ? place->end : t->base;
   size_t count = (size_t)(t->head - start);
   reserve(turn, count);
-  enum hub_lag lag = hub_topic_rule(port->hub, t)->lag;
+  enum hub_lag lag = topics_rule(port->hub, t)->lag;
   turn->topics[turn->topic_count++] = (struct turn_topic){
       place, turn->message_count, count, start, t->base, start > place->end, lag};
   for (uint64_t i = start; i < t->head; i++) {
@@ -58,7 +60,7 @@ static void finish_turn(struct hub_port *port) {
     struct topic_port *place = turn->topics[i].place;
     place->start = place->end;
     if (!place->is_held) place->pos = place->topic->is_tap ? place->subs[0]->cursor : place->end;
-    hub_topic_trim(port->hub, place->topic, now_ms);
+    topics_trim(port->hub, place->topic, now_ms);
   }
   pthread_mutex_unlock(&port->hub->lock);
   for (size_t i = 0; i < turn->message_count; i++) message_unref(turn->messages[i]);
@@ -128,9 +130,9 @@ static void defer(struct hub_port *port, struct hub_sub *sub, const struct turn_
   bool may_end = sub->reader->is_blocked && lag == HUB_LAG_CLOSE && sub->cursor < topic->base;
   uint64_t lost = may_end ? count_lost(port, sub) : 0;
   if (lost > 0) {
-    port_tell_gap(sub, lost, lag);
+    reader_tell_gap(sub, lost, lag);
   } else {
-    port_sub_defer(sub);
+    reader_defer(sub);
   }
 }
 
@@ -149,9 +151,9 @@ static void advance_in_part(const struct chunk *chunk, struct hub_sub *sub, size
   if (taken > 0) {
     const struct message *last = chunk->messages[taken - 1];
     uint32_t unkeyed = topic_unkeyed_after(chunk->topic->place->topic, last);
-    hub_sub_advance(sub, sub->cursor + taken, unkeyed);
+    cursor_advance(sub, sub->cursor + taken, unkeyed);
   }
-  port_sub_defer(sub);
+  reader_defer(sub);
 }
 
 static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
@@ -168,13 +170,13 @@ static void fan_out_chunk(struct hub_port *port, const struct chunk *chunk) {
       defer(port, sub, chunk->topic);
       continue;
     }
-    const struct batch_form *form = batch_get(port, &port->batches, reader->form);
+    const struct batch_form *form = batch_get(&port->batches, reader->form);
     size_t taken = port->ops.deliver(reader, &form->batch);
     size_t empty = batch_count_empty(form, taken);
     delivered += taken - empty;
     skipped += empty;
     if (taken == chunk->count)
-      hub_sub_advance(sub, end, chunk->unkeyed);
+      cursor_advance(sub, end, chunk->unkeyed);
     else
       advance_in_part(chunk, sub, taken);
   }
@@ -210,18 +212,10 @@ static void pump_all(struct hub_port *port) {
   list_splice(&port->pump, &again);
 }
 
-static bool is_signalled(const struct hub_port *port) {
-  return atomic_load_explicit(&port->is_signalled, memory_order_acquire);
-}
-
-bool hub_port_has_work(const struct hub_port *port) {
-  return is_signalled(port) || !list_is_empty(&port->pump);
-}
-
 void hub_deliver(struct hub_port *port) {
   if (!hub_port_has_work(port)) return;
   port->is_delivering = true;
-  if (is_signalled(port)) take_turn(port);
+  if (port_is_signalled(port)) take_turn(port);
   for (size_t i = 0; i < port->turn.topic_count; i++) fan_out(port, &port->turn.topics[i]);
   pump_all(port);
   if (port->turn.topic_count > 0) finish_turn(port);

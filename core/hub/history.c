@@ -3,7 +3,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hub/internal.h"
+#include "hub/id.h"
+#include "hub/topics.h"
 
 // ---- history -------------------------------------------------------------
 
@@ -27,7 +28,7 @@ static struct range range_of(const struct hub *hub, const struct topic *t,
       break;
   }
   if (!options->is_reverse)
-    return (struct range){hub_start_after_id(hub, t, options->id, result), t->head};
+    return (struct range){id_start_after(hub, t, options->id, result), t->head};
   // Backwards from an id that was never given out: there is nothing before it.
   if (!hub_id_parse(hub, options->id, &seq) || seq == 0 || seq > hub->seq)
     return (struct range){all.from, all.from};
@@ -69,8 +70,8 @@ static void reverse(struct message **messages, size_t count) {
 static void read_locked(struct hub *hub, struct topic *t, const struct hub_history_options *options,
                         struct hub_history *history) {
   struct hub_join_result result = {.missed_known = true};
-  hub_topic_trim(hub, t, clock_mono_ms());
-  hub_topic_used(hub, t);
+  topics_trim(hub, t, clock_mono_ms());
+  topics_note_used(hub, t);
   struct range range = range_of(hub, t, options, &result);
   collect(t, narrow(t, range, options), options, history);
   history->recovered = result.recovered;
@@ -86,12 +87,12 @@ struct hub_history hub_history_read(struct hub *hub, struct slice topic,
   struct hub_history history = {.missed_known = true};
   if (!topic_name_is_valid(topic)) return history;
   pthread_mutex_lock(&hub->lock);
-  struct topic *t = hub_topic_find(hub, topic);
+  struct topic *t = topics_find(hub, topic);
   bool is_new = t == NULL;
   // A topic that is not there knows all the same what it lost.
-  if (is_new) t = hub_topic_create(hub, topic);
+  if (is_new) t = topics_create(hub, topic);
   read_locked(hub, t, options, &history);
-  if (is_new) hub_topic_settle(hub, t, clock_mono_ms());
+  if (is_new) topics_settle(hub, t, clock_mono_ms());
   pthread_mutex_unlock(&hub->lock);
   return history;
 }
@@ -103,6 +104,23 @@ void hub_history_free(struct hub_history *history) {
 }
 
 // ---- topics --------------------------------------------------------------
+
+bool hub_topic_is_valid(struct slice topic) { return topic_name_is_valid(topic); }
+
+size_t hub_count(struct hub *hub, struct slice topic) {
+  pthread_mutex_lock(&hub->lock);
+  struct topic *t = topics_find(hub, topic);
+  size_t count = t != NULL ? t->sub_count : 0;
+  pthread_mutex_unlock(&hub->lock);
+  return count;
+}
+
+size_t hub_topic_count(struct hub *hub) {
+  pthread_mutex_lock(&hub->lock);
+  size_t count = hub->topics.count;
+  pthread_mutex_unlock(&hub->lock);
+  return count;
+}
 
 enum { SCAN_STEP = 1024, SCAN_TRIES = 4 };
 

@@ -1,8 +1,7 @@
-// Message ids, "<epoch>-<seq>": the place in the stream a client comes back
-// with. Short, because each message carries one, and plain, because they travel
-// in headers and query strings.
+// Message ids: see id.h.
+#include "hub/id.h"
+
 #include "base/decimal.h"
-#include "hub/internal.h"
 
 void hub_id_format(const struct hub *hub, uint64_t seq, char out[HUB_ID_MAX]) {
   memcpy(out, hub->epoch, HUB_EPOCH_LEN);
@@ -28,4 +27,14 @@ bool hub_id_parse(const struct hub *hub, struct slice id, uint64_t *seq) {
   if (id.len < HUB_EPOCH_LEN + 2 || id.ptr[HUB_EPOCH_LEN] != '-') return false;
   if (memcmp(id.ptr, hub->epoch, HUB_EPOCH_LEN) != 0) return false;
   return parse_seq(slice_of(id.ptr + HUB_EPOCH_LEN + 1, id.len - HUB_EPOCH_LEN - 1), seq);
+}
+
+uint64_t id_start_after(const struct hub *hub, const struct topic *t, struct slice id,
+                        struct hub_join_result *result) {
+  uint64_t seq;
+  result->missed_known = false;
+  // An id that was never given out says nothing: all that is kept comes.
+  if (!hub_id_parse(hub, id, &seq) || seq > hub->seq) return topic_first(t);
+  result->recovered = result->missed_known = seq >= t->lost_seq;
+  return topic_find_after(t, seq);
 }

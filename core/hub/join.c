@@ -3,8 +3,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "hub/internal.h"
+#include "hub/id.h"
 #include "hub/presence.h"
+#include "hub/reader.h"
+#include "hub/tap.h"
+#include "hub/topics.h"
 
 // ---- subscriptions, with the lock held -----------------------------------
 
@@ -50,17 +53,17 @@ static void unlink_from_reader(struct hub_sub *sub) {
   reader->sub_count--;
 }
 
-struct hub_sub *hub_sub_add(struct hub_reader *reader, struct topic *t) {
+static struct hub_sub *sub_add(struct hub_reader *reader, struct topic *t) {
   struct topic_port *place = topic_port_find(t, reader->port);
   if (place == NULL) place = topic_port_add(t, reader->port);
   size_t cap = place->sub_cap;
   place->subs = mem_grow(place->subs, &cap, (size_t)place->sub_count + 1, 1, sizeof *place->subs);
-  place->sub_cap = (uint32_t)cap;
+  place->sub_cap = (uint32_t)cap & INT32_MAX;
   struct hub_sub *sub = mem_zalloc(sizeof *sub);
   sub->reader = reader;
   sub->place = place;
-  hub_sub_set(sub, t->head);
-  sub->index = place->sub_count & 0x7FFFFFF;  // its 27 bits
+  cursor_set(sub, t->head);
+  sub->index = place->sub_count & ((1 << HUB_SUB_INDEX_BITS) - 1);
   place->subs[place->sub_count++] = sub;
   t->sub_count++;
   reader->port->sub_count++;
@@ -79,20 +82,10 @@ static void sub_drop(struct hub *hub, struct hub_sub *sub) {
   if (place->sub_count == 0) topic_port_remove(place);
   t->sub_count--;
   free(sub);
-  hub_topic_settle(hub, t, clock_mono_ms());
+  topics_settle(hub, t, clock_mono_ms());
 }
 
 // ---- where a cursor starts -----------------------------------------------
-
-uint64_t hub_start_after_id(const struct hub *hub, const struct topic *t, struct slice id,
-                            struct hub_join_result *result) {
-  uint64_t seq;
-  result->missed_known = false;
-  // An id that was never given out says nothing: all that is kept comes.
-  if (!hub_id_parse(hub, id, &seq) || seq > hub->seq) return topic_first(t);
-  result->recovered = result->missed_known = seq >= t->lost_seq;
-  return topic_find_after(t, seq);
-}
 
 static uint64_t start_of(const struct hub *hub, const struct topic *t,
                          const struct hub_join_options *options, struct hub_join_result *result) {
@@ -102,7 +95,7 @@ static uint64_t start_of(const struct hub *hub, const struct topic *t,
     case HUB_SINCE_LAST:
       return topic_last(t);
     case HUB_SINCE_ID:
-      return hub_start_after_id(hub, t, options->id, result);
+      return id_start_after(hub, t, options->id, result);
     case HUB_SINCE_NOW:
       break;
   }
@@ -117,10 +110,10 @@ static bool moves_cursor(const struct topic *t, enum hub_since since) {
 
 static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
   struct topic_port *place = sub->place;
-  hub_sub_set(sub, cursor);
+  cursor_set(sub, cursor);
   if (cursor >= place->topic->head) return;
-  hub_port_hold(place, cursor);  // it was promised to come
-  port_sub_defer(sub);
+  port_hold(place, cursor);  // it was promised to come
+  reader_defer(sub);
 }
 
 // ---- the calls -----------------------------------------------------------
@@ -156,13 +149,13 @@ static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
   if (status != HUB_OK) return status;
   if (is_new) {
     if (is_full(hub, t, reader)) return HUB_LIMIT;
-    sub = hub_sub_add(reader, t);
+    sub = sub_add(reader, t);
   }
   if (options->lag != HUB_LAG_DEFAULT) sub->lag = options->lag;
   uint64_t cursor = start_of(hub, t, options, result);
   if (is_new || moves_cursor(t, options->since)) set_cursor(sub, cursor);
   if (options->as.ptr != NULL) presence_join(hub, sub, options->as, options->info);
-  hub_topic_used(hub, t);
+  topics_note_used(hub, t);
   result->seq = seq_before_all(hub, reader, options, result->recovered);
   return HUB_OK;
 }
@@ -175,21 +168,35 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
   if (!topic_name_is_valid(topic)) return HUB_BAD_TOPIC;
   struct hub *hub = reader->port->hub;
   pthread_mutex_lock(&hub->lock);
-  struct topic *t = hub_topic_find(hub, topic);
-  if (t == NULL) t = hub_topic_create(hub, topic);
+  struct topic *t = topics_find(hub, topic);
+  if (t == NULL) t = topics_create(hub, topic);
   uint64_t now_ms = clock_mono_ms();
-  hub_topic_trim(hub, t, now_ms);  // so that nothing past its ttl is replayed
+  topics_trim(hub, t, now_ms);  // so that nothing past its ttl is replayed
   enum hub_status status = join_locked(reader, t, options, result);
-  if (status != HUB_OK) hub_topic_settle(hub, t, now_ms);
+  if (status != HUB_OK) topics_settle(hub, t, now_ms);
   pthread_mutex_unlock(&hub->lock);
   if (status == HUB_LIMIT) metric_count(&hub->counters.joins_refused, 1);
   return status;
 }
 
+enum hub_status hub_join_pattern(struct hub_reader *reader, struct slice pattern) {
+  struct hub *hub = reader->port->hub;
+  if (!topic_name_is_valid(pattern)) return HUB_BAD_TOPIC;
+  pthread_mutex_lock(&hub->lock);
+  struct topic *tap = tap_add(hub, pattern);
+  if (tap != NULL) {
+    topics_look_up(hub, tap);
+    sub_add(reader, tap);
+  }
+  pthread_mutex_unlock(&hub->lock);
+  if (tap == NULL) metric_count(&hub->counters.joins_refused, 1);
+  return tap != NULL ? HUB_OK : HUB_LIMIT;
+}
+
 enum hub_status hub_leave(struct hub_reader *reader, struct slice topic) {
   struct hub *hub = reader->port->hub;
   pthread_mutex_lock(&hub->lock);
-  struct topic *t = hub_topic_find(hub, topic);
+  struct topic *t = topics_find(hub, topic);
   struct hub_sub *sub = t != NULL ? sub_find(reader, topic_port_find(t, reader->port)) : NULL;
   if (sub != NULL) sub_drop(hub, sub);
   pthread_mutex_unlock(&hub->lock);

@@ -1,11 +1,12 @@
-// Ports and readers: the side of the hub that one worker's thread owns.
+// Ports: see port.h.
+#include "hub/port.h"
+
 #include <sched.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "hub/internal.h"
 
-// ---- ports ---------------------------------------------------------------
+// ---- life ----------------------------------------------------------------
 
 struct hub_port *hub_port_new(struct hub *hub, const struct hub_port_ops *ops, void *ctx) {
   pthread_mutex_lock(&hub->lock);
@@ -19,6 +20,7 @@ struct hub_port *hub_port_new(struct hub *hub, const struct hub_port_ops *ops, v
   port->ctx = ctx;
   list_init(&port->dirty);
   list_init(&port->pump);
+  batch_init(&port->batches, hub->encoders, ctx);
   return port;
 }
 
@@ -43,46 +45,43 @@ struct hub *hub_port_hub(const struct hub_port *port) {
   return port->hub;
 }
 
-// ---- readers -------------------------------------------------------------
-
-void hub_reader_init(struct hub_reader *reader, struct hub_port *port, uint64_t id, unsigned form) {
-  *reader = (struct hub_reader){.port = port, .id = id, .form = (uint8_t)form};
-  list_init(&reader->pump_link);
+struct slice hub_form(struct hub_port *port, struct message *m, unsigned form) {
+  return batch_encode(&port->batches, m, form);
 }
 
-// Readers that are blocked or ended are not pumped; hub_reader_resume links a blocked one again.
-static void pump_later(struct hub_reader *reader) {
-  if (reader->is_blocked || reader->is_ended || !list_is_empty(&reader->pump_link)) return;
-  list_append(&reader->port->pump, &reader->pump_link);
+// ---- work from other threads ---------------------------------------------
+
+bool hub_port_has_work(const struct hub_port *port) {
+  return port_is_signalled(port) || !list_is_empty(&port->pump);
 }
 
-void hub_reader_resume(struct hub_reader *reader) {
-  reader->is_blocked = false;
-  if (reader->behind != NULL) pump_later(reader);
+static bool mark(struct topic_port *place) {
+  if (!list_is_empty(&place->dirty_link)) return false;
+  struct hub_port *port = place->port;
+  list_append(&port->dirty, &place->dirty_link);
+  return !atomic_exchange_explicit(&port->is_signalled, true, memory_order_acq_rel);
 }
 
-void port_sub_defer(struct hub_sub *sub) {
-  struct hub_reader *reader = sub->reader;
-  if (!sub->is_behind) {
-    sub->is_behind = true;
-    sub->behind_next = reader->behind;
-    reader->behind = sub;
+bool port_hold(struct topic_port *place, uint64_t cursor) {
+  if (cursor < place->pos) place->pos = cursor;
+  place->is_held = true;
+  return mark(place);
+}
+
+void port_mark_topic(const struct topic *t, struct hub_port *from, struct port_wakes *wakes) {
+  for (uint32_t i = 0; i < t->port_count; i++) {
+    struct hub_port *port = t->ports[i]->port;
+    if (!mark(t->ports[i]) || (port == from && !port->is_delivering)) continue;
+    atomic_fetch_add_explicit(&port->waker_count, 1, memory_order_relaxed);
+    wakes->ports[wakes->count++] = port;
   }
-  pump_later(reader);
 }
 
-void port_tell_gap(struct hub_sub *sub, uint64_t missed, enum hub_lag policy) {
-  struct hub_reader *reader = sub->reader;
-  struct hub_port *port = reader->port;
-  metric_count(&port->hub->counters.lagged, missed);
-  if (policy == HUB_LAG_CLOSE) reader->is_ended = true;
-  port->ops.gap(reader, topic_name(sub->place->topic), missed, policy);
-}
-
-void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, struct slice topic),
-                       void *arg) {
-  const struct hub_sub *sub = reader->subs;
-  for (uint32_t i = 0; i < reader->sub_count; i++, sub = sub->next) {
-    each(arg, topic_name(sub->place->topic));
+void port_wake_all(struct port_wakes *wakes) {
+  for (size_t i = 0; i < wakes->count; i++) {
+    struct hub_port *port = wakes->ports[i];
+    port->ops.wake(port->ctx);
+    atomic_fetch_sub_explicit(&port->waker_count, 1, memory_order_release);
   }
+  wakes->count = 0;
 }

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "hub/publish.h"
+#include "hub/topics.h"
 
 enum {
   PREFIX_LEN = sizeof HUB_PRESENCE_PREFIX - 1,
@@ -173,7 +175,7 @@ void presence_leave(struct hub *hub, struct hub_sub *sub) {
   free(known);
   sub->is_member = false;
   if (--member->sub_count > 0) return;
-  uint32_t grace = hub_topic_rule(hub, t)->grace_ms;
+  uint32_t grace = topics_rule(hub, t)->grace_ms;
   member->leave_ms = clock_mono_ms() + (grace == HUB_GRACE_NONE ? 0 : grace);
   list_append(&hub->leaving, &member->leaving_link);
 }
@@ -194,7 +196,7 @@ static void append_member(struct buf *out, struct member *member) {
 void hub_presence(struct hub *hub, struct slice topic, struct buf *out) {
   buf_append_char(out, '[');
   pthread_mutex_lock(&hub->lock);
-  struct topic *t = hub_topic_find(hub, topic);
+  struct topic *t = topics_find(hub, topic);
   if (t != NULL && t->presence != NULL) {
     const struct list *members = &t->presence->members;
     for (const struct list *node = members->next; node != members; node = node->next) {
@@ -273,12 +275,12 @@ static struct message *new_diff(struct hub *hub, struct presence *p) {
 }
 
 // Publishes one message of the topic's diff.
-static void tell(struct hub *hub, struct presence *p, uint64_t now_ms, struct hub_wakes *wakes) {
+static void tell(struct hub *hub, struct presence *p, uint64_t now_ms, struct port_wakes *wakes) {
   struct message *m = new_diff(hub, p);
   if (m == NULL) return;
   m->published_ms = now_ms;
-  struct topic *companion = hub_topic_for(hub, message_topic(m));
-  hub_publish_locked(hub, NULL, companion, m, wakes);
+  struct topic *companion = topics_for(hub, message_topic(m));
+  publish_message(hub, NULL, companion, m, wakes);
   message_unref(m);
   metric_count(&hub->counters.published, 1);
 }
@@ -287,7 +289,7 @@ static void settle(struct hub *hub, struct presence *p, uint64_t now_ms) {
   if (!list_is_empty(&p->members) || !list_is_empty(&p->gone)) return;
   struct topic *t = p->topic;
   presence_free(t);
-  hub_topic_settle(hub, t, now_ms);
+  topics_settle(hub, t, now_ms);
 }
 
 // Each step holds the lock; true when there is more to do.
@@ -310,7 +312,7 @@ static bool end_grace(struct hub *hub, uint64_t now_ms, const struct list *round
 
 // `round`: those of hub->presences that are to be told.
 static bool tell_one(struct hub *hub, uint64_t now_ms, const struct list *round,
-                     struct hub_wakes *wakes) {
+                     struct port_wakes *wakes) {
   if (list_is_empty(round)) return false;
   struct presence *p = list_entry(round->next, struct presence, change_link);
   if (!list_is_empty(&p->changed) || !list_is_empty(&p->gone)) tell(hub, p, now_ms, wakes);
@@ -322,7 +324,7 @@ static bool tell_one(struct hub *hub, uint64_t now_ms, const struct list *round,
 }
 
 void presence_sweep(struct hub *hub, uint64_t now_ms) {
-  struct hub_wakes wakes;
+  struct port_wakes wakes;
   struct list round;
   wakes.count = 0;
   pthread_mutex_lock(&hub->lock);
@@ -334,7 +336,7 @@ void presence_sweep(struct hub *hub, uint64_t now_ms) {
   list_splice(&round, &hub->presences);  // end_grace took it out
   while (tell_one(hub, now_ms, &round, &wakes)) {
     pthread_mutex_unlock(&hub->lock);
-    hub_wake_ports(&wakes);
+    port_wake_all(&wakes);
     pthread_mutex_lock(&hub->lock);
   }
   pthread_mutex_unlock(&hub->lock);

@@ -11,7 +11,7 @@
 #ifndef TIDEGATE_HUB_PRESENCE_H
 #define TIDEGATE_HUB_PRESENCE_H
 
-#include "hub/internal.h"
+#include "hub/cursor.h"
 
 // Whether presence_join would take this member: HUB_OK, HUB_NO_PRESENCE,
 // HUB_BAD_MEMBER, HUB_INFO_TOO_LARGE, or HUB_BAD_TOPIC when the companion's

@@ -1,18 +1,9 @@
-// The pump: brings one reader up to date from the logs. It serves whoever the
-// shared batch does not fit: readers that replay, that were blocked, that
-// follow several topics with news, or that are left out of a message. The logs
-// of the topics it is behind in are merged by seq, so that a reader's last id
-// is enough to resume all of its topics.
-//
-// It goes no further than the port's last delivery (topic_port.end): a message
-// beyond that might be overtaken by an older one of a topic not yet delivered.
-//
-// A reader whose cursor lies before this turn's messages (topic_port.start) is
-// behind: of messages with a key it gets only the newest.
-#include <stdlib.h>
+// The pump: see pump.h.
+#include "hub/pump.h"
 
 #include "base/mem.h"
-#include "hub/internal.h"
+#include "hub/reader.h"
+#include "hub/topics.h"
 
 enum {
   PUMP_MAX = 64,
@@ -107,7 +98,7 @@ static void note_gap(struct hub_port *port, struct hub_sub *sub) {
   uint64_t missed = topic_lost_since(t, sub->cursor, sub->unkeyed), end = sub->place->end;
   if (missed == 0) return;
   enum hub_lag policy = (enum hub_lag)sub->lag;
-  if (policy == HUB_LAG_DEFAULT) policy = hub_topic_rule(port->hub, t)->lag;
+  if (policy == HUB_LAG_DEFAULT) policy = topics_rule(port->hub, t)->lag;
   uint64_t to;
   topic_next(t, sub->cursor, &to);
   if (policy == HUB_LAG_LATEST && end > t->base) {
@@ -115,7 +106,7 @@ static void note_gap(struct hub_port *port, struct hub_sub *sub) {
     missed = count_jumped(sub, to);
   }
   port->scratch.gaps[port->scratch.gap_count++] = (struct pump_gap){sub, missed, policy};
-  hub_sub_set(sub, to);
+  cursor_set(sub, to);
 }
 
 static void count_conflated(struct hub_port *port, uint64_t count) {
@@ -139,7 +130,7 @@ static bool gather_heads(struct hub_port *port, struct hub_reader *reader, struc
     if (found == FOUND_TOO_FAR) is_complete = false;
     if (found == FOUND_END) continue;
     // What was passed over stays so: many topics get on, a step at a time.
-    hub_sub_advance(sub, head.ordinal, topic_unkeyed_before(place->topic, head.ordinal));
+    cursor_advance(sub, head.ordinal, topic_unkeyed_before(place->topic, head.ordinal));
     count_conflated(port, head.skipped);
     head.skipped = 0;
     if (found == FOUND) s->heap[s->heap_count++] = head;
@@ -179,7 +170,7 @@ static bool take_head(struct pump_scratch *s, const struct hub_reader *reader,
 static bool hold_rest(const struct hub_reader *reader) {
   bool wakes = false;
   for (struct hub_sub *sub = reader->behind; sub != NULL; sub = sub->behind_next) {
-    if (!sub->place->topic->is_tap) wakes |= hub_port_hold(sub->place, sub->cursor);
+    if (!sub->place->topic->is_tap) wakes |= port_hold(sub->place, sub->cursor);
   }
   return wakes;
 }
@@ -204,7 +195,7 @@ static void gather(struct hub_port *port, struct hub_reader *reader, struct pump
 static void report_gaps(struct hub_port *port, const struct hub_reader *reader) {
   for (size_t i = 0; i < port->scratch.gap_count && !reader->is_ended; i++) {
     const struct pump_gap *gap = &port->scratch.gaps[i];
-    port_tell_gap(gap->sub, gap->missed, gap->policy);
+    reader_tell_gap(gap->sub, gap->missed, gap->policy);
   }
 }
 
@@ -215,7 +206,7 @@ static size_t deliver(struct hub_port *port, struct hub_reader *reader,
   size_t taken = port->ops.deliver(reader, &batch);
   size_t empty = 0;
   for (size_t i = 0; i < taken && reader->form != HUB_FORM_NONE; i++) {
-    if (hub_form(port, step->messages[i], reader->form).len == 0) empty++;
+    if (batch_encode(&port->batches, step->messages[i], reader->form).len == 0) empty++;
   }
   struct hub_counters *counters = &port->hub->counters;
   metric_count(&counters->delivered, taken - empty);
@@ -231,7 +222,7 @@ static void advance(struct hub_port *port, const struct pump_step *step, size_t 
     const struct pump_item *item = &step->items[i];
     if (item->is_offered && taken-- == 0) break;
     skipped += item->skipped;
-    hub_sub_advance(item->sub, item->cursor, item->unkeyed);
+    cursor_advance(item->sub, item->cursor, item->unkeyed);
   }
   count_conflated(port, skipped);
 }

@@ -1,10 +1,5 @@
-// Taps: readers of the server's own that follow all topics of a pattern. A tap
-// is a log beside the topics that gets a reference to every message that
-// matches, so a reader of it is a cursor like any other: in seq order, with a
-// window, and with gaps that are counted.
-#include <stdlib.h>
-
-#include "hub/internal.h"
+// Taps: see tap.h.
+#include "hub/tap.h"
 
 // A reader that waits for something else meanwhile may fall this far behind.
 static const struct hub_rule rule = {
@@ -21,14 +16,14 @@ uint64_t tap_mask_of(const struct hub *hub, struct slice topic) {
   return mask;
 }
 
-static struct topic *tap_add(struct hub *hub, struct slice pattern) {
+struct topic *tap_add(struct hub *hub, struct slice pattern) {
+  if (hub->tap_mask == UINT64_MAX) return NULL;
   int i = __builtin_ctzll(~hub->tap_mask);
   struct topic *tap = topic_new(pattern, 0);
   tap->is_tap = true;
   hub->taps[i] = tap;
   hub->tap_mask |= (uint64_t)1 << i;
   hub->rules_version++;  // topics look up their taps again
-  hub_topic_rule(hub, tap);
   return tap;
 }
 
@@ -39,18 +34,4 @@ void tap_remove(struct hub *hub, struct topic *tap) {
   hub->tap_mask &= ~((uint64_t)1 << i);
   hub->rules_version++;
   topic_free(tap);
-}
-
-enum hub_status hub_join_pattern(struct hub_reader *reader, struct slice pattern) {
-  struct hub *hub = reader->port->hub;
-  enum hub_status status = HUB_LIMIT;
-  if (!topic_name_is_valid(pattern)) return HUB_BAD_TOPIC;
-  pthread_mutex_lock(&hub->lock);
-  if (hub->tap_mask != UINT64_MAX) {
-    hub_sub_add(reader, tap_add(hub, pattern));
-    status = HUB_OK;
-  }
-  pthread_mutex_unlock(&hub->lock);
-  if (status == HUB_LIMIT) metric_count(&hub->counters.joins_refused, 1);
-  return status;
 }

@@ -1,6 +1,6 @@
 // Questions to the hub: what a topic keeps, held against a plain model, and
 // which topics there are.
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "hub_fixture.h"
 
 struct world {

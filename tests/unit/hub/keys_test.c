@@ -1,6 +1,6 @@
 // Conflation by key: who is behind gets the newest of each key, who keeps up
 // gets all, and what was only superseded was never missed.
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "hub_fixture.h"
 
 struct world {
@@ -101,7 +101,7 @@ static void test_an_empty_key_is_none(void **state) {
   for (int i = 0; i < 3; i++) publish_key(w->hub, "t", "x", "");
   hub_deliver(w->port.hub);
   assert_string_equal(catch_up(w), "x x x");
-  assert_null(hub_topic_find(w->hub, slice_str("t"))->keys);
+  assert_null(topics_find(w->hub, slice_str("t"))->keys);
 }
 
 static void test_a_key_may_be_on_binary_too(void **state) {

@@ -1,7 +1,8 @@
 // Caps and the memory of the whole hub: what is refused or driven out, that it
 // is counted, and that all of it comes back.
 #include "base/config.h"
-#include "hub/internal.h"
+#include "hub/cursor.h"
+#include "hub/topics.h"
 #include "hub_fixture.h"
 
 struct world {
@@ -277,7 +278,7 @@ static void test_lost_keys_cost_little(void **state) {
     snprintf(key, sizeof key, "%d", i);
     publish_key(w->hub, "t", "x", key);
     hub_deliver(w->port.hub);
-    const struct keys *keys = hub_topic_find(w->hub, slice_str("t"))->keys;
+    const struct keys *keys = topics_find(w->hub, slice_str("t"))->keys;
     assert_int_equal(keys->dropped_count, i > 2 ? i - 2 : 0);
     assert_true(keys->dropped_cap <= (size_t)(i < 16 ? 16 : 2 * i));
     assert_true(keys->cap <= 16 && keys->newest.cap <= 64);
@@ -286,7 +287,7 @@ static void test_lost_keys_cost_little(void **state) {
   publish_key(w->hub, "t", "x", "5000");
   publish(w->hub, "t", "x");
   hub_deliver(w->port.hub);
-  const struct keys *kept = hub_topic_find(w->hub, slice_str("t"))->keys;
+  const struct keys *kept = topics_find(w->hub, slice_str("t"))->keys;
   assert_true(kept->kept != NULL && kept->kept_count == 1);
   publish_key(w->hub, "t", "x", "5000");  // nothing is left outside the ring
   assert_null(kept->kept);

@@ -5,7 +5,7 @@
 #ifndef TIDEGATE_TESTS_HUB_MODEL_H
 #define TIDEGATE_TESTS_HUB_MODEL_H
 
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "roster.h"
 
 enum { TOPICS = 5, READERS = 6, PORTS = 2, USERS = 5, KEYS = 64 };
@@ -121,7 +121,7 @@ static inline void check_loss(const struct model *m, int topic, size_t at) {
 
 static inline void look_at_topic(struct model *m, int topic, bool by_memory) {
   struct log *log = &m->logs[topic];
-  struct topic *t = hub_topic_find(m->hub, slice_str(topic_names[topic]));
+  struct topic *t = topics_find(m->hub, slice_str(topic_names[topic]));
   uint64_t at = 0;
   size_t gone[4096], gone_count = 0;
   struct message *next = t != NULL ? topic_next(t, 0, &at) : NULL;

@@ -112,7 +112,7 @@ static void publish_one(struct model *m, const struct shape *s, int topic) {
                                            .key = slice_str(key),
                                            .except = p.except});
   bool has_log =
-      m->rules[topic].history > 0 || hub_topic_find(m->hub, slice_str(topic_names[topic])) != NULL;
+      m->rules[topic].history > 0 || topics_find(m->hub, slice_str(topic_names[topic])) != NULL;
   bool fits = (m->rules[topic].bytes == 0 || p.size <= m->rules[topic].bytes) &&
               HUB_TOPIC_COST + message_cost(message) <= m->hub->limits.max_bytes;
   assert_int_equal(hub_publish(m->hub, from, message, &p.seq), fits ? HUB_OK : HUB_TOO_LARGE);
@@ -304,7 +304,7 @@ static void do_sweep(struct model *m) {
 
 // All that a topic keeps gets as old as its ttl.
 static void do_age(struct model *m) {
-  struct topic *t = hub_topic_find(m->hub, slice_str(topic_names[pick(m, TOPICS)]));
+  struct topic *t = topics_find(m->hub, slice_str(topic_names[pick(m, TOPICS)]));
   uint64_t at;
   struct message *k = t != NULL ? topic_next(t, 0, &at) : NULL;
   for (; k != NULL; k = topic_next(t, at + 1, &at)) k->published_ms -= 3600 * 1000;

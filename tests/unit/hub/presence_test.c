@@ -1,7 +1,7 @@
 // Presence: who is in a topic, and the diffs that tell it.
 #include <unistd.h>
 
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "roster.h"
 
 struct world {

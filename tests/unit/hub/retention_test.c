@@ -2,7 +2,7 @@
 // until every port has delivered it.
 #include <unistd.h>
 
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "hub_fixture.h"
 
 struct world {

@@ -1,5 +1,5 @@
 // Taps: server-side readers of every topic that matches a pattern.
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "hub_fixture.h"
 
 struct world {

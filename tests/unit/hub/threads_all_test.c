@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "hub/internal.h"
+#include "hub/topics.h"
 #include "hub_fixture.h"
 
 enum { PORTS = 2, PUBLISHERS = 2, TOPICS = 4, KEYS = 5, VISITORS = 6, MESSAGES = 20000 };

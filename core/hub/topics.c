@@ -1,0 +1,125 @@
+// The topics of a hub: see topics.h.
+#include "hub/topics.h"
+
+#include "hub/tap.h"
+
+enum { EVICT_STEP = 256 };  // messages driven out in one hold of the lock
+
+static uint64_t *vanished_place(struct hub *hub, struct slice name) {
+  uint64_t h = 0xCBF29CE484222325u;  // FNV-1a; a collision costs one needless gap notice
+  for (size_t i = 0; i < name.len; i++) h = (h ^ (unsigned char)name.ptr[i]) * 0x100000001B3u;
+  return &hub->vanished[(h ^ (h >> 32)) & (HUB_VANISHED - 1)];
+}
+
+void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq) {
+  uint64_t *place = vanished_place(hub, name);
+  if (seq > *place) *place = seq;
+}
+
+struct topic *topics_find(struct hub *hub, struct slice name) {
+  return map_get(&hub->topics, name);
+}
+
+struct topic *topics_create(struct hub *hub, struct slice name) {
+  struct topic *t = topic_new(name, *vanished_place(hub, name));
+  size_t cap = hub->topics.cap;
+  map_set(&hub->topics, topic_name(t), t);
+  if (hub->topics.cap != cap) hub->topics_version++;
+  return t;
+}
+
+static void remove_topic(struct hub *hub, struct topic *t) {
+  topics_note_vanished(hub, topic_name(t), t->lost_seq);
+  map_remove(&hub->topics, topic_name(t));
+  hub->topics_version++;
+  topic_free(t);
+}
+
+void topics_look_up(struct hub *hub, struct topic *t) {
+  t->rule = t->is_tap ? tap_rule() : rules_find(hub->rules, topic_name(t));
+  t->tap_mask = t->is_tap ? 0 : tap_mask_of(hub, topic_name(t));
+  t->rules_version = hub->rules_version;
+}
+
+const struct hub_rule *topics_rule_of(struct hub *hub, struct topic *t, struct slice name) {
+  return t != NULL ? topics_rule(hub, t) : rules_find(hub->rules, name);
+}
+
+struct topic *topics_for(struct hub *hub, struct slice name) {
+  struct topic *t = topics_find(hub, name);
+  if (t == NULL && topics_rule_of(hub, t, name)->history > 0) t = topics_create(hub, name);
+  if (t != NULL) topics_rule(hub, t);
+  return t;
+}
+
+void topics_account(struct hub *hub, const struct topic *t, const struct topic_loss *loss) {
+  // What a tap holds are references, bounded by the tap's own rule.
+  if (t->is_tap || loss->count == 0) return;
+  hub->kept_bytes -= loss->bytes;
+  metric_count(&hub->counters.evicted, loss->count);
+}
+
+void topics_note_used(struct hub *hub, struct topic *t) {
+  if (t->is_tap || topic_is_empty(t) || hub->used.prev == &t->used_link) return;
+  if (list_is_empty(&t->used_link)) hub->kept_bytes += HUB_TOPIC_COST;
+  list_remove(&t->used_link);
+  list_append(&hub->used, &t->used_link);
+}
+
+static void note_empty(struct hub *hub, struct topic *t) {
+  if (list_is_empty(&t->used_link) || !topic_is_empty(t)) return;
+  list_remove(&t->used_link);
+  hub->kept_bytes -= HUB_TOPIC_COST;
+}
+
+void topics_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {
+  topics_rule(hub, t);
+  struct topic_loss loss = topic_trim(t, now_ms);
+  topics_account(hub, t, &loss);
+  if (loss.count > 0) note_empty(hub, t);
+}
+
+bool topics_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
+  if (t->is_tap && t->sub_count == 0) {
+    tap_remove(hub, t);
+    return true;
+  }
+  topics_trim(hub, t, now_ms);
+  if (!topic_is_idle(t)) return false;
+  remove_topic(hub, t);
+  return true;
+}
+
+static uint64_t held_bytes(const struct hub *hub) {
+  return hub->kept_bytes + (uint64_t)metric_get(&hub->counters.form_bytes);
+}
+
+// A step only, since a replay that encodes may have added much at once.
+bool topics_evict(struct hub *hub) {
+  for (int i = 0; held_bytes(hub) > hub->limits.max_bytes && !list_is_empty(&hub->used); i++) {
+    if (i == EVICT_STEP) return false;
+    struct topic *t = list_entry(hub->used.next, struct topic, used_link);
+    struct topic_loss loss = topic_drop_oldest(t);
+    topics_account(hub, t, &loss);
+    metric_count(&hub->counters.evicted_memory, loss.count);
+    note_empty(hub, t);
+    if (topic_is_idle(t)) remove_topic(hub, t);
+  }
+  return true;
+}
+
+// A topic that goes may draw its neighbour into its slot, which is then looked at again;
+// others may slip by until the next round.
+void topics_sweep_step(struct hub *hub, uint64_t now_ms) {
+  struct map *topics = &hub->topics;
+  for (size_t i = 0; i < HUB_SWEEP_STEP && topics->cap > 0; i++) {
+    // When the map has shrunk, what was not looked at yet begins here.
+    hub->sweep_at &= topics->cap - 1;
+    struct topic *t = topics->slots[hub->sweep_at].value;
+    if (t == NULL || !topics_settle(hub, t, now_ms)) hub->sweep_at++;
+  }
+}
+
+uint64_t topics_footprint(const struct hub *hub) {
+  return held_bytes(hub) + hub->topics.count * HUB_TOPIC_COST;
+}

@@ -1,0 +1,61 @@
+// The topics of a hub by name: which there are, the rule each has, and the memory that
+// all of them take. Everything here is called with the hub's lock held.
+#ifndef TIDEGATE_HUB_TOPICS_H
+#define TIDEGATE_HUB_TOPICS_H
+
+#include "hub/state.h"
+
+enum {
+  HUB_SWEEP_CALLS = 128,  // in so many every topic is looked at ...
+  HUB_SWEEP_STEP = 256,   // ... so many slots of the map in one hold of the lock
+};
+
+// What a topic that keeps messages costs beside them, about: its struct, name
+// and ring, and its share of the map.
+#define HUB_TOPIC_COST (sizeof(struct topic) + 160)
+
+struct topic *topics_find(struct hub *hub, struct slice name);  // or NULL
+struct topic *topics_create(struct hub *hub, struct slice name);
+// The topic that keeps a message of that name, created if its rule says so;
+// NULL: nobody would see it there, so a stray publish leaves nothing behind.
+struct topic *topics_for(struct hub *hub, struct slice name);
+
+// ---- rules ---------------------------------------------------------------
+
+void topics_look_up(struct hub *hub, struct topic *t);  // its rule and its taps
+static inline const struct hub_rule *topics_rule(struct hub *hub, struct topic *t) {
+  if (t->rules_version != hub->rules_version) topics_look_up(hub, t);
+  return t->rule;
+}
+// The same for a topic that may not exist: then t is NULL.
+const struct hub_rule *topics_rule_of(struct hub *hub, struct topic *t, struct slice name);
+
+// ---- retention -----------------------------------------------------------
+
+void topics_note_used(struct hub *hub, struct topic *t);  // just now: published to or read
+// Brings t's rule up to date and drops what is beyond retention; frees t when it then is idle.
+// Returns whether it did.
+bool topics_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
+// The same, but an idle topic stays, for a caller that is about to use it.
+void topics_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
+
+// A message of that seq was published to a topic that does not exist: it is gone.
+void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq);
+
+// Settles the topics of up to HUB_SWEEP_STEP slots of the map, from where the last call ended.
+void topics_sweep_step(struct hub *hub, uint64_t now_ms);
+
+// ---- memory --------------------------------------------------------------
+
+// Counts what a call dropped from t's log.
+void topics_account(struct hub *hub, const struct topic *t, const struct topic_loss *loss);
+
+// Drops the oldest messages of the least recently used topics, needed or not, while all
+// logs together hold more than they may. False when there is more to do: one call takes
+// a bounded number of them.
+bool topics_evict(struct hub *hub);
+
+// About what messages and topics take, also those topics that keep nothing.
+uint64_t topics_footprint(const struct hub *hub);
+
+#endif
