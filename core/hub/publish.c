@@ -29,7 +29,7 @@ void publish_message(struct hub *hub, struct hub_port *from, struct topic *t, st
     topics_trim(hub, tap, m->published_ms);
   }
   if (t != NULL) topics_settle(hub, t, m->published_ms);
-  topics_evict(hub);
+  if (!topics_are_within_limit(hub)) topics_evict(hub);
 }
 
 // A message for which all others could not make room would drive them out, and then itself.

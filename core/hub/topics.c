@@ -16,10 +16,6 @@ void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq) {
   if (seq > *place) *place = seq;
 }
 
-struct topic *topics_find(struct hub *hub, struct slice name) {
-  return map_get(&hub->topics, name);
-}
-
 struct topic *topics_create(struct hub *hub, struct slice name) {
   struct topic *t = topic_new(name, *vanished_place(hub, name));
   size_t cap = hub->topics.cap;
@@ -41,22 +37,11 @@ void topics_look_up(struct hub *hub, struct topic *t) {
   t->rules_version = hub->rules_version;
 }
 
-const struct hub_rule *topics_rule_of(struct hub *hub, struct topic *t, struct slice name) {
-  return t != NULL ? topics_rule(hub, t) : rules_find(hub->rules, name);
-}
-
 struct topic *topics_for(struct hub *hub, struct slice name) {
   struct topic *t = topics_find(hub, name);
   if (t == NULL && topics_rule_of(hub, t, name)->history > 0) t = topics_create(hub, name);
   if (t != NULL) topics_rule(hub, t);
   return t;
-}
-
-void topics_account(struct hub *hub, const struct topic *t, const struct topic_loss *loss) {
-  // What a tap holds are references, bounded by the tap's own rule.
-  if (t->is_tap || loss->count == 0) return;
-  hub->kept_bytes -= loss->bytes;
-  metric_count(&hub->counters.evicted, loss->count);
 }
 
 void topics_note_used(struct hub *hub, struct topic *t) {
@@ -90,13 +75,9 @@ bool topics_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
   return true;
 }
 
-static uint64_t held_bytes(const struct hub *hub) {
-  return hub->kept_bytes + (uint64_t)metric_get(&hub->counters.form_bytes);
-}
-
 // A step only, since a replay that encodes may have added much at once.
 bool topics_evict(struct hub *hub) {
-  for (int i = 0; held_bytes(hub) > hub->limits.max_bytes && !list_is_empty(&hub->used); i++) {
+  for (int i = 0; !topics_are_within_limit(hub) && !list_is_empty(&hub->used); i++) {
     if (i == EVICT_STEP) return false;
     struct topic *t = list_entry(hub->used.next, struct topic, used_link);
     struct topic_loss loss = topic_drop_oldest(t);
@@ -121,5 +102,5 @@ void topics_sweep_step(struct hub *hub, uint64_t now_ms) {
 }
 
 uint64_t topics_footprint(const struct hub *hub) {
-  return held_bytes(hub) + hub->topics.count * HUB_TOPIC_COST;
+  return topics_held_bytes(hub) + hub->topics.count * HUB_TOPIC_COST;
 }

@@ -14,7 +14,9 @@ enum {
 // and ring, and its share of the map.
 #define HUB_TOPIC_COST (sizeof(struct topic) + 160)
 
-struct topic *topics_find(struct hub *hub, struct slice name);  // or NULL
+static inline struct topic *topics_find(const struct hub *hub, struct slice name) {  // or NULL
+  return map_get(&hub->topics, name);
+}
 struct topic *topics_create(struct hub *hub, struct slice name);
 // The topic that keeps a message of that name, created if its rule says so;
 // NULL: nobody would see it there, so a stray publish leaves nothing behind.
@@ -28,7 +30,10 @@ static inline const struct hub_rule *topics_rule(struct hub *hub, struct topic *
   return t->rule;
 }
 // The same for a topic that may not exist: then t is NULL.
-const struct hub_rule *topics_rule_of(struct hub *hub, struct topic *t, struct slice name);
+static inline const struct hub_rule *topics_rule_of(struct hub *hub, struct topic *t,
+                                                    struct slice name) {
+  return t != NULL ? topics_rule(hub, t) : rules_find(hub->rules, name);
+}
 
 // ---- retention -----------------------------------------------------------
 
@@ -48,12 +53,26 @@ void topics_sweep_step(struct hub *hub, uint64_t now_ms);
 // ---- memory --------------------------------------------------------------
 
 // Counts what a call dropped from t's log.
-void topics_account(struct hub *hub, const struct topic *t, const struct topic_loss *loss);
+static inline void topics_account(struct hub *hub, const struct topic *t,
+                                  const struct topic_loss *loss) {
+  // What a tap holds are references, bounded by the tap's own rule.
+  if (t->is_tap || loss->count == 0) return;
+  hub->kept_bytes -= loss->bytes;
+  metric_count(&hub->counters.evicted, loss->count);
+}
+
+// Of all messages, with the encoded forms.
+static inline uint64_t topics_held_bytes(const struct hub *hub) {
+  return hub->kept_bytes + (uint64_t)metric_get(&hub->counters.form_bytes);
+}
 
 // Drops the oldest messages of the least recently used topics, needed or not, while all
 // logs together hold more than they may. False when there is more to do: one call takes
 // a bounded number of them.
 bool topics_evict(struct hub *hub);
+static inline bool topics_are_within_limit(const struct hub *hub) {
+  return topics_held_bytes(hub) <= hub->limits.max_bytes;
+}
 
 // About what messages and topics take, also those topics that keep nothing.
 uint64_t topics_footprint(const struct hub *hub);

@@ -124,9 +124,7 @@ static void test_refusal_changes_nothing(void **state) {
 
 // ---- memory --------------------------------------------------------------
 
-static uint64_t held(const struct world *w) {
-  return w->hub->kept_bytes + hub_counters(w->hub)->form_bytes;
-}
+static uint64_t held(const struct world *w) { return topics_held_bytes(w->hub); }
 
 static void test_the_least_recently_used_topic_pays(void **state) {
   struct world *w = *state;
