@@ -30,7 +30,7 @@ enum hub_status {
   HUB_OK = 0,
   HUB_BAD_TOPIC = -1,  // not 1 to 255 bytes of UTF-8 without control characters
   HUB_TOO_LARGE = -2,  // payload larger than the topic's `bytes`, or all of it than max_bytes
-  HUB_LIMIT = -3,      // the subscribers of a topic, the topics of a reader, ...
+  HUB_LIMIT = -3,      // the subscribers of a topic, the topics of a reader, the taps, ...
   HUB_NOT_JOINED = -4,
   HUB_NO_PRESENCE = -5,     // the topic's rule has presence turned off
   HUB_BAD_MEMBER = -6,      // `as` is not 1 to 255 bytes of UTF-8 without control characters
@@ -74,7 +74,7 @@ enum {
   HUB_TOPIC_MAX = 255,
   HUB_MEMBER_MAX = 255,      // bytes of a member's id
   HUB_INFO_MAX = 16 * 1024,  // bytes of its info
-  HUB_TAPS = 64,             // patterns of server-side subscribers
+  HUB_TAPS = 64,             // readers of a pattern
   HUB_ID_MAX = 32,
   HUB_PORTS = 256
 };
@@ -134,7 +134,7 @@ bool hub_topic_is_valid(struct slice topic);  // else HUB_BAD_TOPIC
 enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct message *m,
                             uint64_t *seq);
 
-size_t hub_count(struct hub *hub, struct slice topic);  // subscribers on all workers, exact
+size_t hub_count(struct hub *hub, struct slice topic);  // subscriptions on all workers, exact
 size_t hub_topic_count(struct hub *hub);
 
 // What is due by time: messages past their ttl, topics that hold nothing,
@@ -292,9 +292,9 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
 // HUB_OK or HUB_NOT_JOINED.
 enum hub_status hub_leave(struct hub_reader *reader, struct slice topic);
 
-// Subscribes to all messages published from now on to topics that match the
-// pattern, in seq order, for a reader of the server's own (form HUB_FORM_NONE).
-// It gets copies of the logs with a retention of their own; a gap names the
+// Makes a tap of a reader of the server's own (form HUB_FORM_NONE): it gets all messages
+// published from now on to topics that match the pattern, in seq order. They are
+// kept in a log with a retention of its own; a gap names the
 // pattern. HUB_OK, HUB_BAD_TOPIC (pattern too long or empty), or HUB_LIMIT when
 // HUB_TAPS exist.
 enum hub_status hub_join_pattern(struct hub_reader *reader, struct slice pattern);

@@ -73,7 +73,7 @@ struct port_wakes {
   struct hub_port *ports[HUB_PORTS];
 };
 
-// Marks a topic with news for every port that has subscribers of it, and notes the ports
+// Marks a topic with news for every port that has subscriptions to it, and notes the ports
 // whose threads must be woken. `from` is the port of the calling thread, or NULL: it is
 // woken only while it delivers, else it looks by itself. With the lock held.
 void port_mark_topic(const struct topic *t, struct hub_port *from, struct port_wakes *wakes);

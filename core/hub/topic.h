@@ -17,7 +17,7 @@
 struct presence;
 struct topic;
 
-// The subscribers of a topic on one port; exists while there are any.
+// The subscriptions of a topic on one port; exists while there are any.
 struct topic_port {
   struct topic *topic;
   struct hub_port *port;
@@ -46,13 +46,13 @@ struct topic {
   const struct hub_rule *rule;  // valid while rules_version is the hub's, as is tap_mask
   uint64_t rules_version;
   uint64_t tap_mask;          // hub->taps that copy this topic's messages
-  struct topic_port **ports;  // those with subscribers
+  struct topic_port **ports;  // those with subscriptions
   struct presence *presence;  // NULL without members
   uint32_t cap;
-  uint32_t sub_count;  // on all ports
+  uint32_t sub_count;  // subscriptions on all ports
   uint32_t port_count;
   uint32_t keyed;  // messages with a key so far, modulo 2^32
-  bool is_tap;     // holds copies of other topics' messages; not among hub->topics
+  bool is_tap;     // the log of a tap: refers to messages of topics; not among hub->topics
   uint8_t name_len;
   char name[];
 };
@@ -129,6 +129,6 @@ static inline bool topic_is_idle(const struct topic *t) {
 
 struct topic_port *topic_port_find(const struct topic *t, const struct hub_port *port);  // or NULL
 struct topic_port *topic_port_add(struct topic *t, struct hub_port *port);
-void topic_port_remove(struct topic_port *place);  // frees it; it has no subscribers left
+void topic_port_remove(struct topic_port *place);  // frees it; it has no subscriptions left
 
 #endif
