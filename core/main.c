@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "net/listen.h"
 #include "net/server.h"
+#include "script/bind/modules.h"
 #include "script/reload/bundle.h"
 #include "script/reload/config_file.h"
 #include "script/reload/control.h"
@@ -170,7 +171,7 @@ static int serve(struct arguments *args) {
   struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
   if (bundle == NULL) return fail(error);
   struct buf listing = {0};
-  struct script_start start = {.dir = args->dir, .bundle = bundle};
+  struct script_start start = {.dir = args->dir, .bundle = bundle, .modules = script_modules};
   struct app app = script_app(&start);
   if (args->checks) {
     start.listing = &listing;

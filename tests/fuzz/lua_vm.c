@@ -6,6 +6,7 @@
 
 #include "fuzz.h"
 #include "no_leaks.h"
+#include "script/bind/modules.h"
 #include "script/vm/vm.h"
 
 enum { MEMORY_MAX = 64 * 1024 * 1024, COUNTERS = 8192, FIELDS_MAX = 8 };
@@ -35,7 +36,7 @@ static int open_driver(lua_State *L) {
 static struct vm *vm_of_driver(const char *name) {
   static struct vm *vm;
   if (vm != NULL) return vm;
-  vm = vm_new(NULL, ".", MEMORY_MAX);
+  vm = vm_new(NULL, ".", MEMORY_MAX, script_modules);
   assert_non_null(vm);
   assert_true(vm_enter(vm, open_driver, (void *)name, name));
   lua_sethook(vm->L, count_line, LUA_MASKLINE, 0);

@@ -9,13 +9,13 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
-#include "script/bind/bind.h"
-#include "script/vm/vm.h"
+#include "script/bind/modules.h"
+#include "script/vm/args.h"
 
 // hmac_sha256(key, data) -> 32 raw bytes
 static int hmac_sha256(lua_State *L) {
-  struct slice key = vm_check_slice(L, 1);
-  struct slice data = vm_check_slice(L, 2);
+  struct slice key = args_check_slice(L, 1);
+  struct slice data = args_check_slice(L, 2);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned len = 0;
   if (HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)data.ptr, data.len, digest,
@@ -28,7 +28,7 @@ static int hmac_sha256(lua_State *L) {
 
 // base64url_encode(data) -> text without padding (RFC 4648 section 5)
 static int base64url_encode(lua_State *L) {
-  struct slice data = vm_check_slice(L, 1);
+  struct slice data = args_check_slice(L, 1);
   luaL_Buffer buffer;
   size_t size = (data.len + 2) / 3 * 4;
   unsigned char *out = (unsigned char *)luaL_buffinitsize(L, &buffer, size + 1);
@@ -55,7 +55,7 @@ static int digit(unsigned char c) {
 // characters, unused bits zero (OpenSSL's decoder takes only the other alphabet
 // and forgives much, which a signature must not).
 static int base64url_decode(lua_State *L) {
-  struct slice text = vm_check_slice(L, 1);
+  struct slice text = args_check_slice(L, 1);
   luaL_Buffer buffer;
   char *out = luaL_buffinitsize(L, &buffer, text.len * 3 / 4 + 3);
   size_t len = 0;
@@ -80,8 +80,8 @@ static int base64url_decode(lua_State *L) {
 
 // equal(a, b) -> whether two strings are equal, in time independent of where they differ
 static int equal(lua_State *L) {
-  struct slice a = vm_check_slice(L, 1);
-  struct slice b = vm_check_slice(L, 2);
+  struct slice a = args_check_slice(L, 1);
+  struct slice b = args_check_slice(L, 2);
   lua_pushboolean(L, a.len == b.len && CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);
   return 1;
 }
@@ -104,4 +104,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-void bind_open_crypto(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+
+struct script_module bind_crypto = {.name = "crypto", .open = open_module};

@@ -6,14 +6,19 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/utf8.h"
-#include "net/conn.h"
 #include "net/worker.h"
 #include "proto/http_response.h"
-#include "script/bind/bind.h"
+#include "script/bind/modules.h"
+#include "script/bind/topic.h"
 #include "script/reload/generation.h"
+#include "script/serve/message_info.h"
 #include "script/serve/session.h"
 #include "script/serve/tap.h"
+#include "script/vm/args.h"
+#include "script/vm/box.h"
+#include "script/vm/json.h"
 #include "script/vm/vm.h"
 
 static struct message_fields check_publish_options(lua_State *L, int index) {
@@ -21,9 +26,9 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   if (lua_isnoneornil(L, index)) return fields;
   static const char *const names[] = {"except", "event", "kind", "key", NULL};
   luaL_checktype(L, index, LUA_TTABLE);
-  bind_check_options(L, index, names, "publish");
-  fields.event = vm_opt_field_slice(L, index, "event", "publish");
-  fields.key = vm_opt_field_slice(L, index, "key", "publish");
+  args_check_options(L, index, names, "publish");
+  fields.event = args_opt_slice_field(L, index, "event", "publish");
+  fields.key = args_opt_slice_field(L, index, "key", "publish");
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
     struct script_session *session = script_session_test(L, -1);
@@ -32,7 +37,7 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
     if (!session->is_over) fields.except = session->id;
   }
   lua_getfield(L, index, "kind");
-  fields.kind = bind_check_kind(L, -1, "publish");
+  fields.kind = args_check_kind(L, -1, "publish");
   return fields;
 }
 
@@ -40,14 +45,14 @@ static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
 }
 
-static int fail_topic(lua_State *L) { return vm_fail(L, "a topic " BIND_NAME_RULE, "topic"); }
+static int fail_topic(lua_State *L) { return vm_fail(L, "a topic " TOPIC_NAME_RULE, "topic"); }
 
 // publish(topic, string | table [, {except, event, kind, key}]) -> id | nil, message, code
 static int hub_publish_function(lua_State *L) {
-  struct slice topic = bind_check_topic(L, 1);
+  struct slice topic = args_check_string(L, 1);
   lua_settop(L, 3);
   bool is_json = lua_istable(L, 2);
-  struct slice payload = bind_check_payload(L, 2, "publish: value");
+  struct slice payload = args_check_payload(L, 2, "publish: value");
   struct message_fields fields = check_publish_options(L, 3);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   fields.topic = topic;
@@ -71,7 +76,7 @@ static int hub_publish_function(lua_State *L) {
 
 // count(topic) -> subscribers on all workers | nil, message, code
 static int hub_count_function(lua_State *L) {
-  struct slice topic = bind_check_topic(L, 1);
+  struct slice topic = args_check_string(L, 1);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   lua_pushinteger(L, (lua_Integer)hub_count(vm_of(L)->worker->hub, topic));
   return 1;
@@ -81,14 +86,14 @@ static int hub_count_function(lua_State *L) {
 
 // The pattern at `arg`, while scripts load: it stands in the script, so a bad one raises.
 static struct slice check_pattern(lua_State *L, int arg) {
-  struct slice pattern = bind_check_topic(L, arg);
-  luaL_argcheck(L, hub_topic_is_valid(pattern), arg, BIND_NAME_RULE);
+  struct slice pattern = args_check_string(L, arg);
+  luaL_argcheck(L, hub_topic_is_valid(pattern), arg, TOPIC_NAME_RULE);
   return pattern;
 }
 
 // A number of the rule, 0 when it is not named.
 static double number_option(lua_State *L, const char *name, double least, double most) {
-  return bind_opt_number_field(L, 2, name, "topic", least, most, 0);
+  return args_opt_number_field(L, 2, name, "topic", least, most, 0);
 }
 
 static double whole_option(lua_State *L, const char *name, double least, double most) {
@@ -103,8 +108,8 @@ static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
   int type = lua_getfield(L, index, "presence");
   if (type == LUA_TTABLE) {
     int table = lua_gettop(L);
-    bind_check_options(L, table, names, "topic: presence");
-    double grace = bind_opt_number_field(L, table, "grace", "topic", 0, 1e6, -1);
+    args_check_options(L, table, names, "topic: presence");
+    double grace = args_opt_number_field(L, table, "grace", "topic", 0, 1e6, -1);
     if (grace >= 0) rule->grace_ms = grace > 0 ? (uint32_t)ceil(grace * 1000) : HUB_GRACE_NONE;
   } else if (type == LUA_TBOOLEAN) {
     rule->presence_off = !lua_toboolean(L, -1);
@@ -114,22 +119,48 @@ static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
   lua_pop(L, 1);
 }
 
+// Of one generation: what it calls gate.topic with.
+struct rules {
+  struct hub_rule *all;
+  size_t count;
+};
+
+static void add_rule(struct generation *generation, const struct hub_rule *rule) {
+  struct rules *rules = generation_state(generation, &bind_hub);
+  rules->all = mem_realloc(rules->all, (rules->count + 1) * sizeof *rules->all);
+  struct hub_rule *kept = &rules->all[rules->count++];
+  *kept = *rule;
+  kept->pattern = mem_strdup(rule->pattern);
+}
+
+static void forget_rules(struct generation *generation) {
+  struct rules *rules = generation_state(generation, &bind_hub);
+  for (size_t i = 0; i < rules->count; i++) free((char *)rules->all[i].pattern);
+  free(rules->all);
+}
+
+static void set_rules(struct vm *vm, struct generation *before, struct generation *next) {
+  (void)before;
+  const struct rules *rules = generation_state(next, &bind_hub);
+  if (vm->worker->index == 0) hub_rules_set(vm->worker->hub, rules->all, rules->count);
+}
+
 // topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
 static int hub_topic_function(lua_State *L) {
   struct vm *vm = vm_of(L);
   struct slice pattern = check_pattern(L, 1);
   static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", "presence", NULL};
   luaL_checktype(L, 2, LUA_TTABLE);
-  bind_check_options(L, 2, names, "topic");
+  args_check_options(L, 2, names, "topic");
   if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
   struct hub_rule rule = {.pattern = pattern.ptr};
   rule.history = (uint32_t)whole_option(L, "history", 0, 1e9);
   rule.bytes = (uint64_t)whole_option(L, "bytes", 1, 1e12);
   rule.ttl_ms = (uint64_t)ceil(number_option(L, "ttl", 0, 1e10) * 1000);
   rule.limit = (uint32_t)whole_option(L, "limit", 0, 4e9);
-  rule.lag = bind_check_lag(L, 2, "topic");
+  rule.lag = topic_check_lag(L, 2, "topic");
   read_presence(L, 2, &rule);
-  generation_add_rule(vm->loading, &rule);
+  add_rule(vm->loading, &rule);
   return 0;
 }
 
@@ -151,19 +182,19 @@ static struct hub_history_options check_history_options(lua_State *L, int index)
   struct hub_history_options options = {.since = HUB_SINCE_NOW};
   if (lua_isnoneornil(L, index)) return options;
   luaL_checktype(L, index, LUA_TTABLE);
-  bind_check_options(L, index, names, "history");
+  args_check_options(L, index, names, "history");
   options.limit = check_limit(L, index, "history", 0);
   int type = lua_getfield(L, index, "reverse");
   if (type != LUA_TNIL && type != LUA_TBOOLEAN)
     luaL_error(L, "history: reverse must be true or false, got %s", luaL_typename(L, -1));
   options.is_reverse = lua_toboolean(L, -1);
-  options.since = bind_check_since(L, index, "history", &options.id);
+  options.since = topic_check_since(L, index, "history", &options.id);
   return options;
 }
 
 static void push_message(lua_State *L, struct hub *hub, const struct message *m, double now_s,
                          uint64_t now_ms) {
-  bind_push_message_info(L, hub, m);
+  message_info_push(L, hub, m);
   vm_push_slice(L, message_payload(m));
   lua_setfield(L, -2, "data");
   lua_pushnumber(L, now_s - (double)(now_ms - m->published_ms) / 1000);
@@ -175,12 +206,12 @@ static void release_history(void *history) { hub_history_free(history); }
 // history(topic [, {since, limit, reverse}]) -> array of messages, {recovered, missed}
 // | nil, message, code
 static int hub_history_function(lua_State *L) {
-  struct slice topic = bind_check_topic(L, 1);
+  struct slice topic = args_check_string(L, 1);
   lua_settop(L, 2);
   struct hub_history_options options = check_history_options(L, 2);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   struct hub *hub = vm_of(L)->worker->hub;
-  struct hub_history *history = bind_push_owned(L, sizeof *history, release_history);
+  struct hub_history *history = box_push_owned(L, sizeof *history, release_history);
   int owned = lua_gettop(L);
   *history = hub_history_read(hub, topic, &options);
   double now_s = clock_wall_s();
@@ -197,7 +228,7 @@ static int hub_history_function(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)history->missed);
     lua_setfield(L, -2, "missed");
   }
-  bind_release(L, owned);
+  box_release(L, owned);
   return 2;
 }
 
@@ -215,16 +246,16 @@ static void release_pointer(void *memory) { free(*(void **)memory); }
 static int hub_topics_function(lua_State *L) {
   static const char *const names[] = {"limit", NULL};
   enum { LIMIT = 10000 };
-  struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : bind_check_topic(L, 1);
+  struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : args_check_string(L, 1);
   size_t limit = LIMIT, count = 0;
   bool has_more = false;
   if (!lua_isnoneornil(L, 2)) {
     luaL_checktype(L, 2, LUA_TTABLE);
-    bind_check_options(L, 2, names, "topics");
+    args_check_options(L, 2, names, "topics");
     limit = check_limit(L, 2, "topics", LIMIT);
   }
-  if (!hub_topic_is_valid(pattern)) return vm_fail(L, "a pattern " BIND_NAME_RULE, "topic");
-  struct hub_topic_info **found = bind_push_owned(L, sizeof *found, release_pointer);
+  if (!hub_topic_is_valid(pattern)) return vm_fail(L, "a pattern " TOPIC_NAME_RULE, "topic");
+  struct hub_topic_info **found = box_push_owned(L, sizeof *found, release_pointer);
   int owned = lua_gettop(L);
   *found = hub_topics(vm_of(L)->worker->hub, pattern, limit, &count, &has_more);
   if (count > 0) qsort(*found, count, sizeof **found, by_name);
@@ -240,7 +271,7 @@ static int hub_topics_function(lua_State *L) {
     lua_setfield(L, -2, "messages");
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
-  bind_release(L, owned);
+  box_release(L, owned);
   lua_pushboolean(L, has_more);
   return 2;
 }
@@ -249,14 +280,14 @@ static void release_buf(void *buf) { buf_free(buf); }
 
 // presence(topic) -> array of {id, info, since}, in order of joining | nil, message, code
 static int hub_presence_function(lua_State *L) {
-  struct slice topic = bind_check_topic(L, 1);
+  struct slice topic = args_check_string(L, 1);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
-  struct buf *text = bind_push_owned(L, sizeof *text, release_buf);
+  struct buf *text = box_push_owned(L, sizeof *text, release_buf);
   int owned = lua_gettop(L);
   hub_presence(vm_of(L)->worker->hub, topic, text);
   vm_push_slice(L, buf_slice(text));
-  bind_release(L, owned);
-  return bind_decode_json(L, lua_gettop(L));
+  box_release(L, owned);
+  return json_decode(L, lua_gettop(L));
 }
 
 // subscribe(pattern, fn): fn(topic, data, info) for each message, while scripts load
@@ -279,4 +310,10 @@ static const luaL_Reg functions[] = {
     {"subscribe", hub_subscribe_function}, {NULL, NULL},
 };
 
-void bind_open_hub(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+
+struct script_module bind_hub = {.name = "hub",
+                                 .open = open_module,
+                                 .forget = forget_rules,
+                                 .switch_to = set_rules,
+                                 .generation_state_bytes = sizeof(struct rules)};

@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "proto/cookie.h"
-#include "script/bind/bind.h"
+#include "script/bind/modules.h"
 #include "script/serve/exchange.h"
+#include "script/vm/args.h"
 #include "script/vm/task.h"
 
 enum { MAX_AGE_S = INT32_MAX };  // 68 years; browsers keep a cookie for 400 days at most
 
-static struct exchange *check_res(lua_State *L) { return exchange_check(L, 1, VM_RES); }
+static struct exchange *check_res(lua_State *L) {
+  return box_check_pointer(L, 1, &exchange_res_type);
+}
 
 // res:status(n) -> res
 static int res_status(lua_State *L) {
@@ -26,8 +29,8 @@ static int res_status(lua_State *L) {
 // res:header(name, value) -> res | nil, message, "header"
 static int res_header(lua_State *L) {
   struct exchange *exchange = check_res(L);
-  struct slice name = vm_check_slice(L, 2);
-  struct slice value = vm_check_slice(L, 3);
+  struct slice name = args_check_slice(L, 2);
+  struct slice value = args_check_slice(L, 3);
   exchange_check_header(L, name);
   if (exchange != NULL && !exchange_set_header(exchange, name, value, true)) {
     return vm_fail(L, "a header name or value has characters that HTTP forbids", "header");
@@ -36,31 +39,25 @@ static int res_header(lua_State *L) {
   return 1;
 }
 
-static bool flag_field(lua_State *L, int index, const char *name, bool otherwise) {
-  bool value = lua_getfield(L, index, name) == LUA_TNIL ? otherwise : lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
-
 // res:cookie(name, value [, {path, domain, max_age, secure, http_only,
 // same_site}]) -> res | nil, message, "cookie"
 static int res_cookie(lua_State *L) {
   struct exchange *exchange = check_res(L);
-  struct slice name = vm_check_slice(L, 2);
-  struct slice value = vm_check_slice(L, 3);
+  struct slice name = args_check_slice(L, 2);
+  struct slice value = args_check_slice(L, 3);
   struct cookie_options options = {.max_age_s = -1, .http_only = true};
   if (!lua_isnoneornil(L, 4)) {
     static const char *const names[] = {"path",      "domain",    "max_age", "secure",
                                         "http_only", "same_site", NULL};
     luaL_checktype(L, 4, LUA_TTABLE);
-    bind_check_options(L, 4, names, "cookie");
-    options.path = vm_opt_field_slice(L, 4, "path", "cookie");
-    options.domain = vm_opt_field_slice(L, 4, "domain", "cookie");
-    options.same_site = vm_opt_field_slice(L, 4, "same_site", "cookie");
-    options.secure = flag_field(L, 4, "secure", false);
-    options.http_only = flag_field(L, 4, "http_only", true);
+    args_check_options(L, 4, names, "cookie");
+    options.path = args_opt_slice_field(L, 4, "path", "cookie");
+    options.domain = args_opt_slice_field(L, 4, "domain", "cookie");
+    options.same_site = args_opt_slice_field(L, 4, "same_site", "cookie");
+    options.secure = args_opt_flag_field(L, 4, "secure", false);
+    options.http_only = args_opt_flag_field(L, 4, "http_only", true);
     options.max_age_s =
-        (int64_t)ceil(bind_opt_number_field(L, 4, "max_age", "cookie", 0, MAX_AGE_S, -1));
+        (int64_t)ceil(args_opt_number_field(L, 4, "max_age", "cookie", 0, MAX_AGE_S, -1));
   }
   struct buf out = {0};
   const char *wrong = cookie_write(&out, name, value, &options);
@@ -86,24 +83,17 @@ static void start_streaming(struct exchange *exchange) {
   http_respond_head(exchange->http, status, exchange->fields, exchange->field_count);
 }
 
-static void detach_drainer(struct task *task) {
-  ((struct exchange *)task->waits_for)->drainer = NULL;
-}
-
 // res:write(text) -> true | nil, "closed", "closed": sends a piece of the
 // response; waits while too much is on its way
 static int res_write(lua_State *L) {
   struct exchange *exchange = check_res(L);
-  struct slice text = vm_check_slice(L, 2);
+  struct slice text = args_check_slice(L, 2);
   if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
-  if (exchange->drainer != NULL) return luaL_error(L, "another task waits in res:write already");
+  if (!list_is_empty(&exchange->drainers))
+    return luaL_error(L, "another task waits in res:write already");
   start_streaming(exchange);
-  if (http_respond_write(exchange->http, text) == HTTP_SEND_FULL) {
-    struct task *task = task_current(L);
-    exchange->drainer = task;
-    task_set_wait(task, exchange, detach_drainer);
-    return task_wait(L, NULL);
-  }
+  if (http_respond_write(exchange->http, text) == HTTP_SEND_FULL)
+    return task_wait_in(L, &exchange->drainers, -1, NULL);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -129,21 +119,21 @@ static const luaL_Reg res_methods[] = {
 };
 
 static int res_index(lua_State *L) {
-  struct exchange_box *box = vm_check_type(L, 1, VM_RES);
+  struct exchange *exchange = check_res(L);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "started") == 0) {
-    struct exchange *exchange = box->exchange;
     lua_pushboolean(L,
                     exchange == NULL || exchange->http == NULL || http_is_started(exchange->http));
   }
   return 1;
 }
 
-void bind_open_res(lua_State *L) {
-  vm_new_type(L, VM_RES);
+static void open_module(lua_State *L) {
+  box_new_type(L, &exchange_res_type);
   luaL_newlib(L, res_methods);
   lua_pushcclosure(L, res_index, 1);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
 }
+
+struct script_module bind_res = {.name = "res", .open = open_module};

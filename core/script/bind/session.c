@@ -5,12 +5,15 @@
 
 #include "base/utf8.h"
 #include "net/conn.h"
-#include "net/sse_conn.h"
-#include "net/worker.h"
-#include "script/bind/bind.h"
+#include "script/bind/modules.h"
+#include "script/bind/session_methods.h"
+#include "script/bind/topic.h"
+#include "script/serve/join.h"
+#include "script/serve/query.h"
 #include "script/serve/session.h"
 #include "script/serve/wait.h"
-#include "script/vm/vm.h"
+#include "script/vm/args.h"
+#include "script/vm/json.h"
 
 // ---- fields --------------------------------------------------------------
 
@@ -30,7 +33,7 @@ static void push_made_field(lua_State *L, struct script_session *session, const 
     if (lua_getfield(L, -1, "raw_query") == LUA_TNIL)
       lua_newtable(L);
     else
-      bind_push_pairs(L, vm_check_slice(L, -1));
+      query_push_pairs(L, args_check_slice(L, -1));
   } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
     lua_newtable(L);
   } else if (strcmp(name, "peer") == 0 && session->conn != NULL) {
@@ -98,11 +101,11 @@ static int fail_status(lua_State *L, enum hub_status status) {
     case HUB_NO_PRESENCE:
       return vm_fail(L, "the topic's rule turns presence off", "presence");
     case HUB_BAD_MEMBER:
-      return vm_fail(L, "as " BIND_NAME_RULE, "as");
+      return vm_fail(L, "as " TOPIC_NAME_RULE, "as");
     case HUB_INFO_TOO_LARGE:
       return vm_fail(L, "info has more than 16384 bytes as JSON", "too_large");
     default:
-      return vm_fail(L, "a topic " BIND_NAME_RULE, "topic");
+      return vm_fail(L, "a topic " TOPIC_NAME_RULE, "topic");
   }
 }
 
@@ -110,14 +113,14 @@ static int fail_status(lua_State *L, enum hub_status status) {
 static void check_member(lua_State *L, int index, struct hub_join_options *options) {
   int type = lua_getfield(L, index, "as");
   if (type == LUA_TSTRING || lua_isinteger(L, -1)) {
-    options->as = vm_check_slice(L, -1);
+    options->as = args_check_slice(L, -1);
   } else if (type != LUA_TNIL) {
     luaL_error(L, "join: as must be a string or a whole number, got %s", luaL_typename(L, -1));
   }
   if (lua_getfield(L, index, "info") == LUA_TNIL) return;
   if (type == LUA_TNIL) luaL_error(L, "join: info is about a member: it needs as");
-  bind_push_json(L, lua_gettop(L), "join: info");
-  options->info = vm_check_slice(L, -1);
+  json_encode(L, lua_gettop(L), "join: info");
+  options->info = args_check_slice(L, -1);
 }
 
 static struct hub_join_options check_join_options(lua_State *L, int index) {
@@ -125,67 +128,25 @@ static struct hub_join_options check_join_options(lua_State *L, int index) {
   if (lua_isnoneornil(L, index)) return options;
   static const char *const names[] = {"since", "lag", "as", "info", NULL};
   luaL_checktype(L, index, LUA_TTABLE);
-  bind_check_options(L, index, names, "join");
-  options.lag = bind_check_lag(L, index, "join");
+  args_check_options(L, index, names, "join");
+  options.lag = topic_check_lag(L, index, "join");
   check_member(L, index, &options);
-  options.since = bind_check_since(L, index, "join", &options.id);
+  options.since = topic_check_since(L, index, "join", &options.id);
   return options;
-}
-
-static bool is_stream(lua_State *L) { return !script_session_check(L, 1)->is_ws; }
-
-// A stream resumes by itself: what the client saw last counts, unless the script
-// gave an id. Leaves the text on the stack.
-static void take_last_event_id(lua_State *L, struct hub_join_options *options) {
-  if (options->since == HUB_SINCE_ID || !is_stream(L)) return;
-  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) return;
-  if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
-  struct slice id = vm_check_slice(L, -1);
-  // Once a topic: after leaving it, joining again must not replay it again.
-  if (lua_getfield(L, -2, "resumed") != LUA_TTABLE) {
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -5, "resumed");
-  }
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, -2) != LUA_TNIL) return;
-  lua_pushvalue(L, 2);
-  lua_pushboolean(L, 1);
-  lua_rawset(L, -4);
-  options->since = HUB_SINCE_ID;
-  options->id = id;
-}
-
-// Whether messages of the past will come, whose ids the client can resume from.
-static bool replays(const struct conn *conn) { return conn->reader.behind != NULL; }
-
-// What a client of a stream is told of a join beside the messages.
-static void tell_stream(struct conn *conn, struct slice topic,
-                        const struct hub_join_options *options,
-                        const struct hub_join_result *result, const char *id) {
-  if (options->since == HUB_SINCE_ID && !result->recovered) {
-    sse_write_gap(conn, topic, result->missed_known ? (int64_t)result->missed : SSE_MISSED_UNKNOWN);
-  } else if (options->since != HUB_SINCE_ID && conn->reader.sub_count == 1 && !replays(conn)) {
-    sse_write_start(conn, id);
-  }
 }
 
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int join(lua_State *L) {
-  const struct script_session *session = script_session_check(L, 1);
-  struct slice topic = bind_check_topic(L, 2);
+  struct script_session *session = script_session_check(L, 1);
+  struct slice topic = args_check_string(L, 2);
   struct hub_join_options options = check_join_options(L, 3);
-  struct conn *conn = script_session_conn(session);
-  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  if (script_session_conn(session) == NULL) return vm_fail(L, "closed", "closed");
   // Info goes out to others as text, which must not break their connections.
   if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
-  take_last_event_id(L, &options);
   struct hub_join_result result;
-  enum hub_status status = hub_join(&conn->reader, topic, &options, &result);
-  if (status != HUB_OK) return fail_status(L, status);
   char id[HUB_ID_MAX];
-  hub_id_format(vm_of(L)->worker->hub, result.seq, id);
-  if (is_stream(L)) tell_stream(conn, topic, &options, &result, id);
+  enum hub_status status = join_topic(L, session, topic, &options, &result, id);
+  if (status != HUB_OK) return fail_status(L, status);
   lua_createtable(L, 0, result.missed_known ? 3 : 2);
   lua_pushboolean(L, result.recovered);
   lua_setfield(L, -2, "recovered");
@@ -201,7 +162,7 @@ static int join(lua_State *L) {
 // conn:leave(topic) -> true | nil, message, code
 static int leave(lua_State *L) {
   struct conn *conn = script_session_check_conn(L, 1);
-  struct slice topic = bind_check_topic(L, 2);
+  struct slice topic = args_check_string(L, 2);
   if (conn == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status =
       hub_topic_is_valid(topic) ? hub_leave(&conn->reader, topic) : HUB_BAD_TOPIC;
@@ -236,7 +197,7 @@ static int buffered(lua_State *L) {
 // no direct sends wait for the socket
 static int drain(lua_State *L) {
   struct script_session *session = script_session_check(L, 1);
-  return wait_drained(L, session, wait_opt_seconds(L, 2));
+  return wait_drained(L, session, args_opt_seconds(L, 2));
 }
 
 static const luaL_Reg shared_methods[] = {
@@ -244,8 +205,8 @@ static const luaL_Reg shared_methods[] = {
     {"buffered", buffered}, {"drain", drain}, {NULL, NULL},
 };
 
-void bind_new_session_type(lua_State *L, enum vm_type type, const luaL_Reg *methods) {
-  vm_new_type(L, type);
+static void open_type(lua_State *L, struct box_type *type, const luaL_Reg *methods) {
+  box_new_type(L, type);
   luaL_newlib(L, shared_methods);
   luaL_setfuncs(L, methods, 0);
   lua_pushcclosure(L, index_session, 1);
@@ -256,3 +217,10 @@ void bind_new_session_type(lua_State *L, enum vm_type type, const luaL_Reg *meth
   lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
 }
+
+static void open_module(lua_State *L) {
+  open_type(L, &script_session_ws_type, session_ws_methods);
+  open_type(L, &script_session_stream_type, session_stream_methods);
+}
+
+struct script_module bind_session = {.name = "session", .open = open_module};

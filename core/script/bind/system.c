@@ -10,8 +10,9 @@
 #include "base/metrics.h"
 #include "net/worker.h"
 #include "proto/url.h"
-#include "script/bind/bind.h"
+#include "script/bind/modules.h"
 #include "script/reload/generation.h"
+#include "script/vm/args.h"
 #include "script/vm/vm.h"
 
 // log.info(...): the arguments as by tostring, joined with spaces
@@ -115,7 +116,7 @@ static int stats(lua_State *L) {
 // url_decode(text) -> text without percent codes | nil
 static int decode(lua_State *L) {
   struct buf out = {0};
-  if (url_decode(vm_check_slice(L, 1), false, &out))
+  if (url_decode(args_check_slice(L, 1), false, &out))
     lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
   else
     lua_pushnil(L);
@@ -126,7 +127,7 @@ static int decode(lua_State *L) {
 static const luaL_Reg functions[] = {
     {"keep", keep}, {"stats", stats}, {"url_decode", decode}, {NULL, NULL}};
 
-void bind_open_system(lua_State *L) {
+static void open_module(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   open_log(L);
   open_env(L);
@@ -137,3 +138,5 @@ void bind_open_system(lua_State *L) {
   lua_pushliteral(L, TIDEGATE_VERSION);
   lua_setfield(L, -2, "version");
 }
+
+struct script_module bind_system = {.name = "system", .open = open_module};

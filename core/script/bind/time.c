@@ -5,19 +5,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "script/bind/bind.h"
+#include "script/bind/modules.h"
+#include "script/vm/args.h"
 #include "script/vm/task.h"
 #include "script/serve/timer.h"
 #include "script/vm/vm.h"
 
 enum { LONGEST_S = 1000000000 };
 
-static int resume_sleeper(lua_State *L) {
-  task_resume(lua_touserdata(L, 1), 0);
-  return 0;
-}
-
-static void on_awake(struct task *task) { task_wake(task, resume_sleeper, task); }
+static void on_awake(struct task *task) { task_wake(task, NULL, NULL); }
 
 // sleep(seconds): waits; at least until the next loop turn
 static int time_sleep(lua_State *L) {
@@ -31,8 +27,8 @@ static bool check_on_all(lua_State *L, int arg, const char *what) {
   if (lua_isnoneornil(L, arg)) return false;
   luaL_checktype(L, arg, LUA_TTABLE);
   static const char *const names[] = {"on", NULL};
-  bind_check_options(L, arg, names, what);
-  struct slice on = vm_opt_field_slice(L, arg, "on", what);
+  args_check_options(L, arg, names, what);
+  struct slice on = args_opt_slice_field(L, arg, "on", what);
   if (on.ptr == NULL || slice_equal(on, slice_str("one"))) return false;
   if (!slice_equal(on, slice_str("all"))) luaL_error(L, "%s: on must be \"one\" or \"all\"", what);
   return true;
@@ -85,4 +81,6 @@ static const luaL_Reg functions[] = {
     {"spawn", time_spawn}, {"now", time_now},     {NULL, NULL},
 };
 
-void bind_open_time(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+
+struct script_module bind_time = {.name = "time", .open = open_module};

@@ -3,7 +3,6 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +10,7 @@
 #include "base/mem.h"
 #include "net/worker.h"
 #include "script/reload/bundle.h"
-#include "script/serve/session.h"
-#include "script/serve/tap.h"
 #include "script/vm/task.h"
-#include "script/serve/timer.h"
 
 // ---- environment and modules ---------------------------------------------
 
@@ -28,6 +24,8 @@ static void push_copy(lua_State *L) {
     lua_rawset(L, -4);
   }
 }
+
+static int require_module(lua_State *L);
 
 // A fresh environment: copies of the standard tables, so that what one
 // generation patches into `table` does not live on in the next. Not `string`:
@@ -50,7 +48,7 @@ static void push_environment(lua_State *L, struct generation *generation) {
   lua_pushlightuserdata(L, generation);
   lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
   lua_pushinteger(L, generation->number);
-  lua_pushcclosure(L, generation_require, 3);
+  lua_pushcclosure(L, require_module, 3);
   lua_setfield(L, -2, "require");
   // package.loaded is this generation's cache.
   if (lua_getfield(L, -1, "package") == LUA_TTABLE) {
@@ -102,7 +100,8 @@ static void push_module(lua_State *L, struct generation *generation, const struc
   lua_remove(L, cache);
 }
 
-int generation_require(lua_State *L) {
+// `require` for scripts and framework; upvalues: the generation, its cache, its number.
+static int require_module(lua_State *L) {
   struct generation *generation = lua_touserdata(L, lua_upvalueindex(1));
   const char *name = luaL_checkstring(L, 1);
   lua_settop(L, 1);
@@ -138,87 +137,6 @@ int generation_require(lua_State *L) {
 }
 
 // ---- reading what the scripts registered ---------------------------------
-
-static int ref_field(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return LUA_NOREF;
-  }
-  return vm_ref(L);
-}
-
-// The number field as a whole number of 1/scale units, at most 32 bits; a
-// positive one never becomes 0, which would mean "none".
-static uint64_t number_field(lua_State *L, int index, const char *name, double scale,
-                             uint64_t otherwise) {
-  uint64_t value = otherwise;
-  if (lua_getfield(L, index, name) != LUA_TNIL) {
-    double scaled = ceil(luaL_checknumber(L, -1) * scale);
-    value = scaled >= UINT32_MAX ? UINT32_MAX : scaled > 0 ? (uint64_t)scaled : 0;
-  }
-  lua_pop(L, 1);
-  return value;
-}
-
-static bool text_field_is(lua_State *L, int index, const char *name, const char *text) {
-  bool is = lua_getfield(L, index, name) == LUA_TSTRING && strcmp(lua_tostring(L, -1), text) == 0;
-  lua_pop(L, 1);
-  return is;
-}
-
-// compress = true | false | { context_takeover = true | false }
-static enum ws_compress compress_field(lua_State *L, int index) {
-  enum ws_compress compress = WS_COMPRESS_OFF;
-  if (lua_getfield(L, index, "compress") == LUA_TTABLE) {
-    lua_getfield(L, -1, "context_takeover");
-    compress = lua_toboolean(L, -1) ? WS_COMPRESS_CONTEXT : WS_COMPRESS_ON;
-    lua_pop(L, 1);
-  } else if (lua_toboolean(L, -1)) {
-    compress = WS_COMPRESS_ON;
-  }
-  lua_pop(L, 1);
-  return compress;
-}
-
-static void read_route(lua_State *L, struct generation *generation, struct route *route) {
-  const struct config *config = generation->vm->worker->config;
-  int index = lua_gettop(L);
-  lua_getfield(L, index, "key");
-  route->key = mem_strdup(luaL_checkstring(L, -1));
-  lua_getfield(L, index, "kind");
-  route->is_ws = strcmp(luaL_checkstring(L, -1), "ws") == 0;
-  lua_settop(L, index);
-  route->task_ref = ref_field(L, index, "task");
-  route->message_ref = ref_field(L, index, "message");
-  route->close_ref = ref_field(L, index, "close");
-  route->gap_ref = ref_field(L, index, "gap");
-  route->drain_ref = ref_field(L, index, "drain");
-  route->heartbeat_ms = number_field(L, index, "heartbeat", 1000, config->heartbeat_ms);
-  route->keepalive_ms = number_field(L, index, "keepalive", 1000, config->keepalive_ms);
-  lua_getfield(L, index, "envelope");
-  route->has_envelope = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  route->compress = compress_field(L, index);
-  route->closes_when_full = text_field_is(L, index, "on_full", "close");
-  route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
-}
-
-static void read_routes(lua_State *L, struct generation *generation, int result) {
-  lua_getfield(L, result, "sessions");
-  size_t count = (size_t)luaL_len(L, -1);
-  generation->routes = mem_zalloc((count + 1) * sizeof *generation->routes);
-  for (size_t i = 0; i < count; i++) {
-    struct route *route = &generation->routes[i];
-    route->task_ref = route->message_ref = route->close_ref = route->gap_ref = route->drain_ref =
-        LUA_NOREF;
-    generation->route_count++;
-    lua_geti(L, -1, (lua_Integer)i + 1);
-    read_route(L, generation, route);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-}
 
 static void read_listing(lua_State *L, struct generation *generation, int result) {
   lua_getfield(L, result, "routes");
@@ -263,8 +181,11 @@ static void take_result(lua_State *L, struct generation *generation) {
   lua_getfield(L, -1, "finish");
   lua_call(L, 0, 1);
   int result = lua_gettop(L);
-  generation->dispatch_ref = ref_field(L, result, "dispatch");
-  read_routes(L, generation, result);
+  lua_getfield(L, result, "dispatch");
+  generation->dispatch_ref = vm_ref(L);
+  lua_getfield(L, result, "sessions");
+  routes_read(L, &generation->routes);
+  lua_pop(L, 1);
   read_listing(L, generation, result);
   generation->is_loaded = true;
 }
@@ -300,12 +221,35 @@ static void on_step_ended(struct vm *vm, struct task *task, void *owner, bool ok
   if (!ok) step->error = mem_strdup(error);
 }
 
-static const struct task_owner step_owner = {on_step_ended, NULL, true};
+static const struct task_owner step_owner = {.ended = on_step_ended, .is_quiet = true};
 
 static int push_step(lua_State *L, void *generation) {
   lua_pushcfunction(L, run_step);
   lua_pushlightuserdata(L, generation);
   return 1;
+}
+
+// ---- life ----------------------------------------------------------------
+
+static void make_states(struct generation *generation) {
+  size_t count = 0;
+  while (generation->vm->modules[count] != NULL) count++;
+  generation->states = mem_zalloc((count + 1) * sizeof *generation->states);
+  for (size_t i = 0; i < count; i++) {
+    const struct script_module *module = generation->vm->modules[i];
+    size_t bytes = module->generation_state_bytes;
+    if (bytes > 0) generation->states[i] = mem_zalloc(bytes);
+    if (module->declare != NULL) module->declare(generation);
+  }
+}
+
+static void free_states(struct generation *generation) {
+  for (size_t i = 0; generation->vm->modules[i] != NULL; i++) {
+    const struct script_module *module = generation->vm->modules[i];
+    if (module->forget != NULL) module->forget(generation);
+    free(generation->states[i]);
+  }
+  free(generation->states);
 }
 
 struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsigned number) {
@@ -314,7 +258,7 @@ struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsign
   generation->bundle = bundle_ref(bundle);
   generation->number = number;
   generation->env_ref = generation->loaded_ref = generation->dispatch_ref = LUA_NOREF;
-  list_init(&generation->timers);
+  make_states(generation);
   return generation;
 }
 
@@ -346,29 +290,11 @@ struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigne
   }
 }
 
-void generation_add_rule(struct generation *generation, const struct hub_rule *rule) {
-  generation->rules =
-      mem_realloc(generation->rules, (generation->rule_count + 1) * sizeof *generation->rules);
-  struct hub_rule *kept = &generation->rules[generation->rule_count++];
-  *kept = *rule;
-  kept->pattern = mem_strdup(rule->pattern);
-}
-
 void generation_free(struct generation *generation) {
   if (generation == NULL) return;
   struct vm *vm = generation->vm;
-  timer_cancel_all(&generation->timers);
-  for (size_t i = 0; i < generation->route_count; i++) {
-    struct route *route = &generation->routes[i];
-    const int refs[] = {route->task_ref, route->message_ref, route->close_ref, route->gap_ref,
-                        route->drain_ref};
-    for (size_t r = 0; r < sizeof refs / sizeof *refs; r++) vm_unref(vm, refs[r]);
-    free(route->key);
-  }
-  free(generation->routes);
-  for (size_t i = 0; i < generation->rule_count; i++) free((char *)generation->rules[i].pattern);
-  free(generation->rules);
-  tap_forget(generation);
+  free_states(generation);
+  routes_free(vm, &generation->routes);
   vm_unref(vm, generation->dispatch_ref);
   vm_unref(vm, generation->env_ref);
   vm_unref(vm, generation->loaded_ref);
@@ -377,48 +303,18 @@ void generation_free(struct generation *generation) {
   free(generation);
 }
 
-// ---- the switch ----------------------------------------------------------
-
-struct route *generation_find_route(struct generation *generation, const char *key) {
-  for (size_t i = 0; i < generation->route_count; i++) {
-    if (strcmp(generation->routes[i].key, key) == 0) return &generation->routes[i];
-  }
-  return NULL;
-}
-
-struct move {
-  const struct generation *old;
-  struct route **targets;  // by index of the old route
-};
-
-static void move_session(struct vm *vm, struct script_session *session, void *arg) {
-  (void)vm;
-  const struct move *move = arg;
-  const struct route *routes = move->old->routes;
-  // Not so a session that is being closed since its route vanished earlier.
-  bool has_route = session->route >= routes && session->route < routes + move->old->route_count;
-  if (has_route) script_session_set_route(session, move->targets[session->route - routes]);
-}
-
-static void move_sessions(struct vm *vm, struct generation *old, struct generation *new) {
-  // Old routes are few, sessions may be many: look each route up once.
-  struct move move = {old, mem_zalloc((old->route_count + 1) * sizeof *move.targets)};
-  for (size_t i = 0; i < old->route_count; i++)
-    move.targets[i] = generation_find_route(new, old->routes[i].key);
-  script_session_each(vm, move_session, &move);
-  free(move.targets);
-}
-
 void generation_switch(struct vm *vm, struct generation *generation) {
-  struct generation *old = vm->live;
+  struct generation *before = vm->live;
   vm->live = generation;
-  if (vm->worker->index == 0)
-    hub_rules_set(vm->worker->hub, generation->rules, generation->rule_count);
-  if (old != NULL) {
-    task_kill_background(vm);
-    move_sessions(vm, old, generation);
-    generation_free(old);
+  for (struct script_module *const *m = vm->modules; *m != NULL; m++) {
+    if ((*m)->switch_to != NULL) (*m)->switch_to(vm, before, generation);
   }
-  tap_switch(vm, generation);
-  timer_start_all(&generation->timers);
+  generation_free(before);
 }
+
+static void stop(struct vm *vm) {
+  generation_free(vm->live);
+  vm->live = NULL;
+}
+
+struct script_module generation_module = {.name = "generation", .stop = stop};

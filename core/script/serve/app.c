@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "net/worker.h"
 #include "script/reload/bundle.h"
-#include "script/serve/exchange.h"
+#include "script/serve/dispatch.h"
+#include "script/serve/events.h"
 #include "script/reload/generation.h"
-#include "script/serve/session.h"
 #include "script/vm/vm.h"
 #include "script/vm/watchdog.h"
 
@@ -20,7 +20,7 @@ static void watch(struct worker *worker, void *arg) {
 static void *start_worker(struct worker *worker, void *ctx) {
   struct script_start *start = ctx;
   if (start->error != NULL) return NULL;
-  struct vm *vm = vm_new(worker, start->dir, worker->config->vm_memory_bytes);
+  struct vm *vm = vm_new(worker, start->dir, worker->config->vm_memory_bytes, start->modules);
   if (vm == NULL) {
     start->error = mem_strdup("vm_memory is too small to start");
     return NULL;
@@ -49,13 +49,13 @@ struct app script_app(struct script_start *start) {
       .worker_start = start_worker,
       .worker_stop = stop_worker,
       .ctx = start,
-      .request = exchange_on_request,
-      .request_body = exchange_on_body,
-      .request_drained = exchange_on_drained,
-      .request_closed = exchange_on_closed,
-      .message = script_session_on_message,
-      .gap = script_session_on_gap,
-      .drained = script_session_on_drained,
-      .closed = script_session_on_closed,
+      .request = dispatch_on_request,
+      .request_body = dispatch_on_body,
+      .request_drained = dispatch_on_drained,
+      .request_closed = dispatch_on_closed,
+      .message = events_on_message,
+      .gap = events_on_gap,
+      .drained = events_on_drained,
+      .closed = events_on_closed,
   };
 }

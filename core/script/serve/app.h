@@ -5,13 +5,15 @@
 #include "net/app.h"
 
 struct bundle;
+struct script_module;
 
 // What workers start with. Borrowed for the life of the server.
 struct script_start {
   const char *dir;
-  struct bundle *bundle;  // of generation 1
-  char *error;            // set when a worker's scripts did not load (owned by the caller)
-  struct buf *listing;    // gets the routes of the first worker, for --check; may be NULL
+  struct bundle *bundle;                 // of generation 1
+  struct script_module *const *modules;  // bind/modules.h
+  char *error;          // set when a worker's scripts did not load (owned by the caller)
+  struct buf *listing;  // gets the routes of the first worker, for --check; may be NULL
   size_t route_count;
 };
 

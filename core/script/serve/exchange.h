@@ -6,21 +6,23 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "base/list.h"
 #include "base/slice.h"
 #include "net/http_conn.h"
 #include "proto/ws_handshake.h"
+#include "script/vm/box.h"
 #include "script/vm/vm.h"
 
 struct task;
 
 struct exchange {
   struct vm *vm;
-  struct http_conn *http;          // NULL once the request is over
-  struct task *task;               // the handler; NULL when it has ended
-  struct task *body_waiter;        // a task that waits for the body
-  struct task *drainer;            // a task that waits until what it wrote has gone
-  struct exchange_box *req, *res;  // the Lua objects
-  int req_ref;                     // keeps both: req holds res
+  struct http_conn *http;    // NULL once the request is over
+  struct task *task;         // the handler; NULL when it has ended
+  struct list body_waiters;  // tasks that wait for the body
+  struct list drainers;      // tasks that wait until what they wrote has gone
+  struct box *req, *res;     // the Lua objects
+  int req_ref;               // keeps both: req holds res
   unsigned long long conn_id;
   unsigned long number;           // of the request on this worker
   char route[128];                // for the log, once the router knows
@@ -35,19 +37,20 @@ struct exchange {
 // The user values of req: a table of the fields that were read or set, and res.
 enum { REQ_FIELDS = 1, REQ_RES = 2, REQ_USER_VALUES = 2 };
 
-// What the Lua objects req and res hold. NULL once the exchange is freed.
-struct exchange_box {
-  struct exchange *exchange;
-};
+extern struct script_module exchange_module;
+extern struct box_type exchange_req_type, exchange_res_type;
 
-// Events, from the server.
-void exchange_on_request(struct http_conn *http);
-void exchange_on_body(struct http_conn *http);
-void exchange_on_drained(struct http_conn *http);
-void exchange_on_closed(struct http_conn *http);
+// Of a request that has just arrived, without objects.
+struct exchange *exchange_new(struct vm *vm, struct http_conn *http);
+// Pushes req and res, made for it. May raise.
+void exchange_push(lua_State *L, struct exchange *exchange);
 
-// The exchange of the box at `arg` (VM_REQ or VM_RES), NULL when it is freed.
-struct exchange *exchange_check(lua_State *L, int arg, enum vm_type type);
+// The task goes on to serve a session: it is no longer the exchange's.
+void exchange_release_task(struct exchange *exchange);
+// Frees it and empties req and res, if the request is over and its task has ended.
+void exchange_free_when_done(struct exchange *exchange);
+
+// ---- headers of the response ---------------------------------------------
 
 // Sets (replaces) or adds a response header; Vary is always added. False: not valid in HTTP.
 bool exchange_set_header(struct exchange *exchange, struct slice name, struct slice value,
@@ -59,7 +62,7 @@ bool exchange_has_header(const struct exchange *exchange, const char *name);
 // set. A 401 says how to log in (RFC 9110 15.5.2): with a Bearer token.
 void exchange_complete_headers(struct exchange *exchange, int status);
 
-// The task goes on to serve a session: it is no longer the exchange's.
-void exchange_release_task(struct exchange *exchange);
+// Before a 500 takes the place of the answer that was to be: drops what was set for that.
+void exchange_drop_fields(struct exchange *exchange);
 
 #endif

@@ -2,101 +2,18 @@
 #include "script/serve/session.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "net/conn.h"
-#include "net/sse_conn.h"
-#include "net/worker.h"
-#include "net/ws_conn.h"
-#include "proto/ws_close_code.h"
-#include "script/bind/bind.h"
-#include "script/serve/queue.h"
-#include "script/serve/wait.h"
 #include "script/vm/task.h"
 
-// The route of a session whose route vanished in a reload.
-static const struct route no_route = {.key = "(none)",
-                                      .task_ref = LUA_NOREF,
-                                      .message_ref = LUA_NOREF,
-                                      .close_ref = LUA_NOREF,
-                                      .gap_ref = LUA_NOREF,
-                                      .drain_ref = LUA_NOREF};
-
-static void serve_queued(struct vm *vm, struct script_session *session);
-
-static struct vm *vm_of_conn(const struct conn *conn) { return worker_app(conn->worker); }
-
-// ---- life ----------------------------------------------------------------
-
-// Afterwards only scripts hold the object.
-static void script_session_end(struct vm *vm, struct script_session *session) {
-  waits_free(session);
-  if (session->task != NULL) session->task->owner = NULL;
-  if (session->conn != NULL) conn_set_app(session->conn, NULL);
-  session->task = NULL;
-  session->conn = NULL;
-  session->is_over = true;
-  vm_unref(vm, session->ref);
-}
-
-void script_session_each(struct vm *vm,
-                         void (*fn)(struct vm *vm, struct script_session *session, void *arg),
-                         void *arg) {
-  lua_State *L = vm->L;
-  int count = (int)lua_rawlen(L, LUA_REGISTRYINDEX);
-  for (int ref = 1; ref <= count; ref++) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
-    struct script_session *session = script_session_test(L, -1);
-    lua_pop(L, 1);
-    if (session != NULL && session->ref == ref) fn(vm, session, arg);
-  }
-}
-
-static void end_each(struct vm *vm, struct script_session *session, void *arg) {
-  (void)arg;
-  script_session_end(vm, session);
-}
-
-void script_session_end_all(struct vm *vm) { script_session_each(vm, end_each, NULL); }
-
-static void end_connection(struct script_session *session, int code, const char *reason) {
-  if (session->conn == NULL) return;
-  session->is_ending = true;
-  if (session->is_ws)
-    ws_close(session->conn, code, slice_str(reason));
-  else
-    conn_finish(session->conn);
-}
-
-// A stream whose task joined topics and returned lives on from the topics.
-static bool is_fed_by_hub(const struct script_session *session) {
-  return !session->is_ws && session->conn != NULL && session->conn->reader.sub_count > 0;
-}
-
-static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
-                          const char *error) {
-  struct script_session *session = owner;
-  (void)error;
-  if (session->task == task) session->task = NULL;
-  if (!ok)
-    end_connection(session, WS_CLOSE_ERROR, "internal error");
-  else if (session->runs_task && !is_fed_by_hub(session))
-    end_connection(session, WS_CLOSE_NORMAL, "");
-  serve_queued(vm, session);
-}
-
-static void describe(void *owner, char *out, size_t size) {
-  struct script_session *session = owner;
-  snprintf(out, size, "route=%s conn=%llu", session->route->key, (unsigned long long)session->id);
-}
-
-static const struct task_owner script_session_owner = {on_task_ended, describe, false};
+struct box_type script_session_ws_type = {.name = "tidegate.ws"};
+struct box_type script_session_stream_type = {.name = "tidegate.stream"};
 
 struct script_session *script_session_push(lua_State *L, const struct route *route, int fields) {
-  struct script_session *session = lua_newuserdatauv(L, sizeof *session, 1);
+  const struct box_type *type =
+      route->is_ws ? &script_session_ws_type : &script_session_stream_type;
+  struct script_session *session = box_push(L, type, sizeof *session, 1);
   *session = (struct script_session){.route = route, .is_ws = route->is_ws, .is_over = true};
-  vm_set_type(L, route->is_ws ? VM_WS : VM_STREAM);
   if (fields != 0) {
     lua_pushvalue(L, fields);
     lua_setiuservalue(L, -2, 1);
@@ -110,32 +27,31 @@ void script_session_abandon(struct vm *vm, struct script_session *session) {
   vm_unref(vm, session->ref);
 }
 
-void script_session_start(struct vm *vm, struct script_session *session, struct conn *conn) {
-  session->conn = conn;
-  session->id = conn_id(conn);
-  session->is_over = false;
-  session->task = vm->running;
-  session->runs_task = session->route->task_ref != LUA_NOREF;
-  session->task->owner_ops = &script_session_owner;
-  session->task->owner = session;
-  conn_set_app(conn, session);
-}
-
 struct script_session *script_session_test(lua_State *L, int arg) {
-  // Nearly always the session whose handler runs: nothing else has its address.
+  // Nearly always the session whose handler runs: no other object of Lua has its address.
   const struct task *running = vm_of(L)->running;
   void *object = lua_touserdata(L, arg);
-  bool is_own =
-      running != NULL && running->owner_ops == &script_session_owner && running->owner == object;
+  bool is_own = running != NULL && running->owner == object && running->owner_ops->is_userdata;
   if (is_own && object != NULL) return object;
-  struct script_session *session = vm_test_type(L, arg, VM_WS);
-  return session != NULL ? session : vm_test_type(L, arg, VM_STREAM);
+  struct script_session *session = box_test(L, arg, &script_session_ws_type);
+  return session != NULL ? session : box_test(L, arg, &script_session_stream_type);
 }
 
 struct script_session *script_session_check(lua_State *L, int arg) {
   struct script_session *session = script_session_test(L, arg);
   if (session == NULL) luaL_typeerror(L, arg, "ws or stream");
   return session;
+}
+
+struct script_session *script_session_check_ws(lua_State *L, int arg) {
+  struct script_session *session = script_session_test(L, arg);
+  return session != NULL && session->is_ws ? session : box_check(L, arg, &script_session_ws_type);
+}
+
+struct script_session *script_session_check_stream(lua_State *L, int arg) {
+  struct script_session *session = script_session_test(L, arg);
+  if (session != NULL && !session->is_ws) return session;
+  return box_check(L, arg, &script_session_stream_type);
 }
 
 struct conn *script_session_conn(const struct script_session *session) {
@@ -146,166 +62,15 @@ struct conn *script_session_check_conn(lua_State *L, int arg) {
   return script_session_conn(script_session_check(L, arg));
 }
 
-// ---- running handlers ----------------------------------------------------
-
-static int handler_ref(const struct route *route, enum event_type type) {
-  switch (type) {
-    case EVENT_MESSAGE:
-      return route->message_ref;
-    case EVENT_GAP:
-      return route->gap_ref;
-    case EVENT_DRAIN:
-      return route->drain_ref;
-    case EVENT_CLOSE:
-      return route->close_ref;
+void script_session_each(struct vm *vm,
+                         void (*fn)(struct vm *vm, struct script_session *session, void *arg),
+                         void *arg) {
+  lua_State *L = vm->L;
+  int count = (int)lua_rawlen(L, LUA_REGISTRYINDEX);
+  for (int ref = 1; ref <= count; ref++) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    struct script_session *session = script_session_test(L, -1);
+    lua_pop(L, 1);
+    if (session != NULL && session->ref == ref) fn(vm, session, arg);
   }
-  return LUA_NOREF;
-}
-
-// Pushes what the handler gets after the connection. Returns how many, or -1.
-static int push_arguments(struct vm *vm, lua_State *co, const struct event *event) {
-  if (event->type == EVENT_DRAIN) return 0;
-  if (event->type == EVENT_CLOSE) lua_pushinteger(co, (lua_Integer)event->number);
-  if (!vm_push_text(vm, co, event->text)) return -1;
-  if (event->type == EVENT_MESSAGE) bind_push_kind(co, event->kind);
-  if (event->type == EVENT_GAP) lua_pushinteger(co, (lua_Integer)event->number);
-  return 2;
-}
-
-// event NULL: the handler gets the connection only.
-static void run_handler(struct vm *vm, struct script_session *session, int ref,
-                        const struct event *event) {
-  if (ref == LUA_NOREF) return;
-  struct task *task = task_new(vm, &script_session_owner, session);
-  if (task == NULL) {
-    end_connection(session, WS_CLOSE_ERROR, "internal error");
-    return;
-  }
-  session->task = task;
-  lua_rawgeti(task->co, LUA_REGISTRYINDEX, ref);
-  lua_rawgeti(task->co, LUA_REGISTRYINDEX, session->ref);
-  int count = event != NULL ? push_arguments(vm, task->co, event) : 0;
-  if (count < 0)
-    task_fail(task, "not enough memory");
-  else
-    task_resume(task, 1 + count);
-}
-
-// Gives waiting events to handlers, one at a time, until one of them waits.
-static void serve_queued(struct vm *vm, struct script_session *session) {
-  if (session->is_serving) return;
-  session->is_serving = true;
-  const struct event *first;
-  while (session->task == NULL && (first = queue_first(session)) != NULL) {
-    const struct route *route = session->route;
-    if (route->task_ref != LUA_NOREF && first->type == EVENT_MESSAGE) {
-      // After a reload that turned callbacks into a task: it takes the
-      // message with recv.
-      session->runs_task = true;
-      if (session->conn == NULL || session->is_ending)
-        free(queue_take(session));
-      else
-        run_handler(vm, session, route->task_ref, NULL);
-      continue;
-    }
-    struct queued_event *queued = queue_take(session);
-    session->runs_task = false;
-    run_handler(vm, session, handler_ref(route, queued->event.type), &queued->event);
-    free(queued);
-  }
-  session->is_serving = false;
-  waits_tidy(session);
-  if (session->is_closed && session->task == NULL && session->waits == NULL)
-    script_session_end(vm, session);
-}
-
-static void deliver(struct vm *vm, struct script_session *session, const struct event *event) {
-  bool is_idle = session->task == NULL && queue_first(session) == NULL && !session->is_serving;
-  if (!is_idle || session->route->task_ref != LUA_NOREF) {
-    queue_add(session, event);
-    serve_queued(vm, session);
-    return;
-  }
-  session->is_serving = true;
-  session->runs_task = false;
-  run_handler(vm, session, handler_ref(session->route, event->type), event);
-  session->is_serving = false;
-  serve_queued(vm, session);
-}
-
-// ---- events from the server ----------------------------------------------
-
-void script_session_on_message(struct conn *conn, enum message_kind kind, struct slice data) {
-  struct script_session *session = conn_app(conn);
-  if (session == NULL || session->is_ending) return;
-  struct event event = {EVENT_MESSAGE, kind, 0, data};
-  if (!wake_receiver(session, kind, data)) deliver(vm_of_conn(conn), session, &event);
-}
-
-void script_session_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
-  struct script_session *session = conn_app(conn);
-  if (session == NULL || session->route->gap_ref == LUA_NOREF) return;
-  struct event event = {EVENT_GAP, MESSAGE_TEXT, missed, topic};
-  deliver(vm_of_conn(conn), session, &event);
-}
-
-void script_session_on_drained(struct conn *conn) {
-  struct script_session *session = conn_app(conn);
-  if (session == NULL) return;
-  // Aside first: the drain callback may be the end of the session.
-  struct list waiting;
-  list_init(&waiting);
-  if (session->waits != NULL) list_splice(&waiting, &session->waits->drainers);
-  bool was_full = session->was_full;
-  session->was_full = false;
-  struct event event = {.type = EVENT_DRAIN};
-  if (was_full && conn_is_live(conn) && session->route->drain_ref != LUA_NOREF)
-    deliver(vm_of_conn(conn), session, &event);
-  wake_drainers(&waiting, conn);
-}
-
-void script_session_on_full(struct script_session *session) {
-  if (!session->route->closes_when_full) {
-    session->was_full = true;
-    return;
-  }
-  session->is_ending = true;
-  if (session->is_ws)
-    ws_close(session->conn, WS_CLOSE_TRY_AGAIN, slice_str("too slow"));
-  else
-    sse_close(session->conn);  // tells at once; the peer may take long to be rid of
-}
-
-void script_session_on_closed(struct conn *conn, int code, struct slice reason) {
-  struct script_session *session = conn_app(conn);
-  if (session == NULL) return;
-  conn_set_app(conn, NULL);
-  session->conn = NULL;
-  // Hold the session while the woken tasks run: their end must not free it yet.
-  bool was_serving = session->is_serving;
-  session->is_serving = true;
-  wake_closed(session);
-  session->is_serving = was_serving;
-  session->is_closed = true;
-  struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};
-  if (session->route->close_ref != LUA_NOREF) queue_add(session, &event);
-  serve_queued(vm_of_conn(conn), session);
-}
-
-void script_session_set_route(struct script_session *session, const struct route *route) {
-  if (route == NULL) {
-    end_connection(session, WS_CLOSE_RESTART, "the route is gone");
-    route = &no_route;
-  }
-  session->route = route;
-}
-
-bool script_session_take_message(lua_State *L, struct script_session *session) {
-  // Gaps and drains are for callbacks; a recv passes over them.
-  struct queued_event *queued = queue_take_message(session);
-  if (queued == NULL) return false;
-  lua_pushlstring(L, queued->event.text.ptr, queued->event.text.len);
-  bind_push_kind(L, queued->event.kind);
-  free(queued);
-  return true;
 }

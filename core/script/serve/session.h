@@ -1,8 +1,7 @@
-// A session as scripts see it: the Lua object itself, its route, and the
-// delivery of its events: one at a time and in order. The memory is the
-// userdata's: the registry keeps it while the session lives, scripts perhaps
-// for longer. Its user value is the table of its fields (`data` etc.), or nil
-// as long as it has none.
+// A session as scripts see it: the Lua object itself and its route. The memory is the
+// userdata's: the registry keeps it while the session lives, scripts perhaps for longer.
+// Its user value is the table of its fields (`data` etc.), or nil as long as it has none.
+// What happens to it comes in events.c.
 #ifndef TIDEGATE_SCRIPT_SERVE_SESSION_H
 #define TIDEGATE_SCRIPT_SERVE_SESSION_H
 
@@ -10,14 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/message.h"
-#include "base/slice.h"
-#include "script/reload/generation.h"
+#include "script/reload/route.h"
+#include "script/vm/box.h"
 #include "script/vm/vm.h"
 
 struct conn;
-struct waits;
 struct task;
+struct waits;
 
 // Every byte counts: there is one per connection.
 struct script_session {
@@ -28,18 +26,24 @@ struct script_session {
   uint64_t id;          // the connection's
   int ref;              // of the Lua object, until the session is over
   bool is_over : 1;
-  bool is_closed : 1;  // the close event is in the queue or done
-  bool is_serving : 1;
+  bool is_closed : 1;   // the close event is in the queue or done
+  bool is_serving : 1;  // events are being given to handlers, further up the stack
   bool is_ws : 1;
   bool is_ending : 1;  // we are closing it: messages are dropped
   bool runs_task : 1;  // `task` is the route's task function, not a callback
   bool was_full : 1;   // a send was refused: the drain event is due
 };
 
+// Of WebSockets and of streams.
+extern struct box_type script_session_ws_type, script_session_stream_type;
+
 // The session at index `arg`, a WebSocket or a stream; NULL when it is none.
 struct script_session *script_session_test(lua_State *L, int arg);
 // The same, but raises for anything else.
 struct script_session *script_session_check(lua_State *L, int arg);
+struct script_session *script_session_check_ws(lua_State *L, int arg);
+struct script_session *script_session_check_stream(lua_State *L, int arg);
+
 // Its connection, or NULL when it is over or its end has been asked for: fail
 // with "closed".
 struct conn *script_session_conn(const struct script_session *session);
@@ -48,35 +52,13 @@ struct conn *script_session_check_conn(lua_State *L, int arg);
 
 // Pushes the object of a session to be; the table at `fields` (0: none) becomes
 // its fields. May raise; so it comes before the connection is accepted. Then
-// script_session_start or script_session_abandon.
+// events_start or script_session_abandon.
 struct script_session *script_session_push(lua_State *L, const struct route *route, int fields);
 void script_session_abandon(struct vm *vm, struct script_session *session);
-// Makes it the session of a connection just accepted. Cannot fail. The running
-// task becomes its handler.
-void script_session_start(struct vm *vm, struct script_session *session, struct conn *conn);
 
 // Calls fn for each session; fn may end it.
 void script_session_each(struct vm *vm,
                          void (*fn)(struct vm *vm, struct script_session *session, void *arg),
                          void *arg);
-
-// Events, from the server.
-void script_session_on_message(struct conn *conn, enum message_kind kind, struct slice data);
-void script_session_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
-void script_session_on_drained(struct conn *conn);
-void script_session_on_closed(struct conn *conn, int code, struct slice reason);
-
-// The queue of direct output refused a send: the drain event is due, or, by
-// `on_full` of the route, the end. The session may be gone then.
-void script_session_on_full(struct script_session *session);
-
-// Reload: the route's new incarnation, or NULL: the session is closed.
-void script_session_set_route(struct script_session *session, const struct route *route);
-
-// Pops the next waiting message: pushes data and kind. False when none waits.
-bool script_session_take_message(lua_State *L, struct script_session *session);
-
-// Ends what is left when the VM ends.
-void script_session_end_all(struct vm *vm);
 
 #endif

@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "hub/hub.h"
 #include "net/worker.h"
-#include "script/bind/bind.h"
 #include "script/reload/generation.h"
+#include "script/serve/message_info.h"
 #include "script/vm/task.h"
 #include "script/vm/vm.h"
 
@@ -41,53 +41,62 @@ struct tap {
 
 // ---- what generations declare --------------------------------------------
 
+struct declaration {
+  char *pattern;
+  int fn_ref;
+};
+
+struct declarations {
+  struct declaration *all;
+  size_t count;
+};
+
 bool tap_declare(struct generation *generation, struct slice pattern, int fn_ref) {
-  if (generation->tap_count == HUB_TAPS) return false;
-  generation->taps =
-      mem_realloc(generation->taps, (generation->tap_count + 1) * sizeof *generation->taps);
-  generation->taps[generation->tap_count++] =
-      (struct tap_declaration){mem_strndup(pattern.ptr, pattern.len), fn_ref};
+  struct declarations *declared = generation_state(generation, &tap_module);
+  if (declared->count == HUB_TAPS) return false;
+  declared->all = mem_realloc(declared->all, (declared->count + 1) * sizeof *declared->all);
+  declared->all[declared->count++] =
+      (struct declaration){mem_strndup(pattern.ptr, pattern.len), fn_ref};
   return true;
 }
 
-void tap_forget(struct generation *generation) {
-  for (size_t i = 0; i < generation->tap_count; i++) {
-    vm_unref(generation->vm, generation->taps[i].fn_ref);
-    free(generation->taps[i].pattern);
+static void forget(struct generation *generation) {
+  struct declarations *declared = generation_state(generation, &tap_module);
+  for (size_t i = 0; i < declared->count; i++) {
+    vm_unref(generation->vm, declared->all[i].fn_ref);
+    free(declared->all[i].pattern);
   }
-  free(generation->taps);
-  generation->taps = NULL;
-  generation->tap_count = 0;
+  free(declared->all);
 }
 
 // ---- delivering ----------------------------------------------------------
 
 static void deliver_posted(struct worker *worker, void *arg);
 
-static void deliver_soon(struct taps *all) {
-  if (all->is_posted) return;
-  all->is_posted = true;
-  worker_post(all->vm->worker, deliver_posted, all);
+static void deliver_soon(struct taps *taps) {
+  if (taps->is_posted) return;
+  taps->is_posted = true;
+  worker_post(taps->vm->worker, deliver_posted, taps);
 }
 
 // From any thread; at most once until the next delivery.
 static void on_wake(void *ctx) {
-  struct taps *all = ctx;
-  worker_post(all->vm->worker, deliver_posted, all);
+  struct taps *taps = ctx;
+  worker_post(taps->vm->worker, deliver_posted, taps);
 }
 
 static void deliver_posted(struct worker *worker, void *arg) {
   (void)worker;
-  struct taps *all = arg;
-  all->is_posted = false;
-  for (struct list *node = all->all.next; node != &all->all; node = node->next) {
+  struct taps *taps = arg;
+  taps->is_posted = false;
+  for (struct list *node = taps->all.next; node != &taps->all; node = node->next) {
     struct tap *tap = list_entry(node, struct tap, link);
     tap->budget = TURN_MESSAGES;
     if (tap->task == NULL && tap->reader.is_blocked) hub_reader_resume(&tap->reader);
   }
-  hub_deliver(all->port);
-  for (struct list *node = all->all.next; node != &all->all; node = node->next) {
-    if (list_entry(node, struct tap, link)->budget == 0) deliver_soon(all);
+  hub_deliver(taps->port);
+  for (struct list *node = taps->all.next; node != &taps->all; node = node->next) {
+    if (list_entry(node, struct tap, link)->budget == 0) deliver_soon(taps);
   }
 }
 
@@ -115,10 +124,10 @@ static void describe(void *owner, char *out, size_t size) {
   snprintf(out, size, "subscribe=%s", tap->pattern);
 }
 
-static const struct task_owner tap_owner = {on_task_ended, describe, false};
+static const struct task_owner tap_owner = {.ended = on_task_ended, .describe = describe};
 
 static void push_info(lua_State *L, const struct tap *tap, const struct message *m) {
-  bind_push_message_info(L, tap->owner->vm->worker->hub, m);
+  message_info_push(L, tap->owner->vm->worker->hub, m);
   if (tap->missed == 0) return;
   lua_pushinteger(L, (lua_Integer)tap->missed);
   lua_setfield(L, -2, "missed");
@@ -174,37 +183,34 @@ static void on_gap(struct hub_reader *reader, struct slice pattern, uint64_t mis
 
 // ---- going live ----------------------------------------------------------
 
-static struct taps *taps_of(struct vm *vm) {
+static void make_port(struct vm *vm, struct taps *taps) {
   static const struct hub_port_ops ops = {on_wake, on_deliver, on_gap};
-  if (vm->taps != NULL) return vm->taps;
-  struct taps *all = mem_zalloc(sizeof *all);
-  all->vm = vm;
-  list_init(&all->all);
-  all->port = hub_port_new(vm->worker->hub, &ops, all);
-  vm->taps = all;
-  return all;
+  if (taps->port != NULL) return;
+  taps->vm = vm;
+  list_init(&taps->all);
+  taps->port = hub_port_new(vm->worker->hub, &ops, taps);
 }
 
-static struct tap *find_old(struct taps *all, const char *pattern, unsigned generation) {
-  for (struct list *node = all->all.next; node != &all->all; node = node->next) {
+static struct tap *find_old(struct taps *taps, const char *pattern, unsigned generation) {
+  for (struct list *node = taps->all.next; node != &taps->all; node = node->next) {
     struct tap *tap = list_entry(node, struct tap, link);
     if (tap->generation != generation && strcmp(tap->pattern, pattern) == 0) return tap;
   }
   return NULL;
 }
 
-static void open_tap(struct taps *all, struct tap_declaration *declared, unsigned generation) {
-  struct tap *tap = find_old(all, declared->pattern, generation);
+static void open_tap(struct taps *taps, struct declaration *declared, unsigned generation) {
+  struct tap *tap = find_old(taps, declared->pattern, generation);
   if (tap == NULL) {
     tap = mem_zalloc(sizeof *tap);
-    tap->owner = all;
+    tap->owner = taps;
     tap->pattern = mem_strdup(declared->pattern);
     tap->fn_ref = LUA_NOREF;
-    hub_reader_init(&tap->reader, all->port, 0, HUB_FORM_NONE);
+    hub_reader_init(&tap->reader, taps->port, 0, HUB_FORM_NONE);
     hub_join_pattern(&tap->reader, slice_str(tap->pattern));
-    list_append(&all->all, &tap->link);
+    list_append(&taps->all, &tap->link);
   }
-  vm_unref(all->vm, tap->fn_ref);
+  vm_unref(taps->vm, tap->fn_ref);
   tap->fn_ref = declared->fn_ref;
   declared->fn_ref = LUA_NOREF;
   tap->generation = generation;
@@ -217,36 +223,44 @@ static void close_tap(struct tap *tap) {
   if (tap->task == NULL) tap_free(tap);
 }
 
-static void close_others(struct taps *all, unsigned generation) {
-  struct list *node = all->all.next;
-  while (node != &all->all) {
+static void close_others(struct taps *taps, unsigned generation) {
+  struct list *node = taps->all.next;
+  while (node != &taps->all) {
     struct tap *tap = list_entry(node, struct tap, link);
     node = node->next;
     if (tap->generation != generation) close_tap(tap);
   }
 }
 
-void tap_switch(struct vm *vm, struct generation *generation) {
+static void switch_to(struct vm *vm, struct generation *before, struct generation *next) {
+  (void)before;
   if (vm->worker->index != 0) return;
-  if (generation->tap_count == 0 && vm->taps == NULL) return;
-  struct taps *all = taps_of(vm);
+  struct declarations *declared = generation_state(next, &tap_module);
+  struct taps *taps = vm_state(vm, &tap_module);
+  if (declared->count == 0 && taps->port == NULL) return;
+  make_port(vm, taps);
   // The old ones first, so that there is room for as many new ones.
-  for (size_t i = 0; i < generation->tap_count; i++) {
-    struct tap *tap = find_old(all, generation->taps[i].pattern, generation->number);
-    if (tap != NULL) open_tap(all, &generation->taps[i], generation->number);
+  for (size_t i = 0; i < declared->count; i++) {
+    struct tap *tap = find_old(taps, declared->all[i].pattern, next->number);
+    if (tap != NULL) open_tap(taps, &declared->all[i], next->number);
   }
-  close_others(all, generation->number);
-  for (size_t i = 0; i < generation->tap_count; i++) {
-    if (generation->taps[i].fn_ref != LUA_NOREF)
-      open_tap(all, &generation->taps[i], generation->number);
+  close_others(taps, next->number);
+  for (size_t i = 0; i < declared->count; i++) {
+    if (declared->all[i].fn_ref != LUA_NOREF) open_tap(taps, &declared->all[i], next->number);
   }
 }
 
-void tap_free_all(struct vm *vm) {
-  struct taps *all = vm->taps;
-  if (all == NULL) return;
-  close_others(all, 0);
-  hub_port_free(all->port);
-  free(all);
-  vm->taps = NULL;
+// After all tasks have ended.
+static void stop(struct vm *vm) {
+  struct taps *taps = vm_state(vm, &tap_module);
+  if (taps->port == NULL) return;
+  close_others(taps, 0);
+  hub_port_free(taps->port);
 }
+
+struct script_module tap_module = {.name = "tap",
+                                   .forget = forget,
+                                   .switch_to = switch_to,
+                                   .stop = stop,
+                                   .vm_state_bytes = sizeof(struct taps),
+                                   .generation_state_bytes = sizeof(struct declarations)};

@@ -11,23 +11,14 @@
 #include <stdbool.h>
 
 #include "base/slice.h"
+#include "script/vm/module.h"
 
 struct generation;
-struct vm;
 
-// What a generation declared.
-struct tap_declaration {
-  char *pattern;
-  int fn_ref;
-};
+extern struct script_module tap_module;
 
-// Takes over fn_ref. False when there are HUB_TAPS already.
+// gate.subscribe while scripts load. Takes over fn_ref. False when there are HUB_TAPS
+// already.
 bool tap_declare(struct generation *generation, struct slice pattern, int fn_ref);
-void tap_forget(struct generation *generation);  // frees what was declared
-
-// The generation goes live: opens, hands over and closes taps.
-void tap_switch(struct vm *vm, struct generation *generation);
-
-void tap_free_all(struct vm *vm);  // after all tasks have ended
 
 #endif

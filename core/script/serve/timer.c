@@ -10,16 +10,17 @@
 #include "base/wheel.h"
 #include "net/worker.h"
 #include "script/reload/generation.h"
+#include "script/vm/box.h"
 #include "script/vm/task.h"
 
 // Lives from timer_push until it has run for the last time or is cancelled.
 struct timer {
   struct wheel_timer wheel;
-  struct list link;  // in its generation's timers, or vm->timers
+  struct list link;  // among the timers of its generation, or of the VM
   struct vm *vm;
   int call_ref;  // table {fn, args...}
   int box_ref;   // the Lua object, kept while the timer lives
-  struct timer **box;
+  struct box *box;
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
@@ -29,12 +30,17 @@ struct timer {
   char source[64];
 };
 
-static const char metatable_name[] = "tidegate.timer";
+static struct box_type timer_type = {.name = "tidegate.timer"};
+
+// Of a generation: made while loading, or by what loading started. Of the VM: the rest.
+struct timers {
+  struct list all;
+};
 
 static void timer_end(struct timer *timer) {
   wheel_cancel(&timer->wheel);
   list_remove(&timer->link);
-  if (timer->box != NULL) *timer->box = NULL;
+  if (timer->box != NULL) timer->box->object = NULL;
   timer->box = NULL;
   vm_unref(timer->vm, timer->call_ref);
   vm_unref(timer->vm, timer->box_ref);
@@ -59,7 +65,7 @@ static void describe(void *owner, char *out, size_t size) {
   snprintf(out, size, "timer=%s", timer->source);
 }
 
-static const struct task_owner timer_owner = {on_task_ended, describe, false};
+static const struct task_owner timer_owner = {.ended = on_task_ended, .describe = describe};
 
 static int push_call(lua_State *L, void *arg) {
   struct timer *timer = arg;
@@ -105,13 +111,19 @@ static void note_source(lua_State *L, struct timer *timer) {
   lua_pop(L, 1);
 }
 
+// Where a timer is kept that is being made.
+static struct timers *timers_of_new(const struct vm *vm, const struct timer *timer) {
+  const struct generation *generation = vm->loading;
+  if (generation == NULL && timer->is_background) generation = vm->live;
+  if (generation == NULL) return vm_state(vm, &timer_module);
+  return generation_state(generation, &timer_module);
+}
+
 void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s,
                 bool on_all) {
   struct vm *vm = vm_of(L);
   fn_index = lua_absindex(L, fn_index);
-  struct timer **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  luaL_setmetatable(L, metatable_name);
+  struct box *box = box_push_pointer(L, &timer_type, NULL, 0);
   lua_insert(L, -args - 1);
   lua_createtable(L, args + 1, 0);
   lua_pushvalue(L, fn_index);
@@ -135,36 +147,56 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
   wheel_timer_init(&timer->wheel, on_due);
   list_init(&timer->link);
   note_source(L, timer);
-  *box = timer;
-  if (vm->loading != NULL) {
-    list_append(&vm->loading->timers, &timer->link);
-  } else {
-    list_append(timer->is_background ? &vm->live->timers : &vm->timers, &timer->link);
-    timer_start(timer);
-  }
+  box->object = timer;
+  list_append(&timers_of_new(vm, timer)->all, &timer->link);
+  if (vm->loading == NULL) timer_start(timer);
 }
 
+// ---- the module ----------------------------------------------------------
+
 static int timer_cancel(lua_State *L) {
-  struct timer **box = luaL_checkudata(L, 1, metatable_name);
-  if (*box != NULL) timer_end(*box);
+  struct timer *timer = box_check_pointer(L, 1, &timer_type);
+  if (timer != NULL) timer_end(timer);
   return 0;
 }
 
-void timer_open(lua_State *L) {
-  luaL_newmetatable(L, metatable_name);
+static void open_module(lua_State *L) {
+  struct timers *timers = vm_state(vm_of(L), &timer_module);
+  list_init(&timers->all);
+  box_new_type(L, &timer_type);
   lua_newtable(L);
   lua_pushcfunction(L, timer_cancel);
   lua_setfield(L, -2, "cancel");
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
 }
 
-void timer_start_all(struct list *timers) {
-  for (struct list *node = timers->next; node != timers; node = node->next) {
+static void end_all(struct timers *timers) {
+  while (!list_is_empty(&timers->all)) timer_end(list_entry(timers->all.next, struct timer, link));
+}
+
+static void declare(struct generation *generation) {
+  struct timers *timers = generation_state(generation, &timer_module);
+  list_init(&timers->all);
+}
+
+static void forget(struct generation *generation) {
+  end_all(generation_state(generation, &timer_module));
+}
+
+static void start_all(struct vm *vm, struct generation *before, struct generation *next) {
+  (void)vm, (void)before;
+  struct timers *timers = generation_state(next, &timer_module);
+  for (struct list *node = timers->all.next; node != &timers->all; node = node->next)
     timer_start(list_entry(node, struct timer, link));
-  }
 }
 
-void timer_cancel_all(struct list *timers) {
-  while (!list_is_empty(timers)) timer_end(list_entry(timers->next, struct timer, link));
-}
+static void stop(struct vm *vm) { end_all(vm_state(vm, &timer_module)); }
+
+struct script_module timer_module = {.name = "timer",
+                                     .open = open_module,
+                                     .declare = declare,
+                                     .forget = forget,
+                                     .switch_to = start_all,
+                                     .stop = stop,
+                                     .vm_state_bytes = sizeof(struct timers),
+                                     .generation_state_bytes = sizeof(struct timers)};

@@ -8,10 +8,11 @@
 #include <lua.h>
 #include <stdbool.h>
 
-#include "base/list.h"
 #include "script/vm/vm.h"
 
 enum { TIMER_MAX_ARGS = 32 };
+
+extern struct script_module timer_module;
 
 // Makes a timer that calls the function at `fn_index` with the `args` values on
 // top of the stack (popped), after `delay_s` and then every `interval_s` (0:
@@ -19,9 +20,5 @@ enum { TIMER_MAX_ARGS = 32 };
 // object (which has :cancel()).
 void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s,
                 bool on_all);
-
-void timer_open(lua_State *L);              // registers the metatable
-void timer_start_all(struct list *timers);  // of a generation going live
-void timer_cancel_all(struct list *timers);
 
 #endif

@@ -14,10 +14,6 @@
 struct conn;
 struct script_session;
 
-// The optional argument `arg`, seconds to wait at most: negative when it is
-// absent, which means for ever. Raises for anything but a number from 0 on.
-double wait_opt_seconds(lua_State *L, int arg);
-
 // For bindings, which return what these return: results, or a wait. Raise where
 // a task cannot wait.
 //   recv -> data, kind | nil, "closed" | "timeout", code

@@ -114,9 +114,9 @@ static void reset_coroutine(struct task *task) {
   struct vm *vm = task->vm;
   struct task *outer = vm->running;
   vm->running = task;
-  unsigned long serial = watchdog_enter(vm);
+  struct watchdog_entry entry = watchdog_enter(vm, task->co);
   lua_resetthread(task->co);
-  watchdog_leave(vm, serial, task->co);
+  watchdog_leave(vm, entry, task->co);
   vm->running = outer;
   lua_settop(task->co, 0);
 }
@@ -165,10 +165,10 @@ void task_resume(struct task *task, int args) {
   task->detach = NULL;
   task->is_waiting = false;
   vm->running = task;
-  unsigned long serial = watchdog_enter(vm);
+  struct watchdog_entry entry = watchdog_enter(vm, task->co);
   int results = 0;
   int status = lua_resume(task->co, vm->L, args, &results);
-  watchdog_leave(vm, serial, task->co);
+  watchdog_leave(vm, entry, task->co);
   vm->running = outer;
   if (status == LUA_YIELD) {
     if (task->is_waiting) return;
@@ -219,11 +219,6 @@ int task_wait(lua_State *L, lua_KFunction then) {
   return lua_yieldk(L, 0, 0, then);
 }
 
-void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct task *task)) {
-  task->waits_for = waits_for;
-  task->detach = detach;
-}
-
 void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(struct task *task)) {
   if (!(seconds > 0)) seconds = 0;
   if (seconds > LONGEST_WAIT_S) seconds = LONGEST_WAIT_S;
@@ -248,15 +243,79 @@ void task_kill(struct task *task) { end_unfinished(task, true, ""); }
 
 void task_fail(struct task *task, const char *error) { end_unfinished(task, false, error); }
 
-void task_wake(struct task *task, lua_CFunction fn, void *arg) {
-  if (!vm_enter(task->vm, fn, arg, "waking a task")) task_fail(task, "not enough memory");
+// ---- waking --------------------------------------------------------------
+
+struct wake {
+  lua_State *co;
+  int (*push)(lua_State *L, void *arg);
+  void *arg;
+  int count;
+};
+
+// Where it is protected: on the VM's own stack, so that nothing is left half done.
+static int push_results(lua_State *L) {
+  struct wake *wake = lua_touserdata(L, 1);
+  wake->count = wake->push(L, wake->arg);
+  lua_xmove(L, wake->co, wake->count);
+  return 0;
 }
 
-void task_kill_all(struct vm *vm) {
+void task_wake(struct task *task, int (*push)(lua_State *L, void *arg), void *arg) {
+  struct wake wake = {task->co, push, arg, 0};
+  if (push != NULL && !vm_enter(task->vm, push_results, &wake, "waking a task"))
+    task_fail(task, "not enough memory");
+  else
+    task_resume(task, wake.count);
+}
+
+int task_push_true(lua_State *L, void *arg) {
+  (void)arg;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+int task_push_failure(lua_State *L, void *code) { return vm_fail(L, code, code); }
+
+void task_wake_all(struct list *waiters, int (*push)(lua_State *L, void *arg), void *arg) {
+  struct list woken, *node;
+  list_init(&woken);
+  list_splice(&woken, waiters);
+  while ((node = list_pop(&woken)) != NULL)
+    task_wake(list_entry(node, struct task, wait_link), push, arg);
+}
+
+// ---- waiting for something -----------------------------------------------
+
+void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct task *task)) {
+  task->waits_for = waits_for;
+  task->detach = detach;
+}
+
+static void detach_waiter(struct task *task) { list_remove(&task->wait_link); }
+
+void task_wake_timeout(struct task *task) {
+  task->detach(task);
+  task_wake(task, task_push_failure, "timeout");
+}
+
+int task_wait_in(lua_State *L, struct list *waiters, double seconds, lua_KFunction then) {
+  struct task *task = task_current(L);
+  list_append(waiters, &task->wait_link);
+  task_set_wait(task, NULL, detach_waiter);
+  if (seconds >= 0) task_set_timeout(task, seconds, task_wake_timeout);
+  return task_wait(L, then);
+}
+
+// ---- the life of the VM --------------------------------------------------
+
+static void kill_all(struct vm *vm) {
   while (!list_is_empty(&vm->tasks)) task_kill(list_entry(vm->tasks.next, struct task, link));
 }
 
-void task_kill_background(struct vm *vm) {
+// Those that the generation before began.
+static void kill_background(struct vm *vm, struct generation *before, struct generation *next) {
+  (void)next;
+  if (before == NULL) return;
   struct list kept;
   list_init(&kept);
   struct list *node;
@@ -268,10 +327,13 @@ void task_kill_background(struct vm *vm) {
   list_splice(&vm->tasks, &kept);
 }
 
-void task_pool_free(struct vm *vm) {
+static void stop(struct vm *vm) {
+  kill_all(vm);
   while (vm->idle_tasks != NULL) {
     struct task *task = vm->idle_tasks;
     vm->idle_tasks = task->next_idle;
     free(task);
   }
 }
+
+struct script_module task_module = {.name = "task", .switch_to = kill_background, .stop = stop};

@@ -1,7 +1,7 @@
 // Tasks: pooled coroutines in which every handler runs. task_resume is the only
 // place in the program that resumes Lua; it is always protected. A binding that
-// waits arranges for somebody to call task_resume later and returns
-// task_wait.
+// waits returns task_wait_in (in a list of waiting tasks), or arranges by itself for
+// somebody to call task_wake later and returns task_wait.
 #ifndef TIDEGATE_SCRIPT_VM_TASK_H
 #define TIDEGATE_SCRIPT_VM_TASK_H
 
@@ -14,6 +14,9 @@
 
 struct task;
 
+// Ends the background tasks of a generation with it, and all with the VM.
+extern struct script_module task_module;
+
 // What owns a task hears of its end, when the task itself (a pointer only, to
 // compare) is gone. ok false: it raised; the error has been
 // logged with the owner's description. May start other tasks.
@@ -21,7 +24,8 @@ struct task_owner {
   void (*ended)(struct vm *vm, struct task *task, void *owner, bool ok, const char *error);
   // Describes the owner for the log: "route=GET /x conn=12".
   void (*describe)(void *owner, char *out, size_t size);
-  bool is_quiet;  // errors are not logged: `ended` reports them
+  bool is_quiet;     // errors are not logged: `ended` reports them
+  bool is_userdata;  // the owner is an object of Lua
 };
 
 struct task {
@@ -58,26 +62,41 @@ void task_start(struct task *task, int (*push)(lua_State *L, void *arg), void *a
 // the pool: the pointer must not be used afterwards.
 void task_resume(struct task *task, int args);
 
-// In a binding: `return task_wait(L, NULL)`: what task_resume is given becomes
-// the binding's results, or `then` goes on with them on the stack. Raises when L cannot wait: while
-// scripts load, or inside a coroutine of the script's own.
-int task_wait(lua_State *L, lua_KFunction then);
-// The task that L runs in, for a binding about to wait; raises as task_wait does.
+// ---- waiting -------------------------------------------------------------
+
+// In a binding, `return task_wait_in(L, &waiters, seconds, NULL)`: L's task joins the
+// list by its wait_link until it is woken, or has waited for `seconds` (negative: as
+// long as it takes) and gets nil, "timeout", "timeout". What it is woken with becomes
+// the binding's results, or `then` goes on with them on the stack. Raises when L
+// cannot wait: while scripts load, or inside a coroutine of the script's own.
+int task_wait_in(lua_State *L, struct list *waiters, double seconds, lua_KFunction then);
+// Wakes those that are in the list now.
+void task_wake_all(struct list *waiters, int (*push)(lua_State *L, void *arg), void *arg);
+
+// Wakes a waiting task, which its owner has unhooked from what it waits for: push(L,
+// arg), protected, pushes its results and returns how many (NULL: none). The task
+// fails when memory is too short for that.
+void task_wake(struct task *task, int (*push)(lua_State *L, void *arg), void *arg);
+int task_push_true(lua_State *L, void *arg);
+int task_push_failure(lua_State *L, void *code);  // nil, code, code: "closed"
+
+// For a wait that is no list: task_current, then where the task is found by who wakes
+// it, task_set_wait, perhaps task_set_timeout, and `return task_wait(L, then)`.
+
+// The task that L runs in; raises where it cannot wait.
 struct task *task_current(lua_State *L);
-
-// Before task_wait: what it waits for.
+// What it waits for, and what unhooks it from that when it is killed or times out.
 void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct task *task));
-// Arms task->timer: on_timeout is called unless the task is resumed before.
+// on_timeout is called unless the task is resumed before.
 void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(struct task *task));
+// An on_timeout: unhooks the task and wakes it with nil, "timeout", "timeout".
+void task_wake_timeout(struct task *task);
+int task_wait(lua_State *L, lua_KFunction then);
 
-// Ends a waiting task without running it further.
+// ---- ending --------------------------------------------------------------
+
+// Ends a waiting task without running it further; between events only.
+void task_kill(struct task *task);
 void task_fail(struct task *task, const char *error);  // the same, as a failure
-// Wakes a waiting task through fn(L), which pushes results and calls
-// task_resume; the task fails when memory is too short for that.
-void task_wake(struct task *task, lua_CFunction fn, void *arg);
-void task_kill(struct task *task);  // between events only
-void task_kill_all(struct vm *vm);
-void task_kill_background(struct vm *vm);
-void task_pool_free(struct vm *vm);
 
 #endif

@@ -7,12 +7,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "script/bind/bind.h"
-#include "script/reload/generation.h"
-#include "script/serve/session.h"
-#include "script/serve/tap.h"
-#include "script/vm/task.h"
-#include "script/serve/timer.h"
 
 enum { PUSH_ROOM_BYTES = 4096 };  // more than a string takes beside its bytes
 
@@ -46,22 +40,54 @@ static int on_panic(lua_State *L) {
   return 0;
 }
 
+// ---- modules -------------------------------------------------------------
+
+static int open_core(lua_State *L) {
+  lua_newtable(L);
+  for (struct script_module *const *m = vm_of(L)->modules; *m != NULL; m++) {
+    if ((*m)->open == NULL) continue;
+    (*m)->open(L);
+    lua_settop(L, 2);
+  }
+  return 1;
+}
+
 static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
-  bind_open(L);
+  luaL_requiref(L, "tidegate.core", open_core, 0);
   return 0;
 }
 
-struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes) {
+static void make_states(struct vm *vm) {
+  unsigned count = 0;
+  for (; vm->modules[count] != NULL; count++) vm->modules[count]->slot = count;
+  vm->states = mem_zalloc((count + 1) * sizeof *vm->states);
+  for (unsigned i = 0; i < count; i++) {
+    size_t bytes = vm->modules[i]->vm_state_bytes;
+    if (bytes > 0) vm->states[i] = mem_zalloc(bytes);
+  }
+}
+
+// ---- life ----------------------------------------------------------------
+
+static void free_memory(struct vm *vm) {
+  for (unsigned i = 0; vm->modules[i] != NULL; i++) free(vm->states[i]);
+  free(vm->states);
+  free(vm);
+}
+
+struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes,
+                  struct script_module *const *modules) {
   struct vm *vm = mem_zalloc(sizeof *vm);
   vm->worker = worker;
   vm->dir = dir;
   vm->memory_max_bytes = memory_max_bytes;
+  vm->modules = modules;
   list_init(&vm->tasks);
-  list_init(&vm->timers);
+  make_states(vm);
   vm->L = lua_newstate(capped_alloc, vm);
   if (vm->L == NULL) {
-    free(vm);
+    free_memory(vm);
     return NULL;
   }
   *(struct vm **)lua_getextraspace(vm->L) = vm;
@@ -73,22 +99,21 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
   lua_gc(vm->L, LUA_GCGEN, 0, 0);
   if (!vm_enter(vm, open_libraries, NULL, "opening the libraries")) {
     lua_close(vm->L);
-    free(vm);
+    free_memory(vm);
     return NULL;
   }
   return vm;
 }
 
 void vm_free(struct vm *vm) {
-  task_kill_all(vm);
-  script_session_end_all(vm);
-  tap_free_all(vm);
-  timer_cancel_all(&vm->timers);
-  generation_free(vm->live);
+  for (struct script_module *const *m = vm->modules; *m != NULL; m++) {
+    if ((*m)->stop != NULL) (*m)->stop(vm);
+  }
   lua_close(vm->L);
-  task_pool_free(vm);
-  free(vm);
+  free_memory(vm);
 }
+
+// ---- the protected way in ------------------------------------------------
 
 static int add_traceback(lua_State *L) {
   const char *message = lua_tostring(L, 1);
@@ -117,35 +142,7 @@ int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
 
 void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }
 
-static const char *const type_names[] = {"tidegate.req", "tidegate.res", "tidegate.ws",
-                                         "tidegate.stream"};
-
-void vm_new_type(lua_State *L, enum vm_type type) {
-  struct vm *vm = vm_of(L);
-  luaL_newmetatable(L, type_names[type]);
-  vm->types[type].metatable = lua_topointer(L, -1);
-  lua_pushvalue(L, -1);
-  vm->types[type].ref = vm_ref(L);
-}
-
-void vm_set_type(lua_State *L, enum vm_type type) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->types[type].ref);
-  lua_setmetatable(L, -2);
-}
-
-void *vm_test_type(lua_State *L, int arg, enum vm_type type) {
-  void *object = lua_touserdata(L, arg);
-  if (object == NULL || !lua_getmetatable(L, arg)) return NULL;
-  const void *metatable = lua_topointer(L, -1);
-  lua_pop(L, 1);
-  return metatable == vm_of(L)->types[type].metatable ? object : NULL;
-}
-
-void *vm_check_type(lua_State *L, int arg, enum vm_type type) {
-  void *object = vm_test_type(L, arg, type);
-  if (object == NULL) luaL_typeerror(L, arg, type_names[type]);
-  return object;
-}
+// ---- values -------------------------------------------------------------
 
 int vm_fail(lua_State *L, const char *message, const char *code) {
   lua_pushnil(L);
@@ -180,22 +177,4 @@ bool vm_push_text(struct vm *vm, lua_State *co, struct slice text) {
 
 void vm_push_slice(lua_State *L, struct slice text) {
   lua_pushlstring(L, text.len > 0 ? text.ptr : "", text.len);
-}
-
-struct slice vm_check_slice(lua_State *L, int arg) {
-  size_t len;
-  const char *text = luaL_checklstring(L, arg, &len);
-  return slice_of(text, len);
-}
-
-struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const char *what) {
-  index = lua_absindex(L, index);
-  luaL_checkstack(L, 2, NULL);
-  int type = lua_getfield(L, index, name);
-  if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER) {
-    luaL_error(L, "%s: %s must be a string, got %s", what, name, luaL_typename(L, -1));
-  }
-  struct slice text = {0};
-  if (type != LUA_TNIL) text.ptr = lua_tolstring(L, -1, &text.len);
-  return text;
 }

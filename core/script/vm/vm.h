@@ -1,6 +1,6 @@
 // The VM of a worker: one Lua state with a memory cap, the generation of
-// scripts that is live in it, and the pool of tasks. Everything here happens on
-// the worker's thread.
+// scripts that is live in it, the pool of tasks, and the state of each module.
+// Everything here happens on the worker's thread.
 //
 // Lua is entered in two ways only: vm_enter (a protected C function, for
 // building values) and task_start/task_resume (task.c). So neither a
@@ -16,14 +16,13 @@
 #include "base/list.h"
 #include "base/metrics.h"
 #include "base/slice.h"
+#include "script/vm/module.h"
 
-struct bundle;
 struct generation;
 struct task;
 struct worker;
 
-// The objects that scripts hold, each with its metatable.
-enum vm_type { VM_REQ, VM_RES, VM_WS, VM_STREAM, VM_TYPES };
+enum { VM_TYPES_MAX = 32 };
 
 // Numbers of one VM, which its thread changes and any thread may read. Their meaning is
 // told by the rows in vm.c.
@@ -42,26 +41,33 @@ struct vm {
   struct generation *live;     // handles new events
   struct generation *loading;  // set while scripts load
   struct task *running;        // innermost task, NULL outside Lua
+  lua_State *running_co;       // its coroutine
   struct task *idle_tasks;     // pool
   size_t idle_task_count;
-  struct list tasks;   // all tasks that have started and not ended
-  struct list timers;  // those that handlers started
-  struct taps *taps;   // of gate.subscribe; the first worker's VM only
-  unsigned long request_count;
+  struct list tasks;  // all tasks that have started and not ended
   // Odd while Lua runs, changes with each entry: what the watchdog looks at,
   // and the entry it found to run for too long.
   atomic_ulong entry_serial, overdue_serial;
-  // Metatables by type: to compare a pointer costs a tenth of luaL_checkudata.
+  struct script_module *const *modules;  // ends with NULL
+  void **states;                         // by slot of the module
+  // Metatables by slot of the box_type.
   struct {
     const void *metatable;
     int ref;
-  } types[VM_TYPES];
-  int kind_refs[2];  // "text" and "binary", by enum message_kind
+  } types[VM_TYPES_MAX];
 };
 
-struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes);
-// Ends every task and closes the state.
+// Opens the modules of the table, which ends with NULL. NULL when the memory is too
+// small for that. Called before the workers' threads run.
+struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes,
+                  struct script_module *const *modules);
+// Stops the modules and closes the state.
 void vm_free(struct vm *vm);
+
+// The memory that a module has in each VM.
+static inline void *vm_state(const struct vm *vm, const struct script_module *module) {
+  return vm->states[module->slot];
+}
 
 // The VM of any of its coroutines.
 static inline struct vm *vm_of(lua_State *L) { return *(struct vm **)lua_getextraspace(L); }
@@ -74,14 +80,6 @@ bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what);
 int vm_ref(lua_State *L);
 void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
 
-// Pushes the new metatable of a type, anchored.
-void vm_new_type(lua_State *L, enum vm_type type);
-// Gives the userdata on top of the stack its type.
-void vm_set_type(lua_State *L, enum vm_type type);
-// The userdata at `arg` if it is of that type, else NULL.
-void *vm_test_type(lua_State *L, int arg, enum vm_type type);
-void *vm_check_type(lua_State *L, int arg, enum vm_type type);  // raises instead
-
 // Pushes nil, message, code: how bindings tell failures. Returns 3.
 int vm_fail(lua_State *L, const char *message, const char *code);
 
@@ -90,12 +88,5 @@ int vm_fail(lua_State *L, const char *message, const char *code);
 bool vm_push_text(struct vm *vm, lua_State *co, struct slice text);
 
 void vm_push_slice(lua_State *L, struct slice text);
-
-// The string at index `arg` as a slice (it must be one: luaL_checklstring).
-struct slice vm_check_slice(lua_State *L, int arg);
-// The string field `name` of the table at `index`; .ptr NULL when it is nil.
-// Another type raises, naming `what`. The value stays on the stack, which keeps
-// the slice alive.
-struct slice vm_opt_field_slice(lua_State *L, int index, const char *name, const char *what);
 
 #endif

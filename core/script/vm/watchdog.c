@@ -7,8 +7,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "script/vm/task.h"
-
 enum { WATCHED_MAX = 64, COROUTINE_CHECK = 100000 };
 
 // ThreadSanitizer holds signals back until the next libc call, which a tight
@@ -60,21 +58,25 @@ static void raise_hook(lua_State *L, lua_Debug *debug) {
 static void on_signal(int number) {
   (void)number;
   struct vm *vm = own_vm;
-  if (vm == NULL || vm->running == NULL || !is_overdue(vm)) return;
-  lua_sethook(vm->running->co, raise_hook, LUA_MASKCOUNT, 1);
+  if (vm == NULL || vm->running_co == NULL || !is_overdue(vm)) return;
+  lua_sethook(vm->running_co, raise_hook, LUA_MASKCOUNT, 1);
 }
 
-unsigned long watchdog_enter(struct vm *vm) {
+struct watchdog_entry watchdog_enter(struct vm *vm, lua_State *co) {
   unsigned long serial = atomic_load_explicit(&vm->entry_serial, memory_order_relaxed);
+  struct watchdog_entry entry = {serial, vm->running_co};
+  vm->running_co = co;
   // A nested run (gate.spawn in a handler) is part of the outer entry.
   if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 1, memory_order_relaxed);
-  if (POLLS) lua_sethook(vm->running->co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
-  return serial;
+  if (POLLS) lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
+  return entry;
 }
 
-void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co) {
-  if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 2, memory_order_relaxed);
+void watchdog_leave(struct vm *vm, struct watchdog_entry entry, lua_State *co) {
+  if ((entry.serial & 1) == 0)
+    atomic_store_explicit(&vm->entry_serial, entry.serial + 2, memory_order_relaxed);
   if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
+  vm->running_co = entry.outer;
 }
 
 void watchdog_guard_coroutine(lua_State *co) {

@@ -11,9 +11,15 @@
 
 #include "script/vm/vm.h"
 
-// Around every run of Lua, on the worker's thread.
-unsigned long watchdog_enter(struct vm *vm);
-void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co);
+// What an entry is to be left with.
+struct watchdog_entry {
+  unsigned long serial;
+  lua_State *outer;
+};
+
+// Around every run of Lua in a coroutine, on the worker's thread.
+struct watchdog_entry watchdog_enter(struct vm *vm, lua_State *co);
+void watchdog_leave(struct vm *vm, struct watchdog_entry entry, lua_State *co);
 
 // Makes a coroutine of the script's own subject to the watchdog.
 void watchdog_guard_coroutine(lua_State *co);

@@ -11,6 +11,7 @@
 #include "count.h"
 #include "net/server.h"
 #include "net/turn.h"
+#include "script/bind/modules.h"
 #include "script/reload/bundle.h"
 #include "script/serve/app.h"
 
@@ -47,7 +48,7 @@ void gate_start(const char *scripts) {
   set("listen", address);
   set("workers", "1");
   set("log_level", "warn");
-  gate.start = (struct script_start){.dir = scripts};
+  gate.start = (struct script_start){.dir = scripts, .modules = script_modules};
   gate.start.bundle = bundle_load(scripts, NULL, &error);
   expect_none(error);
   gate.app = script_app(&gate.start);

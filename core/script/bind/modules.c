@@ -1,0 +1,45 @@
+// The table of modules: see modules.h.
+#include "script/bind/modules.h"
+
+#include <stddef.h>
+
+#include "script/reload/generation.h"
+#include "script/serve/events.h"
+#include "script/serve/exchange.h"
+#include "script/serve/message_info.h"
+#include "script/serve/tap.h"
+#include "script/serve/timer.h"
+#include "script/vm/box.h"
+#include "script/vm/task.h"
+
+struct script_module *const script_modules[] = {
+    // Kinds of values, which functions need.
+    &box_module,
+    &message_info_module,
+    &exchange_module,
+
+    // Functions for scripts. At a switch bind_hub sets the rules of topics before
+    // anything of the new generation runs.
+    &bind_standard,
+    &bind_json,
+    &bind_crypto,
+    &bind_system,
+    &bind_time,
+    &bind_hub,
+    &bind_req,
+    &bind_res,
+    &bind_answer,
+    &bind_session,
+
+    // What runs. When the VM ends: tasks first, because their owners hear of it and must
+    // still be there; sessions, taps and timers in any order; last the live generation,
+    // which tasks and sessions point into. At a switch: the background tasks of the
+    // generation before end, sessions move to their new routes, taps take up where they
+    // were, and only then the new timers start.
+    &task_module,
+    &events_module,
+    &tap_module,
+    &timer_module,
+    &generation_module,
+    NULL,
+};

@@ -1,0 +1,97 @@
+// Accepting a session: see accept.h.
+#include "script/serve/accept.h"
+
+#include <lauxlib.h>
+
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "net/ws_conn.h"
+#include "proto/ws_handshake.h"
+#include "script/reload/route.h"
+#include "script/serve/events.h"
+#include "script/serve/exchange.h"
+#include "script/serve/join.h"
+#include "script/serve/request.h"
+#include "script/serve/session.h"
+#include "script/vm/args.h"
+
+const struct ws_handshake *accept_check_handshake(struct exchange *exchange) {
+  if (exchange->handshake.status == 0)
+    exchange->handshake = ws_handshake_check(http_request(exchange->http));
+  return &exchange->handshake;
+}
+
+// Pushes the table of what the session keeps of its request, or
+// nothing when that is nothing. Returns its index, or 0.
+static int push_fields(lua_State *L, const struct acceptance *a) {
+  int base = lua_gettop(L);
+  int count = 0;
+  const struct http_request *request = http_request(a->exchange->http);
+  bool is_ws = a->route->is_ws;
+  const char *names[5];
+  lua_pushvalue(L, a->data);
+  names[count++] = "data";
+  request_push_params(L);
+  names[count++] = "params";
+  if (request->query.len > 0) {
+    vm_push_slice(L, request->query);
+    names[count++] = "raw_query";
+  }
+  // Only streams resume by it.
+  if (!is_ws && join_push_last_event_id(L, request)) names[count++] = "last_event_id";
+  if (is_ws) {
+    lua_pushvalue(L, a->protocol);
+    names[count++] = "protocol";
+  }
+  int present = 0;
+  for (int i = 1; i <= count; i++) present += !lua_isnil(L, base + i);
+  if (present == 0) return 0;
+  lua_createtable(L, 0, present);
+  for (int i = 1; i <= count; i++) {
+    if (lua_isnil(L, base + i)) continue;
+    lua_pushvalue(L, base + i);
+    lua_setfield(L, -2, names[i - 1]);
+  }
+  return lua_gettop(L);
+}
+
+static int finish(lua_State *L, const struct acceptance *a, struct conn *conn,
+                  enum http_send_status sent, struct script_session *session) {
+  if (conn == NULL) {
+    script_session_abandon(vm_of(L), session);
+    if (sent == HTTP_SENT) return 0;
+    a->exchange->is_answered = false;
+    if (sent == HTTP_SEND_BAD_FIELD)
+      return luaL_error(L, "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
+    return vm_fail(L, "the response has started already", "started");
+  }
+  events_start(vm_of(L), session, conn);
+  exchange_release_task(a->exchange);
+  return 1;
+}
+
+int accept_websocket(lua_State *L, const struct acceptance *a) {
+  const struct ws_handshake *handshake = accept_check_handshake(a->exchange);
+  if (handshake->status != 101) return vm_fail(L, handshake->reason, "handshake");
+  struct ws_options options = {.heartbeat_ms = a->route->heartbeat_ms,
+                               .max_message = (uint32_t)a->route->max_message_bytes,
+                               .has_envelope = a->route->has_envelope,
+                               .compress = a->route->compress};
+  if (!lua_isnil(L, a->protocol)) options.protocol = args_check_slice(L, a->protocol);
+  struct script_session *session = script_session_push(L, a->route, push_fields(L, a));
+  struct conn *conn = NULL;
+  a->exchange->is_answered = a->is_bare;
+  enum http_send_status sent = ws_accept(a->exchange->http, handshake, &options,
+                                         a->exchange->fields, a->exchange->field_count, &conn);
+  return finish(L, a, conn, sent, session);
+}
+
+int accept_stream(lua_State *L, const struct acceptance *a) {
+  struct sse_options options = {.keepalive_ms = a->route->keepalive_ms};
+  struct script_session *session = script_session_push(L, a->route, push_fields(L, a));
+  struct conn *conn = NULL;
+  a->exchange->is_answered = a->is_bare;
+  enum http_send_status sent =
+      sse_accept(a->exchange->http, &options, a->exchange->fields, a->exchange->field_count, &conn);
+  return finish(L, a, conn, sent, session);
+}

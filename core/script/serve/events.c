@@ -1,0 +1,263 @@
+// The events of sessions: see events.h.
+#include "script/serve/events.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/sse_conn.h"
+#include "net/worker.h"
+#include "net/ws_conn.h"
+#include "proto/ws_close_code.h"
+#include "script/reload/generation.h"
+#include "script/serve/message_info.h"
+#include "script/serve/queue.h"
+#include "script/serve/session.h"
+#include "script/serve/wait.h"
+#include "script/vm/task.h"
+
+static void serve_queued(struct vm *vm, struct script_session *session);
+
+static struct vm *vm_of_conn(const struct conn *conn) { return worker_app(conn->worker); }
+
+// ---- life ----------------------------------------------------------------
+
+// Afterwards only scripts hold the object.
+static void end(struct vm *vm, struct script_session *session) {
+  waits_free(session);
+  if (session->task != NULL) session->task->owner = NULL;
+  if (session->conn != NULL) conn_set_app(session->conn, NULL);
+  session->task = NULL;
+  session->conn = NULL;
+  session->is_over = true;
+  vm_unref(vm, session->ref);
+}
+
+static void end_connection(struct script_session *session, int code, const char *reason) {
+  if (session->conn == NULL) return;
+  session->is_ending = true;
+  if (session->is_ws)
+    ws_close(session->conn, code, slice_str(reason));
+  else
+    conn_finish(session->conn);
+}
+
+// A stream whose task joined topics and returned lives on from the topics.
+static bool is_fed_by_hub(const struct script_session *session) {
+  return !session->is_ws && session->conn != NULL && session->conn->reader.sub_count > 0;
+}
+
+static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
+                          const char *error) {
+  struct script_session *session = owner;
+  (void)error;
+  if (session->task == task) session->task = NULL;
+  if (!ok)
+    end_connection(session, WS_CLOSE_ERROR, "internal error");
+  else if (session->runs_task && !is_fed_by_hub(session))
+    end_connection(session, WS_CLOSE_NORMAL, "");
+  serve_queued(vm, session);
+}
+
+static void describe(void *owner, char *out, size_t size) {
+  struct script_session *session = owner;
+  snprintf(out, size, "route=%s conn=%llu", session->route->key, (unsigned long long)session->id);
+}
+
+static const struct task_owner owner_ops = {
+    .ended = on_task_ended, .describe = describe, .is_userdata = true};
+
+void events_start(struct vm *vm, struct script_session *session, struct conn *conn) {
+  session->conn = conn;
+  session->id = conn_id(conn);
+  session->is_over = false;
+  session->task = vm->running;
+  session->runs_task = session->route->task_ref != LUA_NOREF;
+  session->task->owner_ops = &owner_ops;
+  session->task->owner = session;
+  conn_set_app(conn, session);
+}
+
+// ---- running handlers ----------------------------------------------------
+
+static int handler_ref(const struct route *route, enum event_type type) {
+  switch (type) {
+    case EVENT_MESSAGE:
+      return route->message_ref;
+    case EVENT_GAP:
+      return route->gap_ref;
+    case EVENT_DRAIN:
+      return route->drain_ref;
+    case EVENT_CLOSE:
+      return route->close_ref;
+  }
+  return LUA_NOREF;
+}
+
+// Pushes what the handler gets after the connection. Returns how many, or -1.
+static int push_arguments(struct vm *vm, lua_State *co, const struct event *event) {
+  if (event->type == EVENT_DRAIN) return 0;
+  if (event->type == EVENT_CLOSE) lua_pushinteger(co, (lua_Integer)event->number);
+  if (!vm_push_text(vm, co, event->text)) return -1;
+  if (event->type == EVENT_MESSAGE) message_info_push_kind(co, event->kind);
+  if (event->type == EVENT_GAP) lua_pushinteger(co, (lua_Integer)event->number);
+  return 2;
+}
+
+// event NULL: the handler gets the connection only.
+static void run_handler(struct vm *vm, struct script_session *session, int ref,
+                        const struct event *event) {
+  if (ref == LUA_NOREF) return;
+  struct task *task = task_new(vm, &owner_ops, session);
+  if (task == NULL) {
+    end_connection(session, WS_CLOSE_ERROR, "internal error");
+    return;
+  }
+  session->task = task;
+  lua_rawgeti(task->co, LUA_REGISTRYINDEX, ref);
+  lua_rawgeti(task->co, LUA_REGISTRYINDEX, session->ref);
+  int count = event != NULL ? push_arguments(vm, task->co, event) : 0;
+  if (count < 0)
+    task_fail(task, "not enough memory");
+  else
+    task_resume(task, 1 + count);
+}
+
+// Gives waiting events to handlers, one at a time, until one of them waits.
+static void serve_queued(struct vm *vm, struct script_session *session) {
+  if (session->is_serving) return;
+  session->is_serving = true;
+  const struct event *first;
+  while (session->task == NULL && (first = queue_first(session)) != NULL) {
+    const struct route *route = session->route;
+    if (route->task_ref != LUA_NOREF && first->type == EVENT_MESSAGE) {
+      // After a reload that turned callbacks into a task: it takes the
+      // message with recv.
+      session->runs_task = true;
+      if (session->conn == NULL || session->is_ending)
+        free(queue_take(session));
+      else
+        run_handler(vm, session, route->task_ref, NULL);
+      continue;
+    }
+    struct queued_event *queued = queue_take(session);
+    session->runs_task = false;
+    run_handler(vm, session, handler_ref(route, queued->event.type), &queued->event);
+    free(queued);
+  }
+  session->is_serving = false;
+  waits_tidy(session);
+  if (session->is_closed && session->task == NULL && session->waits == NULL) end(vm, session);
+}
+
+static void deliver(struct vm *vm, struct script_session *session, const struct event *event) {
+  bool is_idle = session->task == NULL && queue_first(session) == NULL && !session->is_serving;
+  if (!is_idle || session->route->task_ref != LUA_NOREF) {
+    queue_add(session, event);
+    serve_queued(vm, session);
+    return;
+  }
+  session->is_serving = true;
+  session->runs_task = false;
+  run_handler(vm, session, handler_ref(session->route, event->type), event);
+  session->is_serving = false;
+  serve_queued(vm, session);
+}
+
+// ---- events from the server ----------------------------------------------
+
+void events_on_message(struct conn *conn, enum message_kind kind, struct slice data) {
+  struct script_session *session = conn_app(conn);
+  if (session == NULL || session->is_ending) return;
+  struct event event = {EVENT_MESSAGE, kind, 0, data};
+  if (!wake_receiver(session, kind, data)) deliver(vm_of_conn(conn), session, &event);
+}
+
+void events_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
+  struct script_session *session = conn_app(conn);
+  if (session == NULL || session->route->gap_ref == LUA_NOREF) return;
+  struct event event = {EVENT_GAP, MESSAGE_TEXT, missed, topic};
+  deliver(vm_of_conn(conn), session, &event);
+}
+
+void events_on_drained(struct conn *conn) {
+  struct script_session *session = conn_app(conn);
+  if (session == NULL) return;
+  // Aside first: the drain callback may be the end of the session.
+  struct list waiting;
+  list_init(&waiting);
+  if (session->waits != NULL) list_splice(&waiting, &session->waits->drainers);
+  bool was_full = session->was_full;
+  session->was_full = false;
+  struct event event = {.type = EVENT_DRAIN};
+  if (was_full && conn_is_live(conn) && session->route->drain_ref != LUA_NOREF)
+    deliver(vm_of_conn(conn), session, &event);
+  wake_drainers(&waiting, conn);
+}
+
+void events_on_full(struct script_session *session) {
+  if (!session->route->closes_when_full) {
+    session->was_full = true;
+    return;
+  }
+  session->is_ending = true;
+  if (session->is_ws)
+    ws_close(session->conn, WS_CLOSE_TRY_AGAIN, slice_str("too slow"));
+  else
+    sse_close(session->conn);  // tells at once; the peer may take long to be rid of
+}
+
+void events_on_closed(struct conn *conn, int code, struct slice reason) {
+  struct script_session *session = conn_app(conn);
+  if (session == NULL) return;
+  conn_set_app(conn, NULL);
+  session->conn = NULL;
+  // Hold the session while the woken tasks run: their end must not free it yet.
+  bool was_serving = session->is_serving;
+  session->is_serving = true;
+  wake_closed(session);
+  session->is_serving = was_serving;
+  session->is_closed = true;
+  struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};
+  if (session->route->close_ref != LUA_NOREF) queue_add(session, &event);
+  serve_queued(vm_of_conn(conn), session);
+}
+
+// ---- reload and the end of the VM ----------------------------------------
+
+struct move {
+  const struct generation *before;
+  const struct route **targets;  // by place of the old route; NULL: it is gone
+};
+
+static void move_session(struct vm *vm, struct script_session *session, void *arg) {
+  (void)vm;
+  const struct move *move = arg;
+  ptrdiff_t place = routes_index(&move->before->routes, session->route);
+  if (place < 0) return;  // it is being closed since its route vanished earlier
+  const struct route *target = move->targets[place];
+  if (target == NULL) end_connection(session, WS_CLOSE_RESTART, "the route is gone");
+  session->route = target != NULL ? target : &route_none;
+}
+
+static void move_all(struct vm *vm, struct generation *before, struct generation *next) {
+  if (before == NULL) return;
+  // Old routes are few, sessions may be many: look each route up once.
+  const struct routes *old = &before->routes;
+  struct move move = {before, mem_zalloc((old->count + 1) * sizeof *move.targets)};
+  for (size_t i = 0; i < old->count; i++)
+    move.targets[i] = routes_find(&next->routes, old->all[i].key);
+  script_session_each(vm, move_session, &move);
+  free(move.targets);
+}
+
+static void end_each(struct vm *vm, struct script_session *session, void *arg) {
+  (void)arg;
+  end(vm, session);
+}
+
+static void stop(struct vm *vm) { script_session_each(vm, end_each, NULL); }
+
+struct script_module events_module = {.name = "events", .switch_to = move_all, .stop = stop};

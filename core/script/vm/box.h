@@ -1,0 +1,46 @@
+// Boxes: the objects of C that Lua holds (full userdata), each of a type with its
+// metatable. A box is the object itself (a session: one per connection, so every
+// byte counts), or it holds a pointer to it (a request, a timer), which is emptied
+// when the object is gone, however long scripts keep the box.
+#ifndef TIDEGATE_SCRIPT_VM_BOX_H
+#define TIDEGATE_SCRIPT_VM_BOX_H
+
+#include <lua.h>
+#include <stddef.h>
+
+#include "script/vm/vm.h"
+
+struct box_type {
+  const char *name;  // for messages: "tidegate.ws"
+  unsigned slot;     // of its metatable; written by box_new_type, the same in every VM
+};
+
+// What a box with a pointer holds.
+struct box {
+  void *object;  // NULL: emptied
+};
+
+extern struct script_module box_module;
+
+// Pushes the new metatable of the type, anchored. When a module opens, once for each
+// type.
+void box_new_type(lua_State *L, struct box_type *type);
+
+// Pushes a box of the type: `bytes` of memory, not initialised; the box with a pointer.
+void *box_push(lua_State *L, const struct box_type *type, size_t bytes, int user_values);
+struct box *box_push_pointer(lua_State *L, const struct box_type *type, void *object,
+                             int user_values);
+
+// The memory of the box at `arg`; when it is of another type, NULL or an error.
+void *box_test(lua_State *L, int arg, const struct box_type *type);
+void *box_check(lua_State *L, int arg, const struct box_type *type);
+// What the box with a pointer at `arg` holds, NULL when it is emptied. Raises for
+// another type.
+void *box_check_pointer(lua_State *L, int arg, const struct box_type *type);
+
+// Pushes `bytes` of zeroed memory and has `release` called on it once: by
+// box_release, or when Lua lets go of it. For what C owns while Lua may raise.
+void *box_push_owned(lua_State *L, size_t bytes, void (*release)(void *memory));
+void box_release(lua_State *L, int index);
+
+#endif
