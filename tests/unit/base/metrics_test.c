@@ -10,7 +10,7 @@
 #include "base/metrics.h"
 #include "hub/hub.h"
 #include "net/stats.h"
-#include "script/vm.h"
+#include "script/vm/vm.h"
 
 struct numbers {
   metric_value opened;

@@ -15,6 +15,10 @@
 #include "base/mem.h"
 #include "hub/hub.h"
 
+static inline uint64_t counted(const metric_value *counter) {
+  return (uint64_t)metric_get(counter);
+}
+
 enum { FORM_ALL, FORM_TEXT, FORM_COUNT };  // the second cannot carry binary
 
 struct event {

@@ -76,7 +76,7 @@ struct model {
   struct hub_rule rules[TOPICS];
   struct model_member members[TOPICS][USERS];
   uint64_t next_id, random;
-  long long evicted, evicted_memory, missed, refused, delivered;
+  uint64_t evicted, evicted_memory, missed, refused, delivered;
   bool has_memory_cap;
   bool is_retention_odd;  // rules or ages changed: what goes need not be explained
 };
@@ -147,10 +147,10 @@ static inline void look_at_topic(struct model *m, int topic, bool by_memory) {
 // To be called after whatever may have dropped messages.
 static inline void look(struct model *m, bool is_thorough) {
   struct hub_counters *counters = hub_counters(m->hub);
-  if (!is_thorough && counters->evicted == m->evicted) return;
-  bool by_memory = counters->evicted_memory != m->evicted_memory;
+  if (!is_thorough && counted(&counters->evicted) == m->evicted) return;
+  bool by_memory = counted(&counters->evicted_memory) != m->evicted_memory;
   assert_true(!by_memory || m->has_memory_cap);
-  m->evicted_memory = counters->evicted_memory;
+  m->evicted_memory = counted(&counters->evicted_memory);
   for (int t = 0; t < TOPICS; t++) look_at_topic(m, t, by_memory);
   assert_int_equal(m->evicted, counters->evicted);
 }

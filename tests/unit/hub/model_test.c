@@ -118,7 +118,7 @@ static void publish_one(struct model *m, const struct shape *s, int topic) {
   assert_int_equal(hub_publish(m->hub, from, message, &p.seq), fits ? HUB_OK : HUB_TOO_LARGE);
   if (fits) note_published(m, topic, &p, has_log);
   look(m, false);
-  uint64_t held = m->hub->kept_bytes + hub_counters(m->hub)->form_bytes;
+  uint64_t held = topics_held_bytes(m->hub);
   assert_true(!fits || held <= m->hub->limits.max_bytes || list_is_empty(&m->hub->used));
   for (int i = 0; i < READERS && fits; i++) {
     const struct model_reader *r = &m->readers[i];
@@ -439,8 +439,8 @@ static void live(uint64_t seed, bool is_long) {
   finish(m, &shape);
   total.delivered += m->delivered;
   total.missed += m->missed;
-  total.conflated += hub_counters(m->hub)->conflated;
-  total.evicted_memory += hub_counters(m->hub)->evicted_memory;
+  total.conflated += counted(&hub_counters(m->hub)->conflated);
+  total.evicted_memory += counted(&hub_counters(m->hub)->evicted_memory);
   total.refused += m->refused;
   end(m);
 }

@@ -43,7 +43,7 @@ static const char *kept(struct world *w, const char *topic) {
   return told(&w->late);
 }
 
-static uint64_t evicted(struct world *w) { return hub_counters(w->hub)->evicted; }
+static uint64_t evicted(struct world *w) { return counted(&hub_counters(w->hub)->evicted); }
 
 static void test_history_by_count(void **state) {
   struct world *w = *state;
@@ -228,7 +228,7 @@ static void test_a_stuck_port_is_capped(void **state) {
   join(&w->far, "t");
   for (unsigned i = 1; i <= 500; i++) {
     publish_numbers(w->hub, "t", i, i);
-    uint64_t held = w->hub->kept_bytes + hub_counters(w->hub)->form_bytes;
+    uint64_t held = topics_held_bytes(w->hub);
     assert_true(held <= w->hub->limits.max_bytes);
     hub_deliver(w->port.hub);
   }
