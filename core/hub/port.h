@@ -28,7 +28,7 @@ struct turn {
   size_t live_count;  // topics with messages
 };
 
-// A gap to tell, and a place in the merge of several logs: see pump.c.
+// A gap to tell, and a place in the merge of several logs: see pump.h.
 struct pump_gap {
   struct hub_sub *sub;
   uint64_t missed;

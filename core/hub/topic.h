@@ -31,7 +31,7 @@ struct topic_port {
   struct hub_sub **subs;
   uint32_t sub_count;
   uint32_t sub_cap : 31;
-  uint32_t is_held : 1;  // this delivery does not move pos: see hub_port_hold
+  uint32_t is_held : 1;  // this delivery does not move pos: see port_hold
 };
 
 struct topic {
