@@ -62,7 +62,8 @@ static int call_driver(lua_State *L) {
 
 void lua_vm_run_within(const char *name, struct slice input, size_t room_bytes) {
   struct vm *vm = vm_of_driver(name);
-  if (room_bytes < MEMORY_MAX) vm->memory_max_bytes = vm->memory_bytes + room_bytes;
+  if (room_bytes < MEMORY_MAX)
+    vm->memory_max_bytes = (size_t)metric_get(&vm->metrics.vm_bytes) + room_bytes;
   lua_pushcfunction(vm->L, add_traceback);
   lua_pushcfunction(vm->L, call_driver);
   lua_pushlightuserdata(vm->L, &input);
