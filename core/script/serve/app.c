@@ -9,12 +9,13 @@
 #include "script/serve/dispatch.h"
 #include "script/serve/events.h"
 #include "script/reload/generation.h"
+#include "script/vm/task.h"
 #include "script/vm/vm.h"
 #include "script/vm/watchdog.h"
 
 static void watch(struct worker *worker, void *arg) {
   (void)worker;
-  watchdog_add(arg);
+  watchdog_add(arg, task_running);
 }
 
 static void *start_worker(struct worker *worker, void *ctx) {

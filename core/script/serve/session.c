@@ -43,17 +43,6 @@ struct script_session *script_session_check(lua_State *L, int arg) {
   return session;
 }
 
-struct script_session *script_session_check_ws(lua_State *L, int arg) {
-  struct script_session *session = script_session_test(L, arg);
-  return session != NULL && session->is_ws ? session : box_check(L, arg, &script_session_ws_type);
-}
-
-struct script_session *script_session_check_stream(lua_State *L, int arg) {
-  struct script_session *session = script_session_test(L, arg);
-  if (session != NULL && !session->is_ws) return session;
-  return box_check(L, arg, &script_session_stream_type);
-}
-
 struct conn *script_session_conn(const struct script_session *session) {
   return session->conn != NULL && conn_is_live(session->conn) ? session->conn : NULL;
 }

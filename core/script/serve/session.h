@@ -41,8 +41,17 @@ extern struct box_type script_session_ws_type, script_session_stream_type;
 struct script_session *script_session_test(lua_State *L, int arg);
 // The same, but raises for anything else.
 struct script_session *script_session_check(lua_State *L, int arg);
-struct script_session *script_session_check_ws(lua_State *L, int arg);
-struct script_session *script_session_check_stream(lua_State *L, int arg);
+// One of the two only.
+static inline struct script_session *script_session_check_ws(lua_State *L, int arg) {
+  struct script_session *session = script_session_test(L, arg);
+  return session != NULL && session->is_ws ? session : box_check(L, arg, &script_session_ws_type);
+}
+
+static inline struct script_session *script_session_check_stream(lua_State *L, int arg) {
+  struct script_session *session = script_session_test(L, arg);
+  if (session != NULL && !session->is_ws) return session;
+  return box_check(L, arg, &script_session_stream_type);
+}
 
 // Its connection, or NULL when it is over or its end has been asked for: fail
 // with "closed".

@@ -15,7 +15,9 @@ struct slice args_check_slice(lua_State *L, int arg) {
 
 struct slice args_check_string(lua_State *L, int arg) {
   if (lua_type(L, arg) != LUA_TSTRING) luaL_typeerror(L, arg, "string");
-  return args_check_slice(L, arg);
+  struct slice text;
+  text.ptr = lua_tolstring(L, arg, &text.len);
+  return text;
 }
 
 struct slice args_check_payload(lua_State *L, int arg, const char *what) {
@@ -26,7 +28,9 @@ struct slice args_check_payload(lua_State *L, int arg, const char *what) {
   } else if (type != LUA_TSTRING) {
     luaL_error(L, "%s must be a string or a table (got %s)", what, luaL_typename(L, arg));
   }
-  return args_check_slice(L, arg);
+  struct slice payload;
+  payload.ptr = lua_tolstring(L, arg, &payload.len);
+  return payload;
 }
 
 enum message_kind args_check_kind(lua_State *L, int index, const char *what) {

@@ -114,9 +114,9 @@ static void reset_coroutine(struct task *task) {
   struct vm *vm = task->vm;
   struct task *outer = vm->running;
   vm->running = task;
-  struct watchdog_entry entry = watchdog_enter(vm, task->co);
+  unsigned long serial = watchdog_enter(vm, task->co);
   lua_resetthread(task->co);
-  watchdog_leave(vm, entry, task->co);
+  watchdog_leave(vm, serial, task->co);
   vm->running = outer;
   lua_settop(task->co, 0);
 }
@@ -165,10 +165,10 @@ void task_resume(struct task *task, int args) {
   task->detach = NULL;
   task->is_waiting = false;
   vm->running = task;
-  struct watchdog_entry entry = watchdog_enter(vm, task->co);
+  unsigned long serial = watchdog_enter(vm, task->co);
   int results = 0;
   int status = lua_resume(task->co, vm->L, args, &results);
-  watchdog_leave(vm, entry, task->co);
+  watchdog_leave(vm, serial, task->co);
   vm->running = outer;
   if (status == LUA_YIELD) {
     if (task->is_waiting) return;
@@ -277,6 +277,7 @@ int task_push_true(lua_State *L, void *arg) {
 int task_push_failure(lua_State *L, void *code) { return vm_fail(L, code, code); }
 
 void task_wake_all(struct list *waiters, int (*push)(lua_State *L, void *arg), void *arg) {
+  if (list_is_empty(waiters)) return;
   struct list woken, *node;
   list_init(&woken);
   list_splice(&woken, waiters);
@@ -307,6 +308,10 @@ int task_wait_in(lua_State *L, struct list *waiters, double seconds, lua_KFuncti
 }
 
 // ---- the life of the VM --------------------------------------------------
+
+lua_State *task_running(const struct vm *vm) {
+  return vm->running != NULL ? vm->running->co : NULL;
+}
 
 static void kill_all(struct vm *vm) {
   while (!list_is_empty(&vm->tasks)) task_kill(list_entry(vm->tasks.next, struct task, link));

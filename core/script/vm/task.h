@@ -93,6 +93,9 @@ void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(stru
 void task_wake_timeout(struct task *task);
 int task_wait(lua_State *L, lua_KFunction then);
 
+// The coroutine of the innermost task, NULL outside Lua. Safe in a signal handler.
+lua_State *task_running(const struct vm *vm);
+
 // ---- ending --------------------------------------------------------------
 
 // Ends a waiting task without running it further; between events only.

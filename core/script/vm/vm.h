@@ -41,7 +41,6 @@ struct vm {
   struct generation *live;     // handles new events
   struct generation *loading;  // set while scripts load
   struct task *running;        // innermost task, NULL outside Lua
-  lua_State *running_co;       // its coroutine
   struct task *idle_tasks;     // pool
   size_t idle_task_count;
   struct list tasks;  // all tasks that have started and not ended

@@ -36,6 +36,7 @@ static struct {
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local struct vm *own_vm;
+static _Thread_local lua_State *(*running_in)(const struct vm *vm);
 
 // ---- in the worker -------------------------------------------------------
 
@@ -57,26 +58,22 @@ static void raise_hook(lua_State *L, lua_Debug *debug) {
 
 static void on_signal(int number) {
   (void)number;
-  struct vm *vm = own_vm;
-  if (vm == NULL || vm->running_co == NULL || !is_overdue(vm)) return;
-  lua_sethook(vm->running_co, raise_hook, LUA_MASKCOUNT, 1);
+  if (own_vm == NULL || !is_overdue(own_vm)) return;
+  lua_State *co = running_in(own_vm);
+  if (co != NULL) lua_sethook(co, raise_hook, LUA_MASKCOUNT, 1);
 }
 
-struct watchdog_entry watchdog_enter(struct vm *vm, lua_State *co) {
+unsigned long watchdog_enter(struct vm *vm, lua_State *co) {
   unsigned long serial = atomic_load_explicit(&vm->entry_serial, memory_order_relaxed);
-  struct watchdog_entry entry = {serial, vm->running_co};
-  vm->running_co = co;
   // A nested run (gate.spawn in a handler) is part of the outer entry.
   if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 1, memory_order_relaxed);
   if (POLLS) lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
-  return entry;
+  return serial;
 }
 
-void watchdog_leave(struct vm *vm, struct watchdog_entry entry, lua_State *co) {
-  if ((entry.serial & 1) == 0)
-    atomic_store_explicit(&vm->entry_serial, entry.serial + 2, memory_order_relaxed);
+void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co) {
+  if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 2, memory_order_relaxed);
   if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
-  vm->running_co = entry.outer;
 }
 
 void watchdog_guard_coroutine(lua_State *co) {
@@ -134,7 +131,8 @@ void watchdog_start(uint64_t handler_time_ms) {
   pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-void watchdog_add(struct vm *vm) {
+void watchdog_add(struct vm *vm, lua_State *(*running)(const struct vm *vm)) {
+  running_in = running;
   own_vm = vm;
   pthread_mutex_lock(&dog.lock);
   if (dog.count < WATCHED_MAX) {  // as many as config allows workers

@@ -11,23 +11,18 @@
 
 #include "script/vm/vm.h"
 
-// What an entry is to be left with.
-struct watchdog_entry {
-  unsigned long serial;
-  lua_State *outer;
-};
-
 // Around every run of Lua in a coroutine, on the worker's thread.
-struct watchdog_entry watchdog_enter(struct vm *vm, lua_State *co);
-void watchdog_leave(struct vm *vm, struct watchdog_entry entry, lua_State *co);
+unsigned long watchdog_enter(struct vm *vm, lua_State *co);
+void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co);
 
 // Makes a coroutine of the script's own subject to the watchdog.
 void watchdog_guard_coroutine(lua_State *co);
 
 // Starts and stops the thread. Each VM is watched from watchdog_add (on its
-// worker's thread) to watchdog_remove.
+// worker's thread) to watchdog_remove. running: the coroutine that runs in it, NULL when
+// none does; called in the signal handler.
 void watchdog_start(uint64_t handler_time_ms);
-void watchdog_add(struct vm *vm);
+void watchdog_add(struct vm *vm, lua_State *(*running)(const struct vm *vm));
 void watchdog_remove(struct vm *vm);
 void watchdog_stop(void);
 
