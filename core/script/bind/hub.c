@@ -1,12 +1,10 @@
-// core.publish, count, topic, history, topics, presence, subscribe.
+// core.publish, count, history, topics, presence, subscribe.
 #include <lauxlib.h>
 #include <lua.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/utf8.h"
 #include "net/worker.h"
 #include "proto/http_response.h"
@@ -80,88 +78,6 @@ static int hub_count_function(lua_State *L) {
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   lua_pushinteger(L, (lua_Integer)hub_count(vm_of(L)->worker->hub, topic));
   return 1;
-}
-
-// ---- rules ---------------------------------------------------------------
-
-// The pattern at `arg`, while scripts load: it stands in the script, so a bad one raises.
-static struct slice check_pattern(lua_State *L, int arg) {
-  struct slice pattern = args_check_string(L, arg);
-  luaL_argcheck(L, hub_topic_is_valid(pattern), arg, TOPIC_NAME_RULE);
-  return pattern;
-}
-
-// A number of the rule, 0 when it is not named.
-static double number_option(lua_State *L, const char *name, double least, double most) {
-  return args_opt_number_field(L, 2, name, "topic", least, most, 0);
-}
-
-static double whole_option(lua_State *L, const char *name, double least, double most) {
-  double value = number_option(L, name, least, most);
-  if (value != floor(value)) luaL_error(L, "topic: %s must be a whole number", name);
-  return value;
-}
-
-// presence = true | false | {grace = seconds}
-static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
-  static const char *const names[] = {"grace", NULL};
-  int type = lua_getfield(L, index, "presence");
-  if (type == LUA_TTABLE) {
-    int table = lua_gettop(L);
-    args_check_options(L, table, names, "topic: presence");
-    double grace = args_opt_number_field(L, table, "grace", "topic", 0, 1e6, -1);
-    if (grace >= 0) rule->grace_ms = grace > 0 ? (uint32_t)ceil(grace * 1000) : HUB_GRACE_NONE;
-  } else if (type == LUA_TBOOLEAN) {
-    rule->presence_off = !lua_toboolean(L, -1);
-  } else if (type != LUA_TNIL) {
-    luaL_error(L, "topic: presence must be true, false or a table, got %s", luaL_typename(L, -1));
-  }
-  lua_pop(L, 1);
-}
-
-// Of one generation: what it calls gate.topic with.
-struct rules {
-  struct hub_rule *all;
-  size_t count;
-};
-
-static void add_rule(struct generation *generation, const struct hub_rule *rule) {
-  struct rules *rules = generation_state(generation, &bind_hub);
-  rules->all = mem_realloc(rules->all, (rules->count + 1) * sizeof *rules->all);
-  struct hub_rule *kept = &rules->all[rules->count++];
-  *kept = *rule;
-  kept->pattern = mem_strdup(rule->pattern);
-}
-
-static void forget_rules(struct generation *generation) {
-  struct rules *rules = generation_state(generation, &bind_hub);
-  for (size_t i = 0; i < rules->count; i++) free((char *)rules->all[i].pattern);
-  free(rules->all);
-}
-
-static void set_rules(struct vm *vm, struct generation *before, struct generation *next) {
-  (void)before;
-  const struct rules *rules = generation_state(next, &bind_hub);
-  if (vm->worker->index == 0) hub_rules_set(vm->worker->hub, rules->all, rules->count);
-}
-
-// topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
-static int hub_topic_function(lua_State *L) {
-  struct vm *vm = vm_of(L);
-  struct slice pattern = check_pattern(L, 1);
-  static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", "presence", NULL};
-  luaL_checktype(L, 2, LUA_TTABLE);
-  args_check_options(L, 2, names, "topic");
-  if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
-  struct hub_rule rule = {.pattern = pattern.ptr};
-  rule.history = (uint32_t)whole_option(L, "history", 0, 1e9);
-  rule.bytes = (uint64_t)whole_option(L, "bytes", 1, 1e12);
-  rule.ttl_ms = (uint64_t)ceil(number_option(L, "ttl", 0, 1e10) * 1000);
-  rule.limit = (uint32_t)whole_option(L, "limit", 0, 4e9);
-  rule.lag = topic_check_lag(L, 2, "topic");
-  read_presence(L, 2, &rule);
-  add_rule(vm->loading, &rule);
-  return 0;
 }
 
 // ---- reading the hub -----------------------------------------------------
@@ -293,7 +209,7 @@ static int hub_presence_function(lua_State *L) {
 // subscribe(pattern, fn): fn(topic, data, info) for each message, while scripts load
 static int hub_subscribe_function(lua_State *L) {
   struct vm *vm = vm_of(L);
-  struct slice pattern = check_pattern(L, 1);
+  struct slice pattern = topic_check_pattern(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   if (vm->loading == NULL)
     return luaL_error(L, "gate.subscribe can only be called while scripts load");
@@ -304,16 +220,15 @@ static int hub_subscribe_function(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"publish", hub_publish_function},     {"count", hub_count_function},
-    {"topic", hub_topic_function},         {"history", hub_history_function},
-    {"topics", hub_topics_function},       {"presence", hub_presence_function},
-    {"subscribe", hub_subscribe_function}, {NULL, NULL},
+    {"publish", hub_publish_function},
+    {"count", hub_count_function},
+    {"history", hub_history_function},
+    {"topics", hub_topics_function},
+    {"presence", hub_presence_function},
+    {"subscribe", hub_subscribe_function},
+    {NULL, NULL},
 };
 
 static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
 
-struct script_module bind_hub = {.name = "hub",
-                                 .open = open_module,
-                                 .forget = forget_rules,
-                                 .switch_to = set_rules,
-                                 .generation_state_bytes = sizeof(struct rules)};
+struct script_module bind_hub = {.name = "hub", .open = open_module};

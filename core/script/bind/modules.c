@@ -18,13 +18,14 @@ struct script_module *const script_modules[] = {
     &message_info_module,
     &exchange_module,
 
-    // Functions for scripts. At a switch bind_hub sets the rules of topics before
+    // Functions for scripts. At a switch bind_rules sets the rules of topics before
     // anything of the new generation runs.
     &bind_standard,
     &bind_json,
     &bind_crypto,
     &bind_system,
     &bind_time,
+    &bind_rules,
     &bind_hub,
     &bind_req,
     &bind_res,

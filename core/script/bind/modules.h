@@ -14,6 +14,7 @@ extern struct script_module bind_hub;
 extern struct script_module bind_json;
 extern struct script_module bind_req;
 extern struct script_module bind_res;
+extern struct script_module bind_rules;
 extern struct script_module bind_session;
 extern struct script_module bind_standard;
 extern struct script_module bind_system;

@@ -5,6 +5,12 @@
 
 #include "script/vm/args.h"
 
+struct slice topic_check_pattern(lua_State *L, int arg) {
+  struct slice pattern = args_check_string(L, arg);
+  luaL_argcheck(L, hub_topic_is_valid(pattern), arg, TOPIC_NAME_RULE);
+  return pattern;
+}
+
 enum hub_since topic_check_since(lua_State *L, int index, const char *what, struct slice *id) {
   int type = lua_getfield(L, index, "since");
   if (type == LUA_TNIL) return HUB_SINCE_NOW;

@@ -2,139 +2,12 @@
 #include "script/reload/generation.h"
 
 #include <lauxlib.h>
-#include <lualib.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
-#include "net/worker.h"
 #include "script/reload/bundle.h"
 #include "script/vm/task.h"
-
-// ---- environment and modules ---------------------------------------------
-
-// Pushes a copy of the table on top (one level).
-static void push_copy(lua_State *L) {
-  lua_newtable(L);
-  lua_pushnil(L);
-  while (lua_next(L, -3) != 0) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, -4);
-  }
-}
-
-static int require_module(lua_State *L);
-
-// A fresh environment: copies of the standard tables, so that what one
-// generation patches into `table` does not live on in the next. Not `string`:
-// methods of strings look into the original.
-static void push_environment(lua_State *L, struct generation *generation) {
-  lua_pushglobaltable(L);
-  push_copy(L);
-  lua_remove(L, -2);
-  static const char *const libraries[] = {"string",    "table", "math",  "os",     "io",
-                                          "coroutine", "utf8",  "debug", "package"};
-  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-    if (lua_getfield(L, -1, libraries[i]) == LUA_TTABLE) {
-      push_copy(L);
-      lua_setfield(L, -3, libraries[i]);
-    }
-    lua_pop(L, 1);
-  }
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "_G");
-  lua_pushlightuserdata(L, generation);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
-  lua_pushinteger(L, generation->number);
-  lua_pushcclosure(L, require_module, 3);
-  lua_setfield(L, -2, "require");
-  // package.loaded is this generation's cache.
-  if (lua_getfield(L, -1, "package") == LUA_TTABLE) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
-    lua_setfield(L, -2, "loaded");
-  }
-  lua_pop(L, 1);
-}
-
-// Loads a chunk's bytecode as a function in the generation's environment.
-static void push_chunk(lua_State *L, struct generation *generation, const struct chunk *chunk) {
-  struct slice code = buf_slice(&chunk->code);
-  if (luaL_loadbufferx(L, code.ptr, code.len, chunk->path, "b") != LUA_OK) lua_error(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->env_ref);
-  lua_setupvalue(L, -2, 1);
-}
-
-// Marks a module in the cache while it loads, to tell a cycle from a second use.
-static char loading_mark;
-
-// Pushes the module's value, from the cache or by running its chunk.
-static void push_module(lua_State *L, struct generation *generation, const struct chunk *chunk) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, generation->loaded_ref);
-  int cache = lua_gettop(L);
-  if (lua_getfield(L, cache, chunk->module) != LUA_TNIL) {
-    if (lua_touserdata(L, -1) == &loading_mark) {
-      luaL_error(L, "module \"%s\" requires itself in a cycle", chunk->module);
-    }
-    lua_remove(L, cache);
-    return;
-  }
-  lua_pop(L, 1);
-  lua_pushlightuserdata(L, &loading_mark);
-  lua_setfield(L, cache, chunk->module);
-  push_chunk(L, generation, chunk);
-  lua_pushstring(L, chunk->module);
-  lua_pushstring(L, chunk->path);
-  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
-    lua_pushnil(L);  // so that the next require tells the same error, not a cycle
-    lua_setfield(L, cache, chunk->module);
-    lua_error(L);
-  }
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    lua_pushboolean(L, 1);
-  }
-  lua_pushvalue(L, -1);
-  lua_setfield(L, cache, chunk->module);
-  lua_remove(L, cache);
-}
-
-// `require` for scripts and framework; upvalues: the generation, its cache, its number.
-static int require_module(lua_State *L) {
-  struct generation *generation = lua_touserdata(L, lua_upvalueindex(1));
-  const char *name = luaL_checkstring(L, 1);
-  lua_settop(L, 1);
-  if (lua_getfield(L, lua_upvalueindex(2), name) != LUA_TNIL &&
-      lua_touserdata(L, -1) != &loading_mark)
-    return 1;
-  lua_pop(L, 1);
-  struct vm *vm = vm_of(L);
-  bool is_loading = vm->loading == generation;
-  // The number too: a later generation may lie at the same address.
-  bool is_live =
-      vm->live == generation && generation->number == lua_tointeger(L, lua_upvalueindex(3));
-  if (!is_loading && !is_live) {
-    return luaL_error(L,
-                      "module \"%s\": the scripts were reloaded while this handler waited; "
-                      "require it while scripts load",
-                      name);
-  }
-  const struct chunk *chunk = bundle_find(generation->bundle, name);
-  if (chunk != NULL) {
-    push_module(L, generation, chunk);
-    return 1;
-  }
-  // What is not a script: the program's own modules and what the system has.
-  lua_getglobal(L, "require");
-  lua_pushvalue(L, 1);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
-  // Lua's own message lists every path it tried, and no position.
-  const char *reason = lua_tostring(L, -1);
-  if (reason == NULL || strncmp(reason, "module '", 8) != 0) return lua_error(L);
-  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system",
-                    name);
-}
 
 // ---- reading what the scripts registered ---------------------------------
 
@@ -177,7 +50,7 @@ static const struct chunk *next_chunk(struct generation *generation) {
 static void take_result(lua_State *L, struct generation *generation) {
   const struct chunk *app = bundle_find(generation->bundle, "tidegate.app");
   if (app == NULL) luaL_error(L, "the framework has no module \"tidegate.app\"");
-  push_module(L, generation, app);
+  environment_push_module(L, &generation->environment, app);
   lua_getfield(L, -1, "finish");
   lua_call(L, 0, 1);
   int result = lua_gettop(L);
@@ -193,15 +66,12 @@ static void take_result(lua_State *L, struct generation *generation) {
 // Runs inside a task: function(generation as light userdata).
 static int run_step(lua_State *L) {
   struct generation *generation = lua_touserdata(L, 1);
-  if (generation->loaded_ref == LUA_NOREF) {
-    lua_newtable(L);
-    generation->loaded_ref = vm_ref(L);
-    push_environment(L, generation);
-    generation->env_ref = vm_ref(L);
-  }
+  if (generation->environment.env_ref == LUA_NOREF)
+    environment_open(L, &generation->environment, generation, generation->bundle,
+                     generation->number);
   const struct chunk *chunk = next_chunk(generation);
   if (chunk != NULL)
-    push_module(L, generation, chunk);
+    environment_push_module(L, &generation->environment, chunk);
   else
     take_result(L, generation);
   return 0;
@@ -257,7 +127,8 @@ struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsign
   generation->vm = vm;
   generation->bundle = bundle_ref(bundle);
   generation->number = number;
-  generation->env_ref = generation->loaded_ref = generation->dispatch_ref = LUA_NOREF;
+  generation->environment.env_ref = generation->environment.cache_ref = LUA_NOREF;
+  generation->dispatch_ref = LUA_NOREF;
   make_states(generation);
   return generation;
 }
@@ -296,8 +167,7 @@ void generation_free(struct generation *generation) {
   free_states(generation);
   routes_free(vm, &generation->routes);
   vm_unref(vm, generation->dispatch_ref);
-  vm_unref(vm, generation->env_ref);
-  vm_unref(vm, generation->loaded_ref);
+  environment_close(vm, &generation->environment);
   bundle_unref(generation->bundle);
   buf_free(&generation->listing);
   free(generation);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "script/reload/environment.h"
 #include "script/reload/route.h"
 #include "script/vm/vm.h"
 
@@ -21,9 +22,9 @@ struct generation {
   struct vm *vm;
   struct bundle *bundle;  // a reference
   unsigned number;
-  int env_ref, loaded_ref;  // environment and module cache
-  int dispatch_ref;         // function(req, res)
-  struct routes routes;     // of sessions
+  struct environment environment;
+  int dispatch_ref;      // function(req, res)
+  struct routes routes;  // of sessions
   size_t http_route_count;
   void **states;     // of the modules, by their slot
   size_t next_step;  // of loading

@@ -172,7 +172,7 @@ void events_on_message(struct conn *conn, enum message_kind kind, struct slice d
   struct script_session *session = conn_app(conn);
   if (session == NULL || session->is_ending) return;
   struct event event = {EVENT_MESSAGE, kind, 0, data};
-  if (!wake_receiver(session, kind, data)) deliver(vm_of_conn(conn), session, &event);
+  if (!wait_wake_receiver(session, kind, data)) deliver(vm_of_conn(conn), session, &event);
 }
 
 void events_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
@@ -194,7 +194,7 @@ void events_on_drained(struct conn *conn) {
   struct event event = {.type = EVENT_DRAIN};
   if (was_full && conn_is_live(conn) && session->route->drain_ref != LUA_NOREF)
     deliver(vm_of_conn(conn), session, &event);
-  wake_drainers(&waiting, conn);
+  wait_wake_drainers(&waiting, conn);
 }
 
 void events_on_full(struct script_session *session) {
@@ -217,7 +217,7 @@ void events_on_closed(struct conn *conn, int code, struct slice reason) {
   // Hold the session while the woken tasks run: their end must not free it yet.
   bool was_serving = session->is_serving;
   session->is_serving = true;
-  wake_closed(session);
+  wait_wake_closed(session);
   session->is_serving = was_serving;
   session->is_closed = true;
   struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};

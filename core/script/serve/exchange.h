@@ -38,6 +38,7 @@ struct exchange {
 enum { REQ_FIELDS = 1, REQ_RES = 2, REQ_USER_VALUES = 2 };
 
 extern struct script_module exchange_module;
+// Of boxes that hold an exchange; bind/req.c and bind/res.c give them their methods.
 extern struct box_type exchange_req_type, exchange_res_type;
 
 // Of a request that has just arrived, without objects.

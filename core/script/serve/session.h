@@ -34,7 +34,7 @@ struct script_session {
   bool was_full : 1;   // a send was refused: the drain event is due
 };
 
-// Of WebSockets and of streams.
+// Of WebSockets and of streams; bind/session.c gives them their methods.
 extern struct box_type script_session_ws_type, script_session_stream_type;
 
 // The session at index `arg`, a WebSocket or a stream; NULL when it is none.

@@ -13,7 +13,7 @@
 
 // ---- waking --------------------------------------------------------------
 
-bool wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
+bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
   struct task *task = waits_receiver(session);
   if (task == NULL) return false;
   session->waits->receiver = NULL;
@@ -26,7 +26,7 @@ bool wake_receiver(struct script_session *session, enum message_kind kind, struc
   return true;
 }
 
-void wake_drainers(struct list *waiting, const struct conn *conn) {
+void wait_wake_drainers(struct list *waiting, const struct conn *conn) {
   struct list *node;
   while ((node = list_pop(waiting)) != NULL) {
     // One that is woken may end the session for the next.
@@ -36,13 +36,13 @@ void wake_drainers(struct list *waiting, const struct conn *conn) {
   }
 }
 
-void wake_closed(struct script_session *session) {
+void wait_wake_closed(struct script_session *session) {
   struct task *receiver = waits_receiver(session);
   if (receiver != NULL) {
     session->waits->receiver = NULL;
     task_wake(receiver, task_push_failure, "closed");
   }
-  if (session->waits != NULL) wake_drainers(&session->waits->drainers, NULL);
+  if (session->waits != NULL) wait_wake_drainers(&session->waits->drainers, NULL);
 }
 
 // ---- waiting -------------------------------------------------------------

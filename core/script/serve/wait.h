@@ -23,14 +23,14 @@ int wait_drained(lua_State *L, struct script_session *session, double seconds);
 
 // Wakes the task in recv with the message; false when there is none. What a
 // woken task does may be the end of the session.
-bool wake_receiver(struct script_session *session, enum message_kind kind, struct slice data);
+bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data);
 
 // Wakes the tasks in the list, which those in drain were moved to: with true as
 // long as the connection's end has not been asked for, with "closed" from then on
 // or when conn is NULL.
-void wake_drainers(struct list *waiting, const struct conn *conn);
+void wait_wake_drainers(struct list *waiting, const struct conn *conn);
 
 // Wakes all with "closed". The caller keeps the session alive meanwhile.
-void wake_closed(struct script_session *session);
+void wait_wake_closed(struct script_session *session);
 
 #endif

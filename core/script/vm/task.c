@@ -219,6 +219,11 @@ int task_wait(lua_State *L, lua_KFunction then) {
   return lua_yieldk(L, 0, 0, then);
 }
 
+void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct task *task)) {
+  task->waits_for = waits_for;
+  task->detach = detach;
+}
+
 void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(struct task *task)) {
   if (!(seconds > 0)) seconds = 0;
   if (seconds > LONGEST_WAIT_S) seconds = LONGEST_WAIT_S;
@@ -256,6 +261,7 @@ struct wake {
 static int push_results(lua_State *L) {
   struct wake *wake = lua_touserdata(L, 1);
   wake->count = wake->push(L, wake->arg);
+  if (!lua_checkstack(wake->co, wake->count)) luaL_error(L, "too many results");
   lua_xmove(L, wake->co, wake->count);
   return 0;
 }
@@ -276,21 +282,7 @@ int task_push_true(lua_State *L, void *arg) {
 
 int task_push_failure(lua_State *L, void *code) { return vm_fail(L, code, code); }
 
-void task_wake_all(struct list *waiters, int (*push)(lua_State *L, void *arg), void *arg) {
-  if (list_is_empty(waiters)) return;
-  struct list woken, *node;
-  list_init(&woken);
-  list_splice(&woken, waiters);
-  while ((node = list_pop(&woken)) != NULL)
-    task_wake(list_entry(node, struct task, wait_link), push, arg);
-}
-
-// ---- waiting for something -----------------------------------------------
-
-void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct task *task)) {
-  task->waits_for = waits_for;
-  task->detach = detach;
-}
+// ---- lists of waiting tasks ----------------------------------------------
 
 static void detach_waiter(struct task *task) { list_remove(&task->wait_link); }
 
@@ -305,6 +297,15 @@ int task_wait_in(lua_State *L, struct list *waiters, double seconds, lua_KFuncti
   task_set_wait(task, NULL, detach_waiter);
   if (seconds >= 0) task_set_timeout(task, seconds, task_wake_timeout);
   return task_wait(L, then);
+}
+
+void task_wake_all(struct list *waiters, int (*push)(lua_State *L, void *arg), void *arg) {
+  if (list_is_empty(waiters)) return;
+  struct list woken, *node;
+  list_init(&woken);
+  list_splice(&woken, waiters);
+  while ((node = list_pop(&woken)) != NULL)
+    task_wake(list_entry(node, struct task, wait_link), push, arg);
 }
 
 // ---- the life of the VM --------------------------------------------------
