@@ -13,13 +13,13 @@ char *buf_reserve(struct buf *b, size_t bytes) {
   if (b->cap - b->end >= bytes && b->data != NULL) return b->data + b->end;
   size_t len = buf_len(b);
   // Reuse the consumed front when that alone gives room and moving is cheap.
-  if (b->start > 0 && b->cap - len >= bytes && b->start >= len) {
+  if (b->data != NULL && b->cap - len >= bytes && b->start >= len) {
     memmove(b->data, b->data + b->start, len);
   } else {
     size_t cap = b->cap < 64 ? 64 : b->cap;
     while (cap - len < bytes) cap *= 2;
     char *data = mem_alloc(cap);
-    if (len > 0) memcpy(data, b->data + b->start, len);
+    if (b->data != NULL) memcpy(data, b->data + b->start, len);
     free(b->data);
     b->data = data;
     b->cap = cap;

@@ -5,14 +5,16 @@
 
 #include <stddef.h>
 
-// Each returns memory the caller owns and releases with free().
-void *mem_alloc(size_t bytes);                     // not zeroed
-void *mem_zalloc(size_t bytes);                    // zeroed
-void *mem_realloc(void *ptr, size_t bytes);        // takes over ptr
-void *mem_dup(const void *ptr, size_t bytes);      // a copy
-char *mem_strdup(const char *text);                // a copy
-char *mem_strndup(const char *ptr, size_t bytes);  // a NUL-terminated copy
-char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define MEM_RESULT __attribute__((returns_nonnull, warn_unused_result))
+
+// Each returns memory the caller owns and releases with free(), never NULL.
+MEM_RESULT void *mem_alloc(size_t bytes);                     // not zeroed
+MEM_RESULT void *mem_zalloc(size_t bytes);                    // zeroed
+MEM_RESULT void *mem_realloc(void *ptr, size_t bytes);        // takes over ptr
+MEM_RESULT void *mem_dup(const void *ptr, size_t bytes);      // a copy
+MEM_RESULT char *mem_strdup(const char *text);                // a copy
+MEM_RESULT char *mem_strndup(const char *ptr, size_t bytes);  // a NUL-terminated copy
+MEM_RESULT char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Makes room for `needed` items in an array that has room for *cap: returns the array,
 // which may have moved, and takes over the old one. It grows to `first` items at least,

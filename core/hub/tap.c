@@ -3,7 +3,7 @@
 
 // A reader that waits for something else meanwhile may fall this far behind.
 static const struct hub_rule rule = {
-    .pattern = "", .history = 65536, .bytes = 16 * 1024 * 1024, .lag = HUB_LAG_SKIP};
+    .pattern = "", .history = 65536, .bytes = 16 << 20, .lag = HUB_LAG_SKIP};
 
 const struct hub_rule *tap_rule(void) { return &rule; }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -230,7 +231,7 @@ void conn_peer(const struct conn *conn, char *out, size_t size) {
   if (conn->is_unix || getpeername(conn->sock.fd, (struct sockaddr *)&address, &len) != 0 ||
       getnameinfo((struct sockaddr *)&address, len, out, (socklen_t)size, NULL, 0,
                   NI_NUMERICHOST) != 0) {
-    strcpy(out, conn->is_unix ? "unix" : "");
+    snprintf(out, size, "%s", conn->is_unix ? "unix" : "");
   }
 }
 

@@ -52,12 +52,14 @@ static char *check_unix(const char *address) {
   return mem_format("\"%s\": the path must have 1 to %d bytes", address, PATH_SIZE - 1);
 }
 
+static char *unknown_form(const char *address) {
+  return mem_format("\"%s\" is not HOST:PORT, [IPv6]:PORT or unix:PATH", address);
+}
+
 static char *check_tcp(const char *address) {
   char host[HOST_BYTES];
   const char *port;
-  if (!split_host_port(address, host, sizeof host, &port)) {
-    return mem_format("\"%s\" is not HOST:PORT, [IPv6]:PORT or unix:PATH", address);
-  }
+  if (!split_host_port(address, host, sizeof host, &port)) return unknown_form(address);
   char *end;
   long number = strtol(port, &end, 10);
   if (*end != '\0' || number < 0 || number > 65535) {
@@ -77,7 +79,7 @@ char *listen_check(const char *address) {
 static char *resolve(const char *address, struct sockaddr_storage *out, socklen_t *out_len) {
   char host[HOST_BYTES];
   const char *port;
-  split_host_port(address, host, sizeof host, &port);  // listen_check has seen that it can
+  if (!split_host_port(address, host, sizeof host, &port)) return unknown_form(address);
   struct addrinfo hints = {
       .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
   struct addrinfo *found;
@@ -127,7 +129,7 @@ static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool 
 static char *open_tcp(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
                       char **name) {
   struct sockaddr_storage where = {0};
-  socklen_t len;
+  socklen_t len = 0;
   char *error = resolve(address, &where, &len);
   if (error != NULL) return error;
 
@@ -166,7 +168,7 @@ static bool unix_path_is_free(const struct sockaddr_un *where) {
 static char *open_unix(const char *address, struct listener *out, size_t count, char **name) {
   const char *path = address + 5;
   struct sockaddr_un where = {.sun_family = AF_UNIX};
-  strcpy(where.sun_path, path);
+  snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
   if (!unix_path_is_free(&where))
     return mem_format("cannot listen on %s: %s", address, strerror(EADDRINUSE));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -56,12 +56,13 @@ static struct http_header *add_header(struct http_parser *p) {
 }
 
 // llhttp may give a name or value in several pieces that follow on each other.
+static bool goes_on(struct slice text, const char *at) { return text.ptr + text.len == at; }
+
 static int take_name(llhttp_t *llhttp, const char *at, size_t len) {
   struct http_parser *p = llhttp->data;
-  struct http_header *last =
-      p->request.header_count > 0 ? &p->headers[p->request.header_count - 1] : NULL;
-  if (last != NULL && last->name.ptr + last->name.len == at) {
-    last->name.len += len;
+  size_t count = p->request.header_count;
+  if (count > 0 && goes_on(p->headers[count - 1].name, at)) {
+    p->headers[count - 1].name.len += len;
   } else {
     add_header(p)->name = slice_of(at, len);
   }

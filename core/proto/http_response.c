@@ -160,9 +160,9 @@ void http_format_date(char out[HTTP_DATE_BYTES], int64_t seconds) {
   time_t t = (time_t)(seconds < 0 ? 0 : seconds > last ? last : seconds);
   struct tm tm;
   gmtime_r(&t, &tm);
-  char *p = put_text(out, days + 3 * tm.tm_wday, 3);
+  char *p = put_text(out, &days[(size_t)tm.tm_wday * 3], 3);
   p = put_digits(put_text(p, ", ", 2), tm.tm_mday, 2);
-  p = put_text(put_text(p, " ", 1), months + 3 * tm.tm_mon, 3);
+  p = put_text(put_text(p, " ", 1), &months[(size_t)tm.tm_mon * 3], 3);
   p = put_digits(put_text(p, " ", 1), tm.tm_year + 1900, 4);
   p = put_digits(put_text(p, " ", 1), tm.tm_hour, 2);
   p = put_digits(put_text(p, ":", 1), tm.tm_min, 2);

@@ -30,9 +30,11 @@ static struct message_fields check_publish_options(lua_State *L, int index) {
   if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
   if (lua_getfield(L, index, "except") != LUA_TNIL) {
     struct script_session *session = script_session_test(L, -1);
-    if (session == NULL)
+    if (session == NULL) {
       luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
-    if (!session->is_over) fields.except = session->id;
+    } else if (!session->is_over) {
+      fields.except = session->id;
+    }
   }
   lua_getfield(L, index, "kind");
   fields.kind = args_check_kind(L, -1, "publish");
