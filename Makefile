@@ -9,7 +9,7 @@ build_preset = mkdir -p build && { cmake --preset $(1) >build/configure.log 2>&1
   && cmake --build build/$(1) -j $(JOBS) $(2)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test format clean
+.PHONY: help run build check test format clean
 
 help: ## list these targets
 	@echo "Targets (PRESET=release|debug|asan|tsan, default release):"
@@ -22,12 +22,18 @@ build: ## install what is missing, and build build/release/tidegate alone
 	@.ci/setup run
 	@$(call build_preset,$(PRESET),--target tidegate)
 
+check: ## install what is missing, then run what tells most in seconds: before every commit
+	@tests/run check
+
 test: ## install what is missing, then run every test in every build
 	@tests/run
 
-TEST_KINDS := arrows unit lua e2e clients browser count coverage fuzz
+TEST_KINDS := arrows format luacheck tidy unit lua e2e clients browser count coverage fuzz
 .PHONY: $(TEST_KINDS:%=test-%)
-test-arrows:  ## check that includes in core/ only point downward
+test-arrows:  ## check that includes in core/ only point downward, and how long files are
+test-format:  ## check that the C files are as `make format` would lay them out
+test-luacheck: ## check all Lua with luacheck
+test-tidy:    ## check core/ with clang-tidy
 test-unit:    ## unit tests of core/ (cmocka)
 test-lua:     ## specs of the framework in lua/ (busted)
 test-e2e:     ## the running program over real sockets (busted)
