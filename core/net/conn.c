@@ -1,28 +1,35 @@
 // Connections: reading, corked writing, and the end of life. See conn.h.
+//
+// A connection's life, with the function of each edge:
+//
+//   conn_init -> OPEN -- conn_finish --> FINISHING -- start_linger --> LINGERING
+//                  |                         |       (all is written)      |
+//                  +---------- conn_close ---+------------ conn_close -----+
+//                                            v   (on_end_of_file, on_timer)
+//                                         CLOSING -- conn_destroy --> gone -- turn.c --> freed
+//                                                   (end of the turn)
+//
+// Its input. Sockets are edge-triggered, so what epoll has reported is remembered:
+//
+//   waiting -- on_ready: has_input --> ready -- read_some --> waiting, or ready when more is left
+//
+//   A ready connection is read when may_read says so. Two things hold it back:
+//     is_reading is false      until conn_set_reading; ops (back-pressure) ask for it
+//     waits_turn is true       from conn_go_on_later to conn_take_up: what was read before comes
+//     first
+//   The peer's end goes NONE -- on_ready --> SEEN -- on_end_of_file --> READ, from where nothing
+//   is read any more. goes_on is no part of this: it has the protocol go on with what it kept.
 #include "net/conn.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/mem.h"
-#include "net/http_conn.h"
 #include "net/refusal.h"
-#include "net/wire.h"
 #include "net/worker.h"
-
-enum { IOV_MAX_PARTS = OUTPUT_PARTS + 64 };  // and a batch of 64 messages
-
-static void on_ready(struct poll_watch *watch, uint32_t events);
-
-static struct conn *of_reader(struct hub_reader *reader) {
-  return list_entry(reader, struct conn, reader);
-}
 
 // ---- interest in the socket ----------------------------------------------
 
@@ -36,17 +43,16 @@ static void poll_again(struct conn *conn) {
   poll_change(&conn->worker->poll, conn->sock.fd, interest(conn), &conn->watch);
 }
 
-void conn_set_reading(struct conn *conn, bool reads) {
-  if (conn->is_reading == reads || conn->is_closing || conn->peer_ended) return;
+bool conn_set_reading(struct conn *conn, bool reads) {
+  if (conn->is_reading == reads || conn_is_closing(conn) || conn_has_ended(conn)) return false;
   conn->is_reading = reads;
-  if (!reads) return;
-  if (conn->extra != NULL) conn_go_on_later(conn);
-  if (conn->has_input) poll_again(conn);
+  if (reads && conn->has_input) poll_again(conn);
+  return reads;
 }
 
 // From now on the peer has to take something within the write timeout.
 static void await_reader(struct conn *conn) {
-  conn->awaits_reader = true;
+  conn->timer_is = CONN_WRITE_TIMEOUT;
   conn->was_read = false;
   sock_has_taken(&conn->sock, &conn->output->untaken);
   worker_set_timer(conn->worker, &conn->timer, conn->worker->config->write_timeout_ms);
@@ -68,7 +74,7 @@ static void want_write(struct conn *conn) {
   struct output *output = need_output(conn);
   if (output_direct_bytes(output) == 0) buf_free(&output->direct);
   conn->wants_write = true;
-  if (!conn->awaits_reader && !conn->has_deadline) await_reader(conn);
+  if (conn->timer_is == CONN_TIMEOUT) await_reader(conn);
   if (conn->polls_write) return;
   conn->polls_write = true;
   poll_again(conn);
@@ -76,11 +82,11 @@ static void want_write(struct conn *conn) {
 
 // What was read before comes first.
 static bool may_read(const struct conn *conn) {
-  return conn->is_reading && !conn->is_behind && !conn->is_closing;
+  return conn->is_reading && !conn->waits_turn && !conn_is_closing(conn);
 }
 
 static void mark_dirty(struct conn *conn) {
-  if (conn->is_dirty || conn->is_closing) return;
+  if (conn->is_dirty || conn_is_closing(conn)) return;
   conn->is_dirty = true;
   conn_array_push(&conn->worker->dirty, conn);
 }
@@ -91,32 +97,26 @@ void conn_go_on(struct conn *conn) {
 }
 
 void conn_go_on_later(struct conn *conn) {
-  if (conn->is_behind || conn->is_closing) return;
-  conn->is_behind = true;
+  if (conn->waits_turn || conn_is_closing(conn)) return;
+  conn->waits_turn = true;
   conn_array_push(&conn->worker->later, conn);
 }
 
 void conn_take_up(struct conn *conn) {
-  conn->is_behind = false;
+  conn->waits_turn = false;
   if (conn_is_open(conn)) conn->ops->go_on(conn);
   if (conn->has_input && may_read(conn)) poll_again(conn);
 }
 
 struct buf *conn_out(struct conn *conn) {
   mark_dirty(conn);
-  conn->tail_pong = 0;
   return &need_output(conn)->direct;
 }
 
 // ---- life ----------------------------------------------------------------
 
-void conn_count_slow(struct conn *conn, metric_value *counter, const char *what) {
-  stats_add(counter, 1);
-  log_debug("connection %llu: %s", (unsigned long long)conn_id(conn), what);
-}
-
-static void close_slow_reader(struct conn *conn) {
-  conn_count_slow(conn, &conn->worker->stats->slow_readers, "takes nothing for too long");
+static void cut_stalled(struct conn *conn) {
+  conn->ops->stalled(conn);
   sock_discard(&conn->sock);
   conn_close(conn);
 }
@@ -128,14 +128,14 @@ static void check_reader(struct conn *conn) {
     await_reader(conn);
     return;
   }
-  close_slow_reader(conn);
+  cut_stalled(conn);
 }
 
 static void on_timer(struct wheel_timer *timer) {
   struct conn *conn = list_entry(timer, struct conn, timer);
-  if (conn->awaits_reader)
+  if (conn->timer_is == CONN_WRITE_TIMEOUT)
     check_reader(conn);
-  else if (conn->is_lingering)
+  else if (conn->phase == CONN_LINGERING)
     conn_close(conn);
   else
     conn->ops->timeout(conn);
@@ -143,10 +143,10 @@ static void on_timer(struct wheel_timer *timer) {
 
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms) {
   // A handler that wakes in the turn in which its connection broke still calls in.
-  if (conn->is_closing) return;
-  conn->has_deadline = false;
+  if (conn_is_closing(conn)) return;
+  if (conn->timer_is == CONN_DEADLINE) conn->timer_is = CONN_TIMEOUT;
   if (conn->wants_write) {
-    if (!conn->awaits_reader) await_reader(conn);
+    if (conn->timer_is != CONN_WRITE_TIMEOUT) await_reader(conn);
   } else if (delay_ms == 0) {
     wheel_cancel(&conn->timer);
   } else {
@@ -155,66 +155,64 @@ void conn_set_timeout(struct conn *conn, uint64_t delay_ms) {
 }
 
 void conn_set_deadline(struct conn *conn, uint64_t delay_ms) {
-  if (conn->is_closing) return;
-  conn->has_deadline = true;
-  conn->awaits_reader = false;
+  if (conn_is_closing(conn)) return;
+  conn->timer_is = CONN_DEADLINE;
   worker_set_timer(conn->worker, &conn->timer, delay_ms);
 }
 
-void conn_open(struct worker *worker, int fd, bool is_unix) {
-  if (worker->conns.count >= worker->config->connections || worker->is_stopping) {
-    refusals_add(worker, fd);
-    return;
-  }
-  struct conn *conn = mem_zalloc(sizeof *conn);
+bool conn_admit(struct worker *worker, int fd) {
+  if (worker->conns.count < worker->config->connections && !worker->is_stopping) return true;
+  refusals_add(worker, fd);
+  return false;
+}
+
+static void on_ready(struct poll_watch *watch, uint32_t events);
+
+void conn_init(struct conn *conn, struct worker *worker, int fd, bool is_unix,
+               const struct conn_ops *ops) {
   conn->worker = worker;
+  conn->ops = ops;
   conn->is_unix = is_unix;
   sock_init_plain(&conn->sock, fd);
   wheel_timer_init(&conn->timer, on_timer);
-  // Ids are unique in the process: the worker's index in the low byte.
-  hub_reader_init(&conn->reader, worker->port, (worker->next_conn_id++ << 8) | worker->index,
-                  WIRE_WS);
   conn->index = (uint32_t)worker->conns.count;
   conn_array_push(&worker->conns, conn);
   stats_add(&worker->stats->connections, 1);
   stats_add(&worker->stats->accepted, 1);
   conn->is_reading = true;
   conn->watch.ready = on_ready;
-  http_conn_start(conn);
   if (!poll_add(&worker->poll, fd, interest(conn), &conn->watch)) conn_close(conn);
 }
 
 void conn_close(struct conn *conn) {
-  if (conn->is_closing) return;
-  conn->is_closing = true;
+  if (conn_is_closing(conn)) return;
+  conn->phase = CONN_CLOSING;
   wheel_cancel(&conn->timer);
   conn_array_push(&conn->worker->closing, conn);
 }
 
 void conn_finish(struct conn *conn) {
   if (!conn_is_open(conn)) return;
-  conn->is_finishing = true;
+  conn->phase = CONN_FINISHING;
   conn_set_timeout(conn, 0);  // only the reader's time counts now
   mark_dirty(conn);
 }
 
 static void start_linger(struct conn *conn) {
-  conn->is_finishing = false;
-  conn->is_lingering = true;
-  if (conn->peer_ended) {
+  conn->phase = CONN_LINGERING;
+  if (conn_has_ended(conn)) {
     conn_close(conn);
     return;
   }
   sock_shutdown(&conn->sock);
   conn_set_reading(conn, true);
-  conn_set_deadline(conn, CONN_LINGER_MS);
+  conn_set_deadline(conn, SOCK_LINGER_MS);
 }
 
 void conn_destroy(struct conn *conn) {
   struct worker *worker = conn->worker;
   conn->ops->close(conn);
   wheel_cancel(&conn->timer);
-  hub_reader_close(&conn->reader);
   drop_output(conn);
   sock_release(&conn->sock);
   struct conn *last = worker->conns.items[--worker->conns.count];
@@ -247,147 +245,79 @@ static void tell_drained(struct conn *conn) {
 
 static void on_all_written(struct conn *conn) {
   drop_output(conn);
-  if (conn->is_finishing) {
+  if (conn->phase == CONN_FINISHING) {
     start_linger(conn);
     return;
   }
-  if (conn->awaits_reader) {
-    conn->awaits_reader = false;
-    conn->ops->rearm(conn);
+  if (conn->timer_is == CONN_WRITE_TIMEOUT) {
+    conn->timer_is = CONN_TIMEOUT;
+    conn->ops->resume(conn);
   }
-  if (conn->reader.is_blocked) hub_reader_resume(&conn->reader);
   tell_drained(conn);
 }
 
-void conn_flush(struct conn *conn) {
-  struct iovec parts[OUTPUT_PARTS];
-  size_t bytes;
-  if (conn->is_closing) return;
-  if (conn->wants_write) {
-    tell_drained(conn);  // a delivery of this turn may have taken it along
-    return;
-  }
-  int count = output_gather(conn->output, &conn->reader, parts, &bytes);
-  ssize_t put = 0;
+// All went out, as nearly always.
+static void settle_whole(struct conn *conn) {
   if (conn_out_bytes(conn) > 0) conn->owes_drained = true;
-  if (count > 0) {
-    put = sock_writev(&conn->sock, parts, count);
-    if (put == SOCK_AGAIN) put = 0;
-    if (put < 0) {
-      conn_close(conn);
-      return;
-    }
-    output_consume(conn->output, &conn->reader, (size_t)put);
-    if (put > 0) conn->was_read = true;
-  }
-  if ((size_t)put == bytes) {
-    on_all_written(conn);
-  } else {
-    want_write(conn);
-    tell_drained(conn);
-  }
+  conn->was_read = true;
+  drop_output(conn);
 }
 
-// Lays out the batch behind the connection's own output. Returns the parts and
-// how many messages they hold.
-static int gather_batch(struct conn *conn, const struct hub_batch *batch, struct iovec *parts,
-                        int count, size_t *messages) {
-  if (batch->bytes.ptr != NULL) {
-    *messages = batch->count;
-    parts[count++] = (struct iovec){(char *)batch->bytes.ptr, batch->bytes.len};
-    return count;
-  }
-  size_t i = 0;
-  while (i < batch->count && count < IOV_MAX_PARTS) {
-    struct slice form = hub_form(conn->reader.port, batch->messages[i++], conn->reader.form);
-    if (form.len > 0) parts[count++] = (struct iovec){(char *)form.ptr, form.len};
-  }
-  *messages = i;
-  return count;
-}
-
-// Of a batch of which `put` bytes went out: pins the message that was cut and
-// returns how many messages are taken.
-static size_t account_batch(struct conn *conn, const struct hub_batch *batch, size_t messages,
-                            size_t put) {
-  size_t start = 0;
-  for (size_t i = 0; i < messages; i++) {
-    size_t end =
-        batch->bytes.ptr != NULL
-            ? batch->ends[i]
-            : start + hub_form(conn->reader.port, batch->messages[i], conn->reader.form).len;
-    if (end > put) {
-      if (put <= start) return i;
-      output_pin(conn->output, batch->messages[i], put - start);
-      return i + 1;
-    }
-    start = end;
-  }
-  return messages;
-}
-
-// Settles that of `bytes` written in one go, the first `own` of them the
-// connection's own, the socket took `put` (or failed). Returns how many of the
-// `messages` behind these are taken.
-static size_t settle_batch(struct conn *conn, const struct hub_batch *batch, size_t messages,
-                           size_t own, size_t bytes, ssize_t put) {
+ssize_t conn_settle(struct conn *conn, ssize_t put, size_t bytes) {
   if (put == SOCK_AGAIN) put = 0;
   if (put < 0) {
     conn_close(conn);
-    conn->reader.is_blocked = true;
-    return 0;
+    return -1;
   }
-  if (put > 0) conn->was_read = conn->took_topic = true;
-  size_t of_batch = output_consume(conn->output, &conn->reader, (size_t)put);
-  if ((size_t)put == bytes) {
-    drop_output(conn);
-    return messages;
-  }
-  want_write(conn);
-  conn->reader.is_blocked = true;
-  return (size_t)put < own ? 0 : account_batch(conn, batch, messages, of_batch);
-}
-
-// A delivery behind output of the connection's own, or of single messages.
-static size_t deliver_in_parts(struct conn *conn, const struct hub_batch *batch) {
-  struct iovec parts[IOV_MAX_PARTS];
-  size_t own;
-  size_t messages;
-  int count = gather_batch(conn, batch, parts,
-                           output_gather(conn->output, &conn->reader, parts, &own), &messages);
-  size_t bytes = 0;
-  for (int i = 0; i < count; i++) bytes += parts[i].iov_len;
-  if (bytes == 0) return messages;
+  if (put > 0) conn->was_read = true;
   if (conn_out_bytes(conn) > 0) conn->owes_drained = true;
-  ssize_t put = sock_writev(&conn->sock, parts, count);
-  return settle_batch(conn, batch, messages, own, bytes, put);
+  size_t behind = output_consume(conn->output, (size_t)put);
+  if ((size_t)put == bytes)
+    drop_output(conn);
+  else
+    want_write(conn);
+  return (ssize_t)behind;
 }
 
-size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
-  struct conn *conn = of_reader(reader);
-  if (!conn_is_live(conn) || conn->wants_write) {
-    reader->is_blocked = true;
-    return 0;
+static void flush(struct conn *conn) {
+  struct iovec parts[OUTPUT_PARTS];
+  size_t bytes;
+  int count = output_gather(conn->output, parts, &bytes);
+  if (count > 0) {
+    ssize_t put = sock_writev(&conn->sock, parts, count);
+    if (put == (ssize_t)bytes)
+      settle_whole(conn);
+    else if (conn_settle(conn, put, bytes) < 0)
+      return;
   }
-  if (batch->bytes.ptr == NULL || conn->output != NULL) return deliver_in_parts(conn, batch);
-  // Fan-out comes here, once for each subscriber and turn.
-  struct iovec part = {(char *)batch->bytes.ptr, batch->bytes.len};
-  if (part.iov_len == 0) return batch->count;
-  ssize_t put = sock_writev(&conn->sock, &part, 1);
-  if (put != (ssize_t)part.iov_len)
-    return settle_batch(conn, batch, batch->count, 0, part.iov_len, put);
-  conn->was_read = conn->took_topic = true;
-  return batch->count;
+  if (conn->wants_write)
+    tell_drained(conn);
+  else
+    on_all_written(conn);
+}
+
+void conn_end_turn(struct conn *conn) {
+  conn->is_dirty = false;
+  if (conn_is_closing(conn)) return;
+  if (conn->goes_on) {
+    conn->goes_on = false;
+    if (conn_is_open(conn)) conn->ops->go_on(conn);
+    if (conn_is_closing(conn)) return;
+  }
+  if (conn->wants_write)
+    tell_drained(conn);  // a delivery of this turn may have taken it along
+  else
+    flush(conn);
 }
 
 // ---- reading -------------------------------------------------------------
 
 static void on_end_of_file(struct conn *conn) {
   conn->is_reading = false;
-  conn->peer_ended = true;
-  if (conn->is_lingering)
+  conn->end = CONN_END_READ;
+  if (conn->phase == CONN_LINGERING)
     conn_close(conn);
-  else if (!conn->is_finishing)
+  else if (conn->phase == CONN_OPEN)
     conn->ops->eof(conn);
 }
 
@@ -396,7 +326,7 @@ static void on_end_of_file(struct conn *conn) {
 static void read_some(struct conn *conn) {
   char *buffer = conn->worker->read_buffer;
   ssize_t got = sock_recv(&conn->sock, buffer, WORKER_READ_BYTES);
-  conn->has_input = got == WORKER_READ_BYTES || (got > 0 && conn->saw_end);
+  conn->has_input = got == WORKER_READ_BYTES || (got > 0 && conn->end == CONN_END_SEEN);
   if (got > 0) {
     conn->was_alive = true;
     // While finishing or lingering, what still arrives is thrown away.
@@ -411,7 +341,7 @@ static void read_some(struct conn *conn) {
 static void read_ready(struct conn *conn) {
   read_some(conn);
   // The end mostly comes with the last bytes.
-  if (conn->saw_end && conn->has_input && may_read(conn)) read_some(conn);
+  if (conn->end == CONN_END_SEEN && conn->has_input && may_read(conn)) read_some(conn);
   // Other connections first.
   if (conn->has_input && may_read(conn)) poll_again(conn);
 }
@@ -423,24 +353,24 @@ static void on_error(struct conn *conn) {
   socklen_t len = sizeof error;
   getsockopt(conn->sock.fd, SOL_SOCKET, SO_ERROR, &error, &len);
   if (error == ETIMEDOUT)
-    close_slow_reader(conn);
+    cut_stalled(conn);
   else
     conn_close(conn);
 }
 
 static void on_ready(struct poll_watch *watch, uint32_t events) {
   struct conn *conn = list_entry(watch, struct conn, watch);
-  if (conn->is_closing) return;
+  if (conn_is_closing(conn)) return;
   if (events & EPOLLERR) {
     on_error(conn);
     return;
   }
   if ((events & EPOLLOUT) && conn->wants_write) {
     conn->wants_write = false;
-    conn_flush(conn);
-    if (conn->is_closing) return;
+    flush(conn);
+    if (conn_is_closing(conn)) return;
   }
-  if (events & (EPOLLRDHUP | EPOLLHUP)) conn->saw_end = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP)) && conn->end == CONN_END_NONE) conn->end = CONN_END_SEEN;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
     conn->has_input = true;
     if (may_read(conn)) read_ready(conn);

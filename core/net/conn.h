@@ -1,107 +1,92 @@
-// A connection: socket, output, one timer, and the protocol that owns it now
-// (http_conn, then perhaps ws_conn or sse_conn). Output is collected and
-// flushed once per loop turn. An idle session holds no buffers.
+// A connection: a transport. Socket, output, one timer, and the protocol that has
+// it now, behind struct conn_ops. Output is collected and flushed once per loop
+// turn. It knows no protocol; what lives on it is a session (session.h) or the
+// calls of http1.c.
 //
-// Life: conn_open; the protocol's callbacks; conn_close (or conn_finish) marks
-// it; at the end of the turn ops->close releases the protocol's state, the
-// socket is closed and the memory freed. So no callback ever frees what is
-// calling it, and no event of the turn finds the memory gone.
+// conn.c shows its life and its input as diagrams. No callback ever frees what is
+// calling it: conn_close marks the connection, and the end of the turn (turn.c)
+// has ops->close release the protocol's state, closes the socket and frees it.
 #ifndef TIDEGATE_NET_CONN_H
 #define TIDEGATE_NET_CONN_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/wheel.h"
-#include "hub/hub.h"
 #include "net/output.h"
 #include "net/poll.h"
 #include "net/sock.h"
-#include "proto/ws_parse.h"
 
 struct conn;
 struct worker;
-struct ws_extra;
 
 // What a protocol does with the events of its connection.
 struct conn_ops {
   void (*data)(struct conn *conn, char *data, size_t len);  // bytes arrived; data may be changed
   void (*eof)(struct conn *conn);                           // the peer sends no more
   void (*timeout)(struct conn *conn);                       // a timeout or deadline ran out
-  void (*rearm)(struct conn *conn);                         // set the timeout, which stood back
-  void (*go_on)(struct conn *conn);                         // asked for with conn_go_on
-  void (*drained)(struct conn *conn);                       // direct output has gone to the socket
-  void (*stop)(struct conn *conn);                          // the server is stopping: finish
-  void (*lagged)(struct conn *conn);  // the hub's policy `close`: end the session
-  void (*close)(struct conn *conn);   // release the protocol's state
+  void (*stalled)(struct conn *conn);  // the peer takes nothing: count it; it is cut next
+  void (*resume)(struct conn *conn);   // room again, after the socket was full: the timeout,
+                                       // which stood back, is to be set, and output goes on
+  void (*go_on)(struct conn *conn);    // asked for with conn_go_on or conn_go_on_later
+  void (*drained)(struct conn *conn);  // direct output has gone to the socket
+  void (*stop)(struct conn *conn);     // the server is stopping: finish
+  void (*close)(struct conn *conn);    // release the protocol's state
 };
 
-// There are many, most of them idle: 184 bytes fill an allocation of 192. What a
-// delivery touches lies together, from the end of reader to sock.
+enum conn_phase {
+  CONN_OPEN,
+  CONN_FINISHING,  // to be closed once the output is gone
+  CONN_LINGERING,  // output gone and write side shut; waiting for the peer's end
+  CONN_CLOSING,    // in worker->closing, then in worker->gone
+};
+
+enum conn_end {
+  CONN_END_NONE,
+  CONN_END_SEEN,  // the peer has ended its side; there may be bytes before that
+  CONN_END_READ,  // nothing more will come
+};
+
+// What the timer is for: see conn_set_timeout.
+enum conn_timer { CONN_TIMEOUT, CONN_DEADLINE, CONN_WRITE_TIMEOUT };
+
+// Embedded in a session. What a delivery touches comes first: there it lies just
+// behind the hub's reader.
 struct conn {
-  struct poll_watch watch;
-  const struct conn_ops *ops;
-  struct worker *worker;
-  struct hub_reader reader;  // reader.id is the connection's id
-  bool is_session : 1;       // reader is in use and the app holds a session
+  enum conn_phase phase : 2;
+  enum conn_end end : 2;
+  enum conn_timer timer_is : 2;
   bool is_unix : 1;
-  bool is_reading : 1;
-  bool has_input : 1;       // the socket has bytes, or its end, that were not read
-  bool saw_end : 1;         // the peer has ended its side; it may not be read yet
-  bool wants_write : 1;     // the socket was full
-  bool polls_write : 1;     // epoll tells when the socket has room: once needed, for good
-  bool is_dirty : 1;        // in worker->dirty
-  bool goes_on : 1;         // ops->go_on is due
-  bool is_behind : 1;       // in worker->later: ops->go_on is due in the next turn
-  bool is_finishing : 1;    // close once the output is gone
-  bool is_lingering : 1;    // output gone and write side shut; waiting for the peer's end
-  bool is_closing : 1;      // in worker->closing
-  bool close_sent : 1;      // WebSocket: our close frame is out
-  bool close_received : 1;  // WebSocket: the peer's is in
-  bool was_alive : 1;       // bytes arrived since the heartbeat last looked
-  bool ping_waits : 1;      // WebSocket: a ping of the app went into a full queue
-  bool awaits_reader : 1;   // the timer is the write timeout ...
-  bool has_deadline : 1;    // ... or one that reading does not put off
-  bool was_read : 1;        // the peer took bytes since the write timeout last looked
-  bool took_topic : 1;      // WebSocket: perhaps topic messages since the last message compressed
-                            // with a context
-  bool owes_drained : 1;    // ops->drained is due when the direct output is written
-  bool peer_ended : 1;      // read end of file
-  unsigned missed : 2;      // heartbeats without a sign of life
-  unsigned tail_pong : 7;   // WebSocket: bytes of the pong that `out` ends with, 0: none
-  uint32_t index;           // in worker->conns
-  struct output *output;    // NULL when there is none
+  bool is_reading : 1;    // the protocol wants input
+  bool has_input : 1;     // the socket has bytes, or its end, that were not read
+  bool waits_turn : 1;    // in worker->later: ops->go_on is due in the next turn
+  bool goes_on : 1;       // ops->go_on is due at the end of this turn
+  bool is_dirty : 1;      // in worker->dirty
+  bool wants_write : 1;   // the socket was full
+  bool polls_write : 1;   // epoll tells when the socket has room: once needed, for good
+  bool owes_drained : 1;  // ops->drained is due when the direct output is written
+  bool was_alive : 1;     // bytes arrived since the protocol last cleared it
+  bool was_read : 1;      // the peer took bytes since the write timeout last looked
+  uint32_t index;         // in worker->conns
+  struct output *output;  // NULL when there is none
   struct sock sock;
-  union {
-    uint32_t interval_ms;  // heartbeat or keep-alive of the session; from close_sent on:
-    uint16_t close_code;   // WebSocket: what the app will be told
-  };
-  union {
-    struct http_conn *http;
-    struct ws_parser ws;
-  } proto;
-  void *app;               // the app's session, see conn_app
-  struct ws_extra *extra;  // what few WebSocket sessions have, else NULL
+  struct worker *worker;
+  const struct conn_ops *ops;
+  struct poll_watch watch;
   struct wheel_timer timer;
 };
 
-_Static_assert(sizeof(struct conn) <= 184, "an idle connection is 184 bytes");
+// Whether the worker may take one more connection. False: fd was refused with 503.
+bool conn_admit(struct worker *worker, int fd);
 
-enum { CONN_LINGER_MS = 2000 };  // how long the peer may take to see our end
-
-// Takes over an accepted descriptor; refuses it with 503 when the worker is full.
-void conn_open(struct worker *worker, int fd, bool is_unix);
-
-static inline uint64_t conn_id(const struct conn *conn) { return conn->reader.id; }
-
-// The app's own pointer for a session; NULL at first.
-static inline void *conn_app(const struct conn *conn) { return conn->app; }
-static inline void conn_set_app(struct conn *conn, void *app) { conn->app = app; }
+// Begins a connection in zeroed memory that stays until the end of its life;
+// takes over an accepted descriptor.
+void conn_init(struct conn *conn, struct worker *worker, int fd, bool is_unix,
+               const struct conn_ops *ops);
 
 // Direct output, sent at the end of the turn. conn_out gives the buffer to
-// append to; it must not be kept. What it held last is a tail_pong no more.
+// append to; it must not be kept.
 struct buf *conn_out(struct conn *conn);
 static inline size_t conn_out_bytes(const struct conn *conn) {
   return output_direct_bytes(conn->output);
@@ -113,19 +98,15 @@ void conn_peer(const struct conn *conn, char *out, size_t size);
 // There is one timer. conn_set_timeout: how long to wait for the peer to say
 // something; 0 ms turns it off. While the socket is full it stands back, and
 // the peer has write_timeout to take something, again and again: a slow reader
-// may take its time. When all is written, ops->rearm is called.
+// may take its time. When all is written, ops->resume is called.
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms);
 
 // The same for what must be over by then, however the peer reads: a head, a
 // body, a close handshake. Holds until conn_set_timeout.
 void conn_set_deadline(struct conn *conn, uint64_t delay_ms);
 
-// Counts a peer that was too slow in `counter` of worker->stats and tells the
-// log, as detail for debugging: one peer can cause any number.
-void conn_count_slow(struct conn *conn, metric_value *counter, const char *what);
-
-// Stops and starts reading (back-pressure).
-void conn_set_reading(struct conn *conn, bool reads);
+// Stops and starts reading (back-pressure). Returns whether reading began anew.
+bool conn_set_reading(struct conn *conn, bool reads);
 
 // Has ops->go_on called at the end of this turn.
 void conn_go_on(struct conn *conn);
@@ -139,21 +120,26 @@ void conn_finish(struct conn *conn);
 // Ends the connection at the end of this turn; output not yet sent is lost.
 void conn_close(struct conn *conn);
 
-static inline bool conn_is_open(const struct conn *conn) {
-  return !conn->is_closing && !conn->is_finishing && !conn->is_lingering;
+static inline bool conn_is_open(const struct conn *conn) { return conn->phase == CONN_OPEN; }
+static inline bool conn_is_closing(const struct conn *conn) { return conn->phase == CONN_CLOSING; }
+// It is open, and the socket was not full when it was last written to.
+static inline bool conn_has_room(const struct conn *conn) {
+  return conn->phase == CONN_OPEN && !conn->wants_write;
 }
+// The peer has ended its side, and all before that was read.
+static inline bool conn_has_ended(const struct conn *conn) { return conn->end == CONN_END_READ; }
 
-// The app may still say something: its end has not been asked for.
-static inline bool conn_is_live(const struct conn *conn) {
-  return conn_is_open(conn) && !conn->close_sent;
-}
+// ---- for session.c: writing at once, behind the connection's own output ----
 
-// ---- for worker.c --------------------------------------------------------
+// Settles that of `bytes`, the connection's own output (output_gather) and what
+// follows it, the socket took `put`, as sock_writev returned it. Returns how much of
+// what follows that is; -1: the connection broke. Less than all: it wants to write.
+ssize_t conn_settle(struct conn *conn, ssize_t put, size_t bytes);
 
-void conn_take_up(struct conn *conn);  // has ops->go_on called that was left for later
-void conn_flush(struct conn *conn);    // writes what is waiting
-void conn_destroy(struct conn *conn);  // end of turn: all but the memory of the struct
-// The hub's callbacks (see hub_port_ops).
-size_t conn_deliver(struct hub_reader *reader, const struct hub_batch *batch);
+// ---- for turn.c ----------------------------------------------------------
+
+void conn_take_up(struct conn *conn);   // has ops->go_on called that was left for later
+void conn_end_turn(struct conn *conn);  // of a dirty one: goes on, and writes what is waiting
+void conn_destroy(struct conn *conn);   // all but the memory of the struct
 
 #endif

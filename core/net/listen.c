@@ -15,7 +15,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/conn.h"
 #include "net/worker.h"
 
 enum { BACKLOG = 4096, ACCEPTS_PER_WAKE = 64, RETRY_MS = 100, HOST_BYTES = 256 };
@@ -226,7 +225,7 @@ static void on_readable(struct poll_watch *watch, uint32_t events) {
   for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      conn_open(listener->worker, fd, listener->is_unix);
+      listener->accepted(listener->worker, fd, listener->is_unix);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -240,8 +239,9 @@ static void on_readable(struct poll_watch *watch, uint32_t events) {
   }
 }
 
-void listener_start(struct listener *listener, struct worker *worker) {
+void listener_start(struct listener *listener, struct worker *worker, listener_accepted *accepted) {
   listener->worker = worker;
+  listener->accepted = accepted;
   listener->watch.ready = on_readable;
   listener->is_open = true;
   wheel_timer_init(&listener->retry, on_retry);

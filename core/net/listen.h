@@ -12,9 +12,13 @@
 
 struct worker;
 
+// Takes over a connection that was just accepted.
+typedef void listener_accepted(struct worker *worker, int fd, bool is_unix);
+
 struct listener {
   struct poll_watch watch;
   struct worker *worker;
+  listener_accepted *accepted;
   struct wheel_timer retry;  // accepting again after descriptors ran out
   int fd;
   bool is_unix;
@@ -37,7 +41,7 @@ char *listen_open(const char *address, struct listener *out, size_t count, unsig
                   char **name);
 
 // Starts accepting on the worker's loop / stops and closes the socket.
-void listener_start(struct listener *listener, struct worker *worker);
+void listener_start(struct listener *listener, struct worker *worker, listener_accepted *accepted);
 void listener_stop(struct listener *listener);
 
 // Removes the file of a unix socket address (at stop); no-op for TCP.

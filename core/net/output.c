@@ -1,3 +1,4 @@
+// What a connection has to write: see output.h.
 #include "net/output.h"
 
 #include <stdlib.h>
@@ -26,36 +27,30 @@ void output_free_spares(struct spares *spares) {
     buf_free(&output->direct);
 }
 
-static struct slice pinned_rest(const struct output *output, const struct hub_reader *reader) {
-  struct slice form = hub_form(reader->port, output->pinned, reader->form);
-  return (struct slice){form.ptr + output->pinned_offset, form.len - output->pinned_offset};
-}
-
 static void add_part(struct iovec *parts, int *count, size_t *bytes, struct slice part) {
   parts[(*count)++] = (struct iovec){(char *)part.ptr, part.len};
   *bytes += part.len;
 }
 
 // The pinned message first, always: the peer has its beginning already.
-int output_gather(const struct output *output, const struct hub_reader *reader,
-                  struct iovec parts[OUTPUT_PARTS], size_t *bytes) {
+int output_gather(const struct output *output, struct iovec parts[OUTPUT_PARTS], size_t *bytes) {
   int count = 0;
   *bytes = 0;
   if (output == NULL) return 0;
-  if (output->pinned != NULL) add_part(parts, &count, bytes, pinned_rest(output, reader));
+  if (output->pinned != NULL) add_part(parts, &count, bytes, output->pinned_rest);
   if (buf_len(&output->direct) > 0) add_part(parts, &count, bytes, buf_slice(&output->direct));
   return count;
 }
 
-size_t output_consume(struct output *output, const struct hub_reader *reader, size_t put) {
+size_t output_consume(struct output *output, size_t put) {
   if (output == NULL) return put;
   if (output->pinned != NULL) {
-    size_t rest = pinned_rest(output, reader).len;
-    if (put < rest) {
-      output->pinned_offset += (uint32_t)put;
+    struct slice *rest = &output->pinned_rest;
+    if (put < rest->len) {
+      *rest = slice_of(rest->ptr + put, rest->len - put);
       return 0;
     }
-    put -= rest;
+    put -= rest->len;
     message_unref(output->pinned);
     output->pinned = NULL;
   }
@@ -65,7 +60,7 @@ size_t output_consume(struct output *output, const struct hub_reader *reader, si
   return put - step;
 }
 
-void output_pin(struct output *output, struct message *message, size_t offset) {
+void output_pin(struct output *output, struct message *message, struct slice rest) {
   output->pinned = message_ref(message);
-  output->pinned_offset = (uint32_t)offset;
+  output->pinned_rest = rest;
 }

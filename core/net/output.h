@@ -5,20 +5,18 @@
 #ifndef TIDEGATE_NET_OUTPUT_H
 #define TIDEGATE_NET_OUTPUT_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/message.h"
-#include "hub/hub.h"
 #include "net/spares.h"
 
 struct output {
   struct buf direct;
-  struct message *pinned;  // the topic message that was written in part, or NULL ...
-  uint32_t pinned_offset;  // ... up to here in its wire form
-  int untaken;             // see sock_has_taken
+  struct message *pinned;    // the topic message that was written in part, or NULL ...
+  struct slice pinned_rest;  // ... and what is left of its wire form
+  int untaken;               // see sock_has_taken
 };
 
 enum { OUTPUT_PARTS = 2 };  // what output_gather needs at most
@@ -32,16 +30,16 @@ static inline size_t output_direct_bytes(const struct output *output) {
   return output != NULL ? buf_len(&output->direct) : 0;
 }
 
-// Lays out what `output` (may be NULL) holds for the `reader` whose it is. Returns the number
-// of parts, and in `bytes` what they hold.
-int output_gather(const struct output *output, const struct hub_reader *reader,
-                  struct iovec parts[OUTPUT_PARTS], size_t *bytes);
+// Lays out what `output` (may be NULL) holds. Returns the number of parts, and in
+// `bytes` what they hold.
+int output_gather(const struct output *output, struct iovec parts[OUTPUT_PARTS], size_t *bytes);
 
 // Takes `put` written bytes off it (may be NULL). Returns how many are over: they belong
 // to what was written behind it.
-size_t output_consume(struct output *output, const struct hub_reader *reader, size_t put);
+size_t output_consume(struct output *output, size_t put);
 
-// The message begun but cut at `offset`; nothing must be pinned. Holds a reference.
-void output_pin(struct output *output, struct message *message, size_t offset);
+// The message begun, of whose wire form `rest` is to be written; nothing must be
+// pinned. Holds a reference.
+void output_pin(struct output *output, struct message *message, struct slice rest);
 
 #endif

@@ -4,22 +4,13 @@
 #ifndef TIDEGATE_NET_REFUSAL_H
 #define TIDEGATE_NET_REFUSAL_H
 
-#include "base/wheel.h"
-
+struct refusals;
 struct worker;
 
-enum { REFUSALS_MAX = 64 };  // the oldest makes room for one more
+enum { REFUSALS_MAX = 64 };  // held at a time; the oldest makes room for one more
 
-struct refusals {
-  struct refusal {
-    struct wheel_timer timer;  // set while fd is open
-    int fd;
-  } held[REFUSALS_MAX];
-  unsigned next;
-};
-
-void refusals_init(struct refusals *refusals);
-void refusals_free(struct refusals *refusals);
+struct refusals *refusals_new(void);
+void refusals_free(struct refusals *refusals);  // closes all; NULL is ignored
 
 // Answers a descriptor that was just accepted, and takes it over.
 void refusals_add(struct worker *worker, int fd);

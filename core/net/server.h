@@ -1,4 +1,5 @@
-// The server: one hub, N workers, the addresses they listen on. Owned by the
+// The server: one hub, N workers, the addresses they listen on; and the life of
+// these workers, from the first listener to the last connection. Owned by the
 // main thread.
 #ifndef TIDEGATE_NET_SERVER_H
 #define TIDEGATE_NET_SERVER_H

@@ -13,6 +13,8 @@
 // nothing behind, and a writev of less must have met a full socket.
 enum { SOCK_AGAIN = -1, SOCK_EOF = -2, SOCK_ERROR = -3 };
 
+enum { SOCK_LINGER_MS = 2000 };  // how long a peer may take to see our end, once we have shut down
+
 struct sock_ops;
 
 struct sock {

@@ -5,20 +5,15 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "net/conn.h"
+#include "hub/hub.h"
+#include "net/session.h"
 #include "net/worker.h"
 
 enum {
-  ROUNDS = 16,  // of closing, draining and flushing before the loop may wait again
+  ROUNDS = 16,  // of closing, delivering and flushing before the loop may wait again
 };
 
 // ---- connections with something to do --------------------------------------
-
-void conn_array_push(struct conn_array *array, struct conn *conn) {
-  array->items = mem_grow(array->items, &array->cap, array->count + 1, 64, sizeof *array->items);
-  array->items[array->count++] = conn;
-}
 
 // Takes the array's content; what is pushed meanwhile starts a new one.
 static struct conn_array take(struct conn_array *array) {
@@ -39,16 +34,7 @@ static void give_back(struct conn_array *array, struct conn_array taken) {
 
 static void flush_dirty(struct worker *worker) {
   struct conn_array dirty = take(&worker->dirty);
-  for (size_t i = 0; i < dirty.count; i++) {
-    struct conn *conn = dirty.items[i];
-    conn->is_dirty = false;
-    if (conn->is_closing) continue;
-    if (conn->goes_on) {
-      conn->goes_on = false;
-      if (conn_is_open(conn)) conn->ops->go_on(conn);
-    }
-    conn_flush(conn);
-  }
+  for (size_t i = 0; i < dirty.count; i++) conn_end_turn(dirty.items[i]);
   give_back(&worker->dirty, dirty);
 }
 
@@ -70,7 +56,7 @@ static void destroy_closing(struct worker *worker) {
 static void forget_gone(struct conn_array *array) {
   size_t kept = 0;
   for (size_t i = 0; i < array->count; i++) {
-    if (!array->items[i]->is_closing) array->items[kept++] = array->items[i];
+    if (!conn_is_closing(array->items[i])) array->items[kept++] = array->items[i];
   }
   array->count = kept;
 }
@@ -79,26 +65,8 @@ static void forget_gone(struct conn_array *array) {
 // that closed after it got there.
 static void free_gone(struct worker *worker) {
   forget_gone(&worker->later);
-  for (size_t i = 0; i < worker->gone.count; i++) free(worker->gone.items[i]);
+  for (size_t i = 0; i < worker->gone.count; i++) session_free(session_of(worker->gone.items[i]));
   worker->gone.count = 0;
-}
-
-static void tell_gaps(struct worker *worker) {
-  struct pending_gap *gaps = worker->gaps;
-  size_t count = worker->gap_count;
-  worker->gaps = NULL;
-  worker->gap_count = worker->gap_cap = 0;
-  for (size_t i = 0; i < count; i++) {
-    struct conn *conn = gaps[i].conn;
-    if (conn->is_session)
-      worker->app->gap(conn, slice_of(gaps[i].topic, gaps[i].topic_len), gaps[i].missed);
-    if (gaps[i].is_end)
-      conn->ops->lagged(conn);
-    else
-      hub_reader_resume(&conn->reader);
-    free(gaps[i].topic);
-  }
-  free(gaps);
 }
 
 static bool has_work(const struct worker *worker) {
@@ -111,7 +79,7 @@ static void end_turn(struct worker *worker) {
   take_up_later(worker);
   for (int round = 0; round < ROUNDS; round++) {
     hub_deliver(worker->port);
-    tell_gaps(worker);
+    session_tell_gaps(worker);
     flush_dirty(worker);
     destroy_closing(worker);
     if (!has_work(worker)) {

@@ -1,22 +1,13 @@
 // A worker's loop. A turn: wait until something is ready; callbacks read and
-// run handlers; timers; then the end of the turn drains the hub, tells gaps,
+// run handlers; timers; then the end of the turn has the hub deliver, tells gaps,
 // writes every connection that has output (one write each), and closes what is
 // to be closed.
 #ifndef TIDEGATE_NET_TURN_H
 #define TIDEGATE_NET_TURN_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-struct conn;
 struct worker;
-
-// A growing array of connections.
-struct conn_array {
-  struct conn **items;
-  size_t count, cap;
-};
-void conn_array_push(struct conn_array *array, struct conn *conn);
 
 // Ends the turn before, waits at most so long (-1: as long as it takes), and
 // begins the next. False when the worker is stopping and has no connection left.

@@ -2,6 +2,7 @@
 #include "net/wire.h"
 
 #include "net/worker.h"
+#include "net/ws_shared.h"
 #include "proto/sse.h"
 #include "proto/ws_message.h"
 
@@ -19,12 +20,12 @@ static void encode_envelope(const struct message *m, const char *epoch, void *to
 static void encode_ws_deflated(const struct message *m, const char *epoch, void *tools,
                                struct buf *out) {
   (void)epoch;
-  ws_encode_message(m, ((struct worker *)tools)->deflater, out);
+  ws_encode_message(m, ((struct worker *)tools)->ws_shared->deflater, out);
 }
 
 static void encode_envelope_deflated(const struct message *m, const char *epoch, void *tools,
                                      struct buf *out) {
-  ws_encode_envelope(m, epoch, ((struct worker *)tools)->deflater, out);
+  ws_encode_envelope(m, epoch, ((struct worker *)tools)->ws_shared->deflater, out);
 }
 
 static void encode_sse(const struct message *m, const char *epoch, void *tools, struct buf *out) {

@@ -1,44 +1,43 @@
 // A worker: a thread with its own loop, listeners, connections, timer wheel and
 // hub port. A connection lives and dies on one worker; nothing here is locked
-// but the mailbox. What it does in a loop turn is in turn.h.
+// but the mailbox. This is what its parts share: time, the mailbox, the arrays of
+// connections. What it does in a loop turn is in turn.h; server.c makes it, starts
+// it and ends it.
 #ifndef TIDEGATE_NET_WORKER_H
 #define TIDEGATE_NET_WORKER_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "base/config.h"
 #include "base/wheel.h"
-#include "hub/hub.h"
-#include "net/app.h"
-#include "net/listen.h"
 #include "net/poll.h"
-#include "net/refusal.h"
 #include "net/spares.h"
 #include "net/stats.h"
-#include "net/turn.h"
 #include "proto/http_parse.h"
 #include "proto/http_response.h"
-#include "proto/ws_deflate.h"
+
+struct app;
+struct conn;
+struct hub;
+struct hub_port;
+struct listener;
+struct refusals;
+struct session_gap;
+struct worker_call;
+struct ws_shared;
 
 enum { WORKER_READ_BYTES = 65536 };
 
-// A call to make on a worker's thread.
-struct worker_call {
-  struct worker_call *next;
-  void (*run)(struct worker *worker, void *arg);
-  void *arg;
+// A growing array of connections.
+struct conn_array {
+  struct conn **items;
+  size_t count, cap;
 };
-
-// A gap that the hub told during a drain, kept for the app until after it. So
-// long the connection gets none of the messages behind it.
-struct pending_gap {
-  struct conn *conn;
-  char *topic;
-  size_t topic_len;
-  uint64_t missed;
-  bool is_end;  // policy `close`
-};
+void conn_array_push(struct conn_array *array, struct conn *conn);
 
 struct worker {
   unsigned index;
@@ -71,11 +70,12 @@ struct worker {
   struct conn_array later;      // have input to go on with in the next turn
   struct conn_array closing;    // to be closed at the end of the turn
   struct conn_array gone;       // closed, to be freed when the turn has nothing left to do
-  struct refusals refusals;     // of connections beyond the limit
+  struct refusals *refusals;    // of connections beyond the limit
   struct spares spare_outputs;  // struct output, empty
-  struct spares spare_https;    // struct http_conn, as new
-  struct pending_gap *gaps;
+  struct spares spare_calls;    // of HTTP/1.1: struct http1, as new
+  struct session_gap *gaps;     // see session_tell_gaps
   size_t gap_count, gap_cap;
+  struct ws_shared *ws_shared;  // see ws_shared.h
   uint64_t next_conn_id;
   uint64_t started_ms;
   bool is_stopping;
@@ -85,33 +85,10 @@ struct worker {
   char date[HTTP_DATE_BYTES];
   int64_t date_second;
   char *read_buffer;  // WORKER_READ_BYTES, shared by all connections
-
-  // For all messages without context: topic messages and direct ones.
-  struct ws_deflater *deflater;
-  struct ws_inflater *inflater;  // see ws_parser_feed
-  uint64_t context_bytes;        // of the contexts that connections keep
-
-  struct list unfinished;  // see ws_unfinished.h
-  uint64_t unfinished_bytes;
-  struct wheel_timer unfinished_timer;
 };
-
-// Prepares a worker (loop, port, listeners bound but not yet accepting).
-// `listeners` is taken over. False when the app's start failed.
-bool worker_init(struct worker *worker, unsigned index, const struct config *config,
-                 const struct app *app, struct hub *hub, struct stats *stats,
-                 struct listener *listeners, size_t listener_count);
-void worker_free(struct worker *worker);  // after worker_join
-
-void worker_start(struct worker *worker);  // runs the loop in a new thread
-void worker_join(struct worker *worker);
 
 // Calls run(worker, arg) on the worker's thread, in order of posting. Any thread.
 void worker_post(struct worker *worker, void (*run)(struct worker *worker, void *arg), void *arg);
-
-// Graceful stop (on the worker's thread): stops accepting, lets requests
-// finish, closes sessions, and after config->grace_ms cuts what is left.
-void worker_stop(struct worker *worker);
 
 static inline uint64_t worker_now_ms(const struct worker *worker) { return worker->now_ms; }
 static inline void *worker_app(const struct worker *worker) { return worker->app_state; }
@@ -121,5 +98,12 @@ void worker_set_timer(struct worker *worker, struct wheel_timer *timer, uint64_t
 
 // The Date header's value, made once a second.
 const char *worker_date(struct worker *worker);
+
+// ---- for server.c --------------------------------------------------------
+
+void worker_open_mailbox(struct worker *worker);
+void worker_run_calls(struct worker *worker);  // those posted so far
+void worker_close_mailbox(
+    struct worker *worker);  // drops what was posted to a worker that never ran
 
 #endif

@@ -4,39 +4,63 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/conn.h"
+#include "net/session.h"
 #include "net/worker.h"
+#include "net/ws_shared.h"
 
-struct ws_extra *ws_extra_of(struct conn *conn) {
-  if (conn->extra != NULL) return conn->extra;
-  conn->extra = mem_zalloc(sizeof *conn->extra);
-  conn->extra->unfinished.conn = conn;
-  list_init(&conn->extra->unfinished.link);
-  return conn->extra;
+static struct ws_shared *shared_of(const struct session *session) {
+  return session_worker(session)->ws_shared;
 }
 
-void ws_extra_free(struct conn *conn) {
-  struct ws_extra *extra = conn->extra;
+struct ws_extra *ws_extra_of(struct session *session) {
+  if (session->extra != NULL) return session->extra;
+  session->extra = mem_zalloc(sizeof *session->extra);
+  session->extra->session = session;
+  ws_unfinished_init(&session->extra->unfinished);
+  return session->extra;
+}
+
+void ws_extra_free(struct session *session) {
+  struct ws_extra *extra = session->extra;
   if (extra == NULL) return;
   buf_free(&extra->early);
   ws_deflater_free(extra->deflater);
   ws_inflater_free(extra->inflater);
-  conn->worker->context_bytes -= extra->context_bytes;
+  shared_of(session)->context_bytes -= extra->context_bytes;
   free(extra);
-  conn->extra = NULL;
+  session->extra = NULL;
 }
 
-void ws_extra_tidy(struct conn *conn) {
-  struct ws_extra *extra = conn->extra;
+void ws_extra_tidy(struct session *session) {
+  struct ws_extra *extra = session->extra;
   if (extra != NULL && buf_len(&extra->early) == 0 && extra->context_bytes == 0 &&
-      list_is_empty(&extra->unfinished.link))
-    ws_extra_free(conn);
+      !ws_unfinished_is_under_way(&extra->unfinished))
+    ws_extra_free(session);
 }
 
-void ws_extra_keep(struct conn *conn, const char *data, size_t len) {
+void ws_extra_keep(struct session *session, const char *data, size_t len) {
   if (len == 0) return;
-  buf_append(&ws_extra_of(conn)->early, data, len);
-  if (conn->is_reading) conn_go_on_later(conn);
+  buf_append(&ws_extra_of(session)->early, data, len);
+  if (session->conn.is_reading) conn_go_on_later(&session->conn);
+}
+
+// ---- messages under way --------------------------------------------------
+
+bool ws_extra_note_unfinished(struct session *session, bool ended_one) {
+  if (!ws_parser_in_message(&session->state.ws)) {
+    ws_extra_forget_unfinished(session);
+    return true;
+  }
+  struct ws_unfinished_set *set = &shared_of(session)->unfinished;
+  struct ws_unfinished *unfinished = &ws_extra_of(session)->unfinished;
+  if (ended_one || !ws_unfinished_is_under_way(unfinished)) ws_unfinished_begin(set, unfinished);
+  return ws_unfinished_hold(set, unfinished, ws_parser_held(&session->state.ws));
+}
+
+void ws_extra_forget_unfinished(struct session *session) {
+  if (session->extra == NULL || !ws_unfinished_is_under_way(&session->extra->unfinished)) return;
+  ws_unfinished_forget(&shared_of(session)->unfinished, &session->extra->unfinished);
+  ws_extra_tidy(session);
 }
 
 // ---- negotiation ---------------------------------------------------------
@@ -57,47 +81,45 @@ static size_t bytes_of(const struct ws_deflate_terms *terms) {
   return bytes;
 }
 
-static void keep_contexts(struct conn *conn, const struct ws_deflate_terms *terms, size_t bytes) {
-  struct ws_extra *extra = ws_extra_of(conn);
+struct ws_deflate_terms ws_extra_agree(const struct worker *worker,
+                                       const struct ws_deflate_terms *offer, bool wants_context) {
+  struct ws_deflate_terms terms = ws_deflate_agree(offer, wants_context);
+  uint64_t limit = worker->config->compress_memory_bytes;
+  if (worker->ws_shared->context_bytes + bytes_of(&terms) > limit)
+    terms = ws_deflate_agree(offer, false);
+  return terms;
+}
+
+void ws_extra_take_terms(struct session *session, const struct ws_deflate_terms *terms) {
+  size_t bytes = bytes_of(terms);
+  session->state.ws.peer_window_bits = (uint8_t)bits_of(terms->server_bits);
+  if (bytes == 0) return;
+  struct ws_extra *extra = ws_extra_of(session);
   extra->context_bytes = bytes;
-  conn->worker->context_bytes += bytes;
+  shared_of(session)->context_bytes += bytes;
   if (!terms->server_no_context) extra->deflater = ws_deflater_new(own_bits(terms), true);
   extra->keeps_inflater = !terms->client_no_context;
   if (extra->keeps_inflater) extra->inflater = ws_inflater_new(bits_of(terms->client_bits), true);
 }
 
-struct ws_deflate_terms ws_extra_agree(struct conn *conn, const struct ws_deflate_terms *offer,
-                                       bool wants_context) {
-  struct ws_deflate_terms terms = ws_deflate_agree(offer, wants_context);
-  size_t bytes = bytes_of(&terms);
-  uint64_t limit = conn->worker->config->compress_memory_bytes;
-  if (conn->worker->context_bytes + bytes > limit) {
-    terms = ws_deflate_agree(offer, false);
-    bytes = 0;
-  }
-  if (bytes > 0) keep_contexts(conn, &terms, bytes);
-  conn->proto.ws.peer_window_bits = (uint8_t)bits_of(terms.server_bits);
-  return terms;
-}
-
 // ---- whose ---------------------------------------------------------------
 
-struct ws_deflater *ws_extra_deflater(struct conn *conn, size_t bytes) {
-  unsigned peer_bits = conn->proto.ws.peer_window_bits;
+struct ws_deflater *ws_extra_deflater(struct session *session, size_t bytes) {
+  unsigned peer_bits = session->state.ws.peer_window_bits;
   if (peer_bits == 0) return NULL;
-  if (conn->extra != NULL && conn->extra->deflater != NULL) {
+  if (session->extra != NULL && session->extra->deflater != NULL) {
     // Topic messages are in the peer's window, and not in our deflater's.
-    if (conn->took_topic) ws_deflater_forget(conn->extra->deflater);
-    conn->took_topic = false;
-    return conn->extra->deflater;
+    if (session->took_topic) ws_deflater_forget(session->extra->deflater);
+    session->took_topic = false;
+    return session->extra->deflater;
   }
   // The worker's deflater may refer further back than a small window reaches,
   // but never to before the message.
   bool is_safe = peer_bits >= WS_WINDOW_BITS || bytes <= (size_t)1 << peer_bits;
-  return is_safe ? conn->worker->deflater : NULL;
+  return is_safe ? shared_of(session)->deflater : NULL;
 }
 
-struct ws_inflater **ws_extra_inflater(struct conn *conn) {
-  if (conn->extra != NULL && conn->extra->keeps_inflater) return &conn->extra->inflater;
-  return &conn->worker->inflater;
+struct ws_inflater **ws_extra_inflater(struct session *session) {
+  if (session->extra != NULL && session->extra->keeps_inflater) return &session->extra->inflater;
+  return &shared_of(session)->inflater;
 }

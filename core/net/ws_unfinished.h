@@ -9,25 +9,42 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/wheel.h"
 
-struct conn;
 struct worker;
 
-// In a connection's ws_extra.
+// The message under way of one session, if there is one.
 struct ws_unfinished {
-  struct list link;  // in worker->unfinished, in the order of begun_ms; alone: there is none
-  struct conn *conn;
+  struct list link;  // in unfinished_set.all; alone: there is none
   uint64_t begun_ms;
-  size_t bytes;  // held, counted in worker->unfinished_bytes
+  size_t bytes;  // held, counted in unfinished_set.bytes
 };
 
-void ws_unfinished_start(struct worker *worker);
+// Those of a worker.
+struct ws_unfinished_set {
+  struct worker *worker;
+  struct list all;  // in the order of begun_ms
+  uint64_t bytes;
+  struct wheel_timer timer;  // for the oldest
+  // The message takes too long: it is to be forgotten, or to begin anew.
+  void (*overdue)(struct ws_unfinished_set *set, struct ws_unfinished *unfinished);
+};
 
-// After input, with whether a message ended in it: what is under way now is another one then.
-// False when it asks for more than is left of message_memory.
-bool ws_unfinished_note(struct conn *conn, bool ended_one);
+void ws_unfinished_set_init(struct ws_unfinished_set *set, struct worker *worker,
+                            void (*overdue)(struct ws_unfinished_set *set,
+                                            struct ws_unfinished *unfinished));
 
-// Before the end of the session's state.
-void ws_unfinished_forget(struct conn *conn);
+void ws_unfinished_init(struct ws_unfinished *unfinished);
+static inline bool ws_unfinished_is_under_way(const struct ws_unfinished *unfinished) {
+  return !list_is_empty(&unfinished->link);
+}
+
+// Its time begins now, also when it had begun before.
+void ws_unfinished_begin(struct ws_unfinished_set *set, struct ws_unfinished *unfinished);
+// It holds so much now. False when that asks for more than is left of message_memory.
+bool ws_unfinished_hold(struct ws_unfinished_set *set, struct ws_unfinished *unfinished,
+                        size_t bytes);
+// It is complete, or given up; harmless when there is none.
+void ws_unfinished_forget(struct ws_unfinished_set *set, struct ws_unfinished *unfinished);
 
 #endif

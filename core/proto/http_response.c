@@ -108,6 +108,15 @@ static void append_number(struct buf *out, uint64_t number, unsigned base) {
   buf_append(out, first, (size_t)(digits + sizeof digits - first));
 }
 
+bool http_field_is_own(struct slice name) {
+  static const char *const own[] = {"content-length", "transfer-encoding", "connection", "date",
+                                    "keep-alive"};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    if (slice_equal_nocase(name, slice_str(own[i]))) return true;
+  }
+  return false;
+}
+
 void http_write_status(struct buf *out, int status) {
   if (status < 100 || status > 999) status = 500;  // three digits, whatever the caller does
   buf_append_str(out, "HTTP/1.1 ");
@@ -150,6 +159,21 @@ static char *put_digits(char *to, int number, int width) {
 static char *put_text(char *to, const char *text, size_t len) {
   memcpy(to, text, len);
   return to + len;
+}
+
+void http_write_refusal(struct buf *out, int status, const char *date, const char *reason,
+                        bool omits_body) {
+  http_write_status(out, status);
+  http_write_header(out, slice_str("Date"), slice_str(date));
+  if (reason != NULL)
+    http_write_header(out, slice_str("Content-Type"), slice_str("text/plain; charset=utf-8"));
+  if (status == 503) http_write_header(out, slice_str("Retry-After"), slice_str("1"));
+  http_write_length(out, reason != NULL ? strlen(reason) + 1 : 0);
+  http_write_header(out, slice_str("Connection"), slice_str("close"));
+  http_write_end(out);
+  if (reason == NULL || omits_body) return;
+  buf_append_str(out, reason);
+  buf_append_char(out, '\n');
 }
 
 // By hand, because strftime follows the locale.

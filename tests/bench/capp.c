@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "net/http_conn.h"
+#include "net/app.h"
 #include "net/server.h"
-#include "net/ws_conn.h"
+#include "net/ws.h"
 #include "proto/ws_handshake.h"
 
 static void *start_worker(struct worker *worker, void *ctx) {
@@ -15,30 +15,30 @@ static void *start_worker(struct worker *worker, void *ctx) {
 
 static void stop_worker(void *state) { (void)state; }
 
-static void on_request(struct http_conn *http) {
-  const struct http_request *request = http_request(http);
+static void on_request(struct http_call *call) {
+  const struct http_request *request = call->request;
   struct ws_options options = {.heartbeat_ms = 0, .max_message = 1 << 20};
   struct ws_handshake handshake = {.status = 404};
-  struct conn *conn;
+  struct session *session;
   if (request->upgrades_websocket) handshake = ws_handshake_check(request);
   if (handshake.status == 101) {
-    ws_accept(http, &handshake, &options, NULL, 0, &conn);
+    ws_accept(call, &handshake, &options, NULL, 0, &session);
   } else {
-    http_respond(http, handshake.status, NULL, 0, slice_str(""));
+    http_respond(call, handshake.status, NULL, 0, slice_str(""));
   }
 }
 
-static void on_message(struct conn *conn, enum message_kind kind, struct slice data) {
-  ws_send(conn, kind, data);
+static void on_message(struct session *session, enum message_kind kind, struct slice data) {
+  ws_send(session, kind, data);
 }
 
-static void ignore_request(struct http_conn *http) { (void)http; }
-static void ignore_gap(struct conn *conn, struct slice topic, uint64_t missed) {
-  (void)conn, (void)topic, (void)missed;
+static void ignore_request(struct http_call *call) { (void)call; }
+static void ignore_gap(struct session *session, struct slice topic, uint64_t missed) {
+  (void)session, (void)topic, (void)missed;
 }
-static void ignore(struct conn *conn) { (void)conn; }
-static void ignore_closed(struct conn *conn, int code, struct slice reason) {
-  (void)conn, (void)code, (void)reason;
+static void ignore(struct session *session) { (void)session; }
+static void ignore_closed(struct session *session, int code, struct slice reason) {
+  (void)session, (void)code, (void)reason;
 }
 
 int main(int argc, char **argv) {

@@ -20,7 +20,7 @@ static struct exchange *check_req(lua_State *L) {
 static int respond(lua_State *L) {
   struct exchange *exchange = check_req(L);
   lua_settop(L, 5);
-  if (exchange != NULL && exchange->http != NULL) answer_send(L, exchange, 3);
+  if (exchange != NULL && exchange->call != NULL) answer_send(L, exchange, 3);
   return 0;
 }
 
@@ -38,7 +38,7 @@ static int set_route(lua_State *L) {
 // core.ws_check(req) -> nil | status, message, headers
 static int ws_check(lua_State *L) {
   struct exchange *exchange = check_req(L);
-  if (exchange == NULL || exchange->http == NULL) return 0;
+  if (exchange == NULL || exchange->call == NULL) return 0;
   const struct ws_handshake *handshake = accept_check_handshake(exchange);
   if (handshake->status == 101) return 0;
   lua_pushinteger(L, handshake->status);
@@ -64,7 +64,7 @@ static struct acceptance check_accept(lua_State *L) {
   a.route = routes_find(&vm_of(L)->live->routes, luaL_checkstring(L, ACCEPT_KEY));
   lua_settop(L, ACCEPT_PROTOCOL);
   a.is_bare = lua_toboolean(L, ACCEPT_IS_BARE);
-  if (a.exchange == NULL || a.exchange->http == NULL) return (struct acceptance){0};
+  if (a.exchange == NULL || a.exchange->call == NULL) return (struct acceptance){0};
   if (a.route == NULL) luaL_error(L, "the route %s is gone", lua_tostring(L, ACCEPT_KEY));
   if (!lua_isnil(L, ACCEPT_HEADERS)) answer_add_headers(L, a.exchange, ACCEPT_HEADERS);
   return a;

@@ -30,7 +30,7 @@ static int req_index(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL) return 1;
   const struct request_field *field = lua_touserdata(L, -1);
-  bool is_here = exchange != NULL && exchange->http != NULL;
+  bool is_here = exchange != NULL && exchange->call != NULL;
   if (!is_here && !field->needs_no_head) return 0;
   field->push(L, exchange);
   request_push_kept(L);
@@ -57,12 +57,12 @@ static int req_newindex(lua_State *L) {
 static int with_body(lua_State *L, lua_KFunction then) {
   struct exchange *exchange = check_req(L);
   lua_settop(L, 1);
-  if (exchange == NULL || exchange->http == NULL) {
+  if (exchange == NULL || exchange->call == NULL) {
     vm_fail(L, "closed", "closed");
     return then(L, LUA_OK, 0);
   }
-  if (http_want_body(exchange->http)) {
-    vm_push_slice(L, http_body(exchange->http));
+  if (http_want_body(exchange->call)) {
+    vm_push_slice(L, http_body(exchange->call));
     return then(L, LUA_OK, 0);
   }
   task_current(L);  // raises first where it cannot wait
@@ -98,8 +98,8 @@ static int return_form(lua_State *L, int status, lua_KContext ctx) {
 // req:form() -> table | nil, message, code: application/x-www-form-urlencoded
 static int req_form(lua_State *L) {
   struct exchange *exchange = check_req(L);
-  if (exchange != NULL && exchange->http != NULL) {
-    struct slice type = http_request_header(http_request(exchange->http), "content-type");
+  if (exchange != NULL && exchange->call != NULL) {
+    struct slice type = http_request_header(exchange->call->request, "content-type");
     struct slice form = slice_str("application/x-www-form-urlencoded");
     if (type.len > form.len && (type.ptr[form.len] == ';' || type.ptr[form.len] == ' '))
       type.len = form.len;
@@ -113,8 +113,8 @@ static int req_form(lua_State *L) {
 // req:bearer() -> the token of "Authorization: Bearer <token>" | nil
 static int req_bearer(lua_State *L) {
   struct exchange *exchange = check_req(L);
-  if (exchange == NULL || exchange->http == NULL) return 0;
-  struct slice value = http_request_header(http_request(exchange->http), "authorization");
+  if (exchange == NULL || exchange->call == NULL) return 0;
+  struct slice value = http_request_header(exchange->call->request, "authorization");
   if (value.len < 8 || !slice_equal_nocase(slice_of(value.ptr, 7), slice_str("bearer "))) return 0;
   vm_push_slice(L, slice_trim(slice_of(value.ptr + 7, value.len - 7)));
   return 1;

@@ -78,9 +78,9 @@ static int settle_status(struct exchange *exchange) {
 }
 
 static void start_streaming(struct exchange *exchange) {
-  if (http_is_started(exchange->http)) return;
+  if (http_is_started(exchange->call)) return;
   int status = settle_status(exchange);
-  http_respond_head(exchange->http, status, exchange->fields, exchange->field_count);
+  http_respond_head(exchange->call, status, exchange->fields, exchange->field_count);
 }
 
 // res:write(text) -> true | nil, "closed", "closed": sends a piece of the
@@ -88,11 +88,11 @@ static void start_streaming(struct exchange *exchange) {
 static int res_write(lua_State *L) {
   struct exchange *exchange = check_res(L);
   struct slice text = args_check_slice(L, 2);
-  if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
+  if (exchange == NULL || exchange->call == NULL) return vm_fail(L, "closed", "closed");
   if (!list_is_empty(&exchange->drainers))
     return luaL_error(L, "another task waits in res:write already");
   start_streaming(exchange);
-  if (http_respond_write(exchange->http, text) == HTTP_SEND_FULL)
+  if (http_respond_write(exchange->call, text) == HTTP_SEND_FULL)
     return task_wait_in(L, &exchange->drainers, -1, NULL);
   lua_pushboolean(L, 1);
   return 1;
@@ -101,13 +101,13 @@ static int res_write(lua_State *L) {
 // res:finish() -> true | nil, "closed", "closed": ends the response
 static int res_finish(lua_State *L) {
   struct exchange *exchange = check_res(L);
-  if (exchange == NULL || exchange->http == NULL) return vm_fail(L, "closed", "closed");
-  if (!http_is_started(exchange->http)) {
+  if (exchange == NULL || exchange->call == NULL) return vm_fail(L, "closed", "closed");
+  if (!http_is_started(exchange->call)) {
     int status = settle_status(exchange);
-    http_respond(exchange->http, status, exchange->fields, exchange->field_count,
+    http_respond(exchange->call, status, exchange->fields, exchange->field_count,
                  (struct slice){0});
   } else {
-    http_respond_end(exchange->http);
+    http_respond_end(exchange->call);
   }
   lua_pushboolean(L, 1);
   return 1;
@@ -124,7 +124,7 @@ static int res_index(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "started") == 0) {
     lua_pushboolean(L,
-                    exchange == NULL || exchange->http == NULL || http_is_started(exchange->http));
+                    exchange == NULL || exchange->call == NULL || http_is_started(exchange->call));
   }
   return 1;
 }

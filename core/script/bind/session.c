@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "net/conn.h"
+#include "net/session.h"
 #include "script/bind/modules.h"
 #include "script/bind/session_methods.h"
 #include "script/bind/topic.h"
@@ -36,9 +36,9 @@ static void push_made_field(lua_State *L, struct script_session *session, const 
       query_push_pairs(L, args_check_slice(L, -1));
   } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
     lua_newtable(L);
-  } else if (strcmp(name, "peer") == 0 && session->conn != NULL) {
+  } else if (strcmp(name, "peer") == 0 && session->net != NULL) {
     char peer[64];
-    conn_peer(session->conn, peer, sizeof peer);
+    session_peer(session->net, peer, sizeof peer);
     lua_pushstring(L, peer);
   } else {
     lua_pushnil(L);
@@ -140,7 +140,7 @@ static int join(lua_State *L) {
   struct script_session *session = script_session_check(L, 1);
   struct slice topic = args_check_string(L, 2);
   struct hub_join_options options = check_join_options(L, 3);
-  if (script_session_conn(session) == NULL) return vm_fail(L, "closed", "closed");
+  if (script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
   // Info goes out to others as text, which must not break their connections.
   if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
   struct hub_join_result result;
@@ -161,11 +161,11 @@ static int join(lua_State *L) {
 
 // conn:leave(topic) -> true | nil, message, code
 static int leave(lua_State *L) {
-  struct conn *conn = script_session_check_conn(L, 1);
+  struct session *net = script_session_check_net(L, 1);
   struct slice topic = args_check_string(L, 2);
-  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  if (net == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status =
-      hub_topic_is_valid(topic) ? hub_leave(&conn->reader, topic) : HUB_BAD_TOPIC;
+      hub_topic_is_valid(topic) ? hub_leave(&net->reader, topic) : HUB_BAD_TOPIC;
   if (status != HUB_OK) return fail_status(L, status);
   lua_pushboolean(L, 1);
   return 1;
@@ -179,17 +179,17 @@ static void add_topic(void *arg, struct slice topic) {
 
 // conn:topics() -> array of names, in order of joining | nil, "closed", "closed"
 static int topics(lua_State *L) {
-  struct conn *conn = script_session_check_conn(L, 1);
-  if (conn == NULL) return vm_fail(L, "closed", "closed");
+  struct session *net = script_session_check_net(L, 1);
+  if (net == NULL) return vm_fail(L, "closed", "closed");
   lua_newtable(L);
-  hub_reader_topics(&conn->reader, add_topic, L);
+  hub_reader_topics(&net->reader, add_topic, L);
   return 1;
 }
 
 // conn:buffered() -> bytes of direct sends that wait for the socket
 static int buffered(lua_State *L) {
-  const struct conn *conn = script_session_check(L, 1)->conn;
-  lua_pushinteger(L, conn == NULL ? 0 : (lua_Integer)conn_out_bytes(conn));
+  const struct session *net = script_session_check(L, 1)->net;
+  lua_pushinteger(L, net == NULL ? 0 : (lua_Integer)session_out_bytes(net));
   return 1;
 }
 

@@ -3,8 +3,8 @@
 #include <lua.h>
 #include <math.h>
 
-#include "net/conn.h"
-#include "net/sse_conn.h"
+#include "net/session.h"
+#include "net/sse.h"
 #include "script/bind/session_methods.h"
 #include "script/serve/events.h"
 #include "script/serve/session.h"
@@ -39,9 +39,9 @@ static int stream_send(lua_State *L) {
     event = check_event(L, 2);
   else
     event.data = args_check_payload(L, 2, "send: event");
-  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->net == NULL) return vm_fail(L, "closed", "closed");
   const char *wrong = NULL;
-  switch (sse_send(session->conn, &event, &wrong)) {
+  switch (sse_send(session->net, &event, &wrong)) {
     case SESSION_OK:
       lua_pushboolean(L, 1);
       return 1;
@@ -58,8 +58,8 @@ static int stream_send(lua_State *L) {
 // stream:close() -> true | nil, "closed", "closed": ends the stream when all is sent
 static int stream_close(lua_State *L) {
   struct script_session *session = script_session_check_stream(L, 1);
-  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
-  if (sse_close(session->conn) != SESSION_OK) return vm_fail(L, "closed", "closed");
+  if (session->net == NULL) return vm_fail(L, "closed", "closed");
+  if (sse_close(session->net) != SESSION_OK) return vm_fail(L, "closed", "closed");
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -3,8 +3,8 @@
 #include <lua.h>
 
 #include "base/utf8.h"
-#include "net/conn.h"
-#include "net/ws_conn.h"
+#include "net/session.h"
+#include "net/ws.h"
 #include "proto/ws_close_code.h"
 #include "script/bind/session_methods.h"
 #include "script/serve/events.h"
@@ -36,10 +36,10 @@ static int ws_send_method(lua_State *L) {
   enum message_kind kind = args_check_kind(L, 3, "send");
   bool is_binary_json = kind == MESSAGE_BINARY && lua_istable(L, 2);
   struct slice data = args_check_payload(L, 2, "send: data");
-  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->net == NULL) return vm_fail(L, "closed", "closed");
   // As text ws_send checks it; JSON is UTF-8 in any frame (RFC 8259 8.1).
   if (is_binary_json && !utf8_is_valid(data)) return push_status(L, SESSION_NOT_UTF8, NULL);
-  enum session_status status = ws_send(session->conn, kind, data);
+  enum session_status status = ws_send(session->net, kind, data);
   if (status == SESSION_FULL) events_on_full(session);
   return push_status(L, status, NULL);
 }
@@ -64,8 +64,8 @@ static int ws_messages(lua_State *L) {
 static int ws_ping_method(lua_State *L) {
   struct script_session *session = script_session_check_ws(L, 1);
   struct slice data = lua_isnoneornil(L, 2) ? (struct slice){0} : args_check_slice(L, 2);
-  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
-  return push_status(L, ws_ping(session->conn, data), "a ping holds at most 125 bytes");
+  if (session->net == NULL) return vm_fail(L, "closed", "closed");
+  return push_status(L, ws_ping(session->net, data), "a ping holds at most 125 bytes");
 }
 
 // ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
@@ -73,10 +73,10 @@ static int ws_close_method(lua_State *L) {
   struct script_session *session = script_session_check_ws(L, 1);
   lua_Integer code = luaL_optinteger(L, 2, WS_CLOSE_NORMAL);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : args_check_slice(L, 3);
-  if (session->conn == NULL) return vm_fail(L, "closed", "closed");
+  if (session->net == NULL) return vm_fail(L, "closed", "closed");
   if (!ws_close_code_may_be_sent(code))
     return vm_fail(L, "a close code must be one that a server may send", "invalid");
-  return push_status(L, ws_close(session->conn, (int)code, reason),
+  return push_status(L, ws_close(session->net, (int)code, reason),
                      "a reason is UTF-8 of at most 123 bytes");
 }
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/ws_conn.h"
+#include "net/ws.h"
 #include "script/vm/vm.h"
 
 struct route {

@@ -3,9 +3,9 @@
 
 #include <lauxlib.h>
 
-#include "net/conn.h"
-#include "net/sse_conn.h"
-#include "net/ws_conn.h"
+#include "net/session.h"
+#include "net/sse.h"
+#include "net/ws.h"
 #include "proto/ws_handshake.h"
 #include "script/reload/route.h"
 #include "script/serve/events.h"
@@ -17,7 +17,7 @@
 
 const struct ws_handshake *accept_check_handshake(struct exchange *exchange) {
   if (exchange->handshake.status == 0)
-    exchange->handshake = ws_handshake_check(http_request(exchange->http));
+    exchange->handshake = ws_handshake_check(exchange->call->request);
   return &exchange->handshake;
 }
 
@@ -26,7 +26,7 @@ const struct ws_handshake *accept_check_handshake(struct exchange *exchange) {
 static int push_fields(lua_State *L, const struct acceptance *a) {
   int base = lua_gettop(L);
   int count = 0;
-  const struct http_request *request = http_request(a->exchange->http);
+  const struct http_request *request = a->exchange->call->request;
   bool is_ws = a->route->is_ws;
   const char *names[5];
   lua_pushvalue(L, a->data);
@@ -55,9 +55,9 @@ static int push_fields(lua_State *L, const struct acceptance *a) {
   return lua_gettop(L);
 }
 
-static int finish(lua_State *L, const struct acceptance *a, struct conn *conn,
+static int finish(lua_State *L, const struct acceptance *a, struct session *net,
                   enum http_send_status sent, struct script_session *session) {
-  if (conn == NULL) {
+  if (net == NULL) {
     script_session_abandon(vm_of(L), session);
     if (sent == HTTP_SENT) return 0;
     a->exchange->is_answered = false;
@@ -65,7 +65,7 @@ static int finish(lua_State *L, const struct acceptance *a, struct conn *conn,
       return luaL_error(L, "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
     return vm_fail(L, "the response has started already", "started");
   }
-  events_start(vm_of(L), session, conn);
+  events_start(vm_of(L), session, net);
   exchange_release_task(a->exchange);
   return 1;
 }
@@ -79,19 +79,19 @@ int accept_websocket(lua_State *L, const struct acceptance *a) {
                                .compress = a->route->compress};
   if (!lua_isnil(L, a->protocol)) options.protocol = args_check_slice(L, a->protocol);
   struct script_session *session = script_session_push(L, a->route, push_fields(L, a));
-  struct conn *conn = NULL;
+  struct session *net = NULL;
   a->exchange->is_answered = a->is_bare;
-  enum http_send_status sent = ws_accept(a->exchange->http, handshake, &options,
-                                         a->exchange->fields, a->exchange->field_count, &conn);
-  return finish(L, a, conn, sent, session);
+  enum http_send_status sent = ws_accept(a->exchange->call, handshake, &options,
+                                         a->exchange->fields, a->exchange->field_count, &net);
+  return finish(L, a, net, sent, session);
 }
 
 int accept_stream(lua_State *L, const struct acceptance *a) {
   struct sse_options options = {.keepalive_ms = a->route->keepalive_ms};
   struct script_session *session = script_session_push(L, a->route, push_fields(L, a));
-  struct conn *conn = NULL;
+  struct session *net = NULL;
   a->exchange->is_answered = a->is_bare;
   enum http_send_status sent =
-      sse_accept(a->exchange->http, &options, a->exchange->fields, a->exchange->field_count, &conn);
-  return finish(L, a, conn, sent, session);
+      sse_accept(a->exchange->call, &options, a->exchange->fields, a->exchange->field_count, &net);
+  return finish(L, a, net, sent, session);
 }

@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 
 #include "base/utf8.h"
-#include "net/http_conn.h"
+#include "net/app.h"
 #include "proto/http_response.h"
 #include "script/serve/exchange.h"
 #include "script/vm/args.h"
@@ -63,10 +63,10 @@ static enum http_send_status send_whole(struct exchange *exchange, int status, c
   exchange_complete_headers(exchange, status);
   // Most answers set no header: then nothing needs to be kept.
   if (type != NULL && exchange->field_count == 0)
-    return http_respond(exchange->http, status, &only, 1, body);
+    return http_respond(exchange->call, status, &only, 1, body);
   if (type != NULL && !exchange_has_header(exchange, "content-type"))
     exchange_set_header(exchange, only.name, only.value, true);
-  return http_respond(exchange->http, status, exchange->fields, exchange->field_count, body);
+  return http_respond(exchange->call, status, exchange->fields, exchange->field_count, body);
 }
 
 static int check_status(lua_State *L, int index) {
@@ -79,9 +79,9 @@ static int check_status(lua_State *L, int index) {
 }
 
 void answer_send(lua_State *L, struct exchange *exchange, int first) {
-  if (http_is_started(exchange->http)) {
+  if (http_is_started(exchange->call)) {
     exchange->is_answered = true;
-    http_respond_end(exchange->http);
+    http_respond_end(exchange->call);
     return;
   }
   int status = exchange->status;

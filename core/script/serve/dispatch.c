@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "net/http_conn.h"
+#include "net/app.h"
 #include "net/worker.h"
 #include "script/reload/generation.h"
 #include "script/serve/exchange.h"
@@ -14,9 +14,9 @@
 // ---- the end of the task -------------------------------------------------
 
 static void fail(struct exchange *exchange, const char *error) {
-  struct http_conn *http = exchange->http;
-  if (http_is_started(http)) {
-    http_respond_abort(http);
+  struct http_call *call = exchange->call;
+  if (http_is_started(call)) {
+    http_respond_abort(call);
     return;
   }
   bool shows = exchange->vm->worker->config->dev && error != NULL;
@@ -24,7 +24,7 @@ static void fail(struct exchange *exchange, const char *error) {
   exchange_drop_fields(exchange);
   exchange_set_header(exchange, slice_str("Content-Type"), slice_str("text/plain; charset=utf-8"),
                       true);
-  http_respond(http, 500, exchange->fields, exchange->field_count, text);
+  http_respond(call, 500, exchange->fields, exchange->field_count, text);
 }
 
 static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
@@ -33,13 +33,13 @@ static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok
   struct exchange *exchange = owner;
   if (exchange->task != task) return;
   // http_respond tells that the request is over, which must not free it yet.
-  if (exchange->http != NULL) {
+  if (exchange->call != NULL) {
     if (!ok)
       fail(exchange, error);
-    else if (!http_is_started(exchange->http))
+    else if (!http_is_started(exchange->call))
       fail(exchange, "the handler gave no response\n");
     else
-      http_respond_end(exchange->http);
+      http_respond_end(exchange->call);
   }
   exchange->task = NULL;
   exchange_free_when_done(exchange);
@@ -60,16 +60,16 @@ static int push_request(lua_State *L, void *arg) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, exchange->vm->live->dispatch_ref);
   exchange_push(L, exchange);
   // What the router wants of every request, without a look-up for each.
-  const struct http_request *request = http_request(exchange->http);
+  const struct http_request *request = exchange->call->request;
   vm_push_slice(L, request->method_name);
   vm_push_slice(L, request->path);
   lua_pushboolean(L, request->upgrades_websocket);
   return 5;
 }
 
-void dispatch_on_request(struct http_conn *http) {
-  struct exchange *exchange = exchange_new(worker_app(http_worker(http)), http);
-  http_set_app(http, exchange);
+void dispatch_on_request(struct http_call *call) {
+  struct exchange *exchange = exchange_new(worker_app(call->worker), call);
+  call->app = exchange;
   exchange->task = task_new(exchange->vm, &exchange_owner, exchange);
   if (exchange->task != NULL)
     task_start(exchange->task, push_request, exchange);
@@ -77,18 +77,18 @@ void dispatch_on_request(struct http_conn *http) {
     fail(exchange, NULL);  // and free it: the request is over
 }
 
-static int push_body(lua_State *L, void *http) {
-  vm_push_slice(L, http_body(http));
+static int push_body(lua_State *L, void *call) {
+  vm_push_slice(L, http_body(call));
   return 1;
 }
 
-void dispatch_on_body(struct http_conn *http) {
-  struct exchange *exchange = http_app(http);
-  task_wake_all(&exchange->body_waiters, push_body, http);
+void dispatch_on_body(struct http_call *call) {
+  struct exchange *exchange = call->app;
+  task_wake_all(&exchange->body_waiters, push_body, call);
 }
 
-void dispatch_on_drained(struct http_conn *http) {
-  struct exchange *exchange = http_app(http);
+void dispatch_on_drained(struct http_call *call) {
+  struct exchange *exchange = call->app;
   task_wake_all(&exchange->drainers, task_push_true, NULL);
 }
 
@@ -102,12 +102,12 @@ static int remember_request(lua_State *L) {
   return 0;
 }
 
-void dispatch_on_closed(struct http_conn *http) {
-  struct exchange *exchange = http_app(http);
+void dispatch_on_closed(struct http_call *call) {
+  struct exchange *exchange = call->app;
   if (exchange == NULL) return;
   if (exchange->task != NULL && exchange->req_ref != LUA_NOREF && !exchange->is_answered)
     vm_enter(exchange->vm, remember_request, exchange, "request");
-  exchange->http = NULL;
+  exchange->call = NULL;
   exchange->is_held = true;  // a waiter that ends must not free it yet
   task_wake_all(&exchange->body_waiters, task_push_failure, "closed");
   task_wake_all(&exchange->drainers, task_push_failure, "closed");

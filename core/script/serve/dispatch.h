@@ -3,12 +3,12 @@
 #ifndef TIDEGATE_SCRIPT_SERVE_DISPATCH_H
 #define TIDEGATE_SCRIPT_SERVE_DISPATCH_H
 
-struct http_conn;
+struct http_call;
 
 // Events, from the server.
-void dispatch_on_request(struct http_conn *http);
-void dispatch_on_body(struct http_conn *http);
-void dispatch_on_drained(struct http_conn *http);
-void dispatch_on_closed(struct http_conn *http);
+void dispatch_on_request(struct http_call *call);
+void dispatch_on_body(struct http_call *call);
+void dispatch_on_drained(struct http_call *call);
+void dispatch_on_closed(struct http_call *call);
 
 #endif

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/conn.h"
-#include "net/sse_conn.h"
+#include "net/session.h"
+#include "net/sse.h"
 #include "net/worker.h"
-#include "net/ws_conn.h"
+#include "net/ws.h"
 #include "proto/ws_close_code.h"
 #include "script/reload/generation.h"
 #include "script/serve/message_info.h"
@@ -20,7 +20,7 @@
 
 static void serve_queued(struct vm *vm, struct script_session *session);
 
-static struct vm *vm_of_conn(const struct conn *conn) { return worker_app(conn->worker); }
+static struct vm *vm_of_net(const struct session *net) { return worker_app(session_worker(net)); }
 
 // ---- life ----------------------------------------------------------------
 
@@ -28,25 +28,25 @@ static struct vm *vm_of_conn(const struct conn *conn) { return worker_app(conn->
 static void end(struct vm *vm, struct script_session *session) {
   waits_free(session);
   if (session->task != NULL) session->task->owner = NULL;
-  if (session->conn != NULL) conn_set_app(session->conn, NULL);
+  if (session->net != NULL) session_set_app(session->net, NULL);
   session->task = NULL;
-  session->conn = NULL;
+  session->net = NULL;
   session->is_over = true;
   vm_unref(vm, session->ref);
 }
 
 static void end_connection(struct script_session *session, int code, const char *reason) {
-  if (session->conn == NULL) return;
+  if (session->net == NULL) return;
   session->is_ending = true;
   if (session->is_ws)
-    ws_close(session->conn, code, slice_str(reason));
+    ws_close(session->net, code, slice_str(reason));
   else
-    conn_finish(session->conn);
+    sse_finish(session->net);
 }
 
 // A stream whose task joined topics and returned lives on from the topics.
 static bool is_fed_by_hub(const struct script_session *session) {
-  return !session->is_ws && session->conn != NULL && session->conn->reader.sub_count > 0;
+  return !session->is_ws && session->net != NULL && session->net->reader.sub_count > 0;
 }
 
 static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
@@ -69,15 +69,15 @@ static void describe(void *owner, char *out, size_t size) {
 static const struct task_owner owner_ops = {
     .ended = on_task_ended, .describe = describe, .is_userdata = true};
 
-void events_start(struct vm *vm, struct script_session *session, struct conn *conn) {
-  session->conn = conn;
-  session->id = conn_id(conn);
+void events_start(struct vm *vm, struct script_session *session, struct session *net) {
+  session->net = net;
+  session->id = session_id(net);
   session->is_over = false;
   session->task = vm->running;
   session->runs_task = session->route->task_ref != LUA_NOREF;
   session->task->owner_ops = &owner_ops;
   session->task->owner = session;
-  conn_set_app(conn, session);
+  session_set_app(net, session);
 }
 
 // ---- running handlers ----------------------------------------------------
@@ -136,7 +136,7 @@ static void serve_queued(struct vm *vm, struct script_session *session) {
       // After a reload that turned callbacks into a task: it takes the
       // message with recv.
       session->runs_task = true;
-      if (session->conn == NULL || session->is_ending)
+      if (session->net == NULL || session->is_ending)
         free(queue_take(session));
       else
         run_handler(vm, session, route->task_ref, NULL);
@@ -168,22 +168,22 @@ static void deliver(struct vm *vm, struct script_session *session, const struct 
 
 // ---- events from the server ----------------------------------------------
 
-void events_on_message(struct conn *conn, enum message_kind kind, struct slice data) {
-  struct script_session *session = conn_app(conn);
+void events_on_message(struct session *net, enum message_kind kind, struct slice data) {
+  struct script_session *session = session_app(net);
   if (session == NULL || session->is_ending) return;
   struct event event = {EVENT_MESSAGE, kind, 0, data};
-  if (!wait_wake_receiver(session, kind, data)) deliver(vm_of_conn(conn), session, &event);
+  if (!wait_wake_receiver(session, kind, data)) deliver(vm_of_net(net), session, &event);
 }
 
-void events_on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
-  struct script_session *session = conn_app(conn);
+void events_on_gap(struct session *net, struct slice topic, uint64_t missed) {
+  struct script_session *session = session_app(net);
   if (session == NULL || session->route->gap_ref == LUA_NOREF) return;
   struct event event = {EVENT_GAP, MESSAGE_TEXT, missed, topic};
-  deliver(vm_of_conn(conn), session, &event);
+  deliver(vm_of_net(net), session, &event);
 }
 
-void events_on_drained(struct conn *conn) {
-  struct script_session *session = conn_app(conn);
+void events_on_drained(struct session *net) {
+  struct script_session *session = session_app(net);
   if (session == NULL) return;
   // Aside first: the drain callback may be the end of the session.
   struct list waiting;
@@ -192,9 +192,9 @@ void events_on_drained(struct conn *conn) {
   bool was_full = session->was_full;
   session->was_full = false;
   struct event event = {.type = EVENT_DRAIN};
-  if (was_full && conn_is_live(conn) && session->route->drain_ref != LUA_NOREF)
-    deliver(vm_of_conn(conn), session, &event);
-  wait_wake_drainers(&waiting, conn);
+  if (was_full && session_is_live(net) && session->route->drain_ref != LUA_NOREF)
+    deliver(vm_of_net(net), session, &event);
+  wait_wake_drainers(&waiting, net);
 }
 
 void events_on_full(struct script_session *session) {
@@ -204,16 +204,16 @@ void events_on_full(struct script_session *session) {
   }
   session->is_ending = true;
   if (session->is_ws)
-    ws_close(session->conn, WS_CLOSE_TRY_AGAIN, slice_str("too slow"));
+    ws_close(session->net, WS_CLOSE_TRY_AGAIN, slice_str("too slow"));
   else
-    sse_close(session->conn);  // tells at once; the peer may take long to be rid of
+    sse_close(session->net);  // tells at once; the peer may take long to be rid of
 }
 
-void events_on_closed(struct conn *conn, int code, struct slice reason) {
-  struct script_session *session = conn_app(conn);
+void events_on_closed(struct session *net, int code, struct slice reason) {
+  struct script_session *session = session_app(net);
   if (session == NULL) return;
-  conn_set_app(conn, NULL);
-  session->conn = NULL;
+  session_set_app(net, NULL);
+  session->net = NULL;
   // Hold the session while the woken tasks run: their end must not free it yet.
   bool was_serving = session->is_serving;
   session->is_serving = true;
@@ -222,7 +222,7 @@ void events_on_closed(struct conn *conn, int code, struct slice reason) {
   session->is_closed = true;
   struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};
   if (session->route->close_ref != LUA_NOREF) queue_add(session, &event);
-  serve_queued(vm_of_conn(conn), session);
+  serve_queued(vm_of_net(net), session);
 }
 
 // ---- reload and the end of the VM ----------------------------------------

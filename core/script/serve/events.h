@@ -9,7 +9,7 @@
 #include "base/slice.h"
 #include "script/vm/module.h"
 
-struct conn;
+struct session;
 struct script_session;
 
 // Reload: sessions move to the new incarnations of their routes, those whose route is
@@ -18,13 +18,13 @@ extern struct script_module events_module;
 
 // Makes it the session of a connection just accepted. Cannot fail. The running
 // task becomes its handler.
-void events_start(struct vm *vm, struct script_session *session, struct conn *conn);
+void events_start(struct vm *vm, struct script_session *session, struct session *net);
 
 // From the server.
-void events_on_message(struct conn *conn, enum message_kind kind, struct slice data);
-void events_on_gap(struct conn *conn, struct slice topic, uint64_t missed);
-void events_on_drained(struct conn *conn);
-void events_on_closed(struct conn *conn, int code, struct slice reason);
+void events_on_message(struct session *net, enum message_kind kind, struct slice data);
+void events_on_gap(struct session *net, struct slice topic, uint64_t missed);
+void events_on_drained(struct session *net);
+void events_on_closed(struct session *net, int code, struct slice reason);
 
 // The queue of direct output refused a send: the drain event is due, or, by
 // `on_full` of the route, the end. The session may be gone then.

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/conn.h"
+#include "net/session.h"
 #include "proto/http_response.h"
 
 struct box_type exchange_req_type = {.name = "tidegate.req"};
@@ -84,7 +84,7 @@ void exchange_drop_fields(struct exchange *exchange) {
 // ---- life ----------------------------------------------------------------
 
 void exchange_free_when_done(struct exchange *exchange) {
-  if (exchange->http != NULL || exchange->task != NULL || exchange->is_held) return;
+  if (exchange->call != NULL || exchange->task != NULL || exchange->is_held) return;
   if (exchange->req_ref != LUA_NOREF) {
     exchange->req->object = exchange->res->object = NULL;
     vm_unref(exchange->vm, exchange->req_ref);
@@ -99,13 +99,13 @@ void exchange_release_task(struct exchange *exchange) {
   exchange_free_when_done(exchange);
 }
 
-struct exchange *exchange_new(struct vm *vm, struct http_conn *http) {
+struct exchange *exchange_new(struct vm *vm, struct http_call *call) {
   struct exchange *exchange = mem_zalloc(sizeof *exchange);
   struct requests *requests = vm_state(vm, &exchange_module);
   exchange->vm = vm;
-  exchange->http = http;
+  exchange->call = call;
   exchange->req_ref = LUA_NOREF;
-  exchange->conn_id = conn_id(http_conn_of(http));
+  exchange->conn_id = http_conn_id(call);
   exchange->number = ++requests->count;
   list_init(&exchange->body_waiters);
   list_init(&exchange->drainers);

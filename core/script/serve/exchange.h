@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/slice.h"
-#include "net/http_conn.h"
+#include "net/app.h"
 #include "proto/ws_handshake.h"
 #include "script/vm/box.h"
 #include "script/vm/vm.h"
@@ -17,7 +17,7 @@ struct task;
 
 struct exchange {
   struct vm *vm;
-  struct http_conn *http;    // NULL once the request is over
+  struct http_call *call;    // NULL once the request is over
   struct task *task;         // the handler; NULL when it has ended
   struct list body_waiters;  // tasks that wait for the body
   struct list drainers;      // tasks that wait until what they wrote has gone
@@ -42,7 +42,7 @@ extern struct script_module exchange_module;
 extern struct box_type exchange_req_type, exchange_res_type;
 
 // Of a request that has just arrived, without objects.
-struct exchange *exchange_new(struct vm *vm, struct http_conn *http);
+struct exchange *exchange_new(struct vm *vm, struct http_call *call);
 // Pushes req and res, made for it. May raise.
 void exchange_push(lua_State *L, struct exchange *exchange);
 

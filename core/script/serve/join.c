@@ -1,8 +1,8 @@
 // Joining a topic: see join.h.
 #include "script/serve/join.h"
 
-#include "net/conn.h"
-#include "net/sse_conn.h"
+#include "net/session.h"
+#include "net/sse.h"
 #include "net/worker.h"
 #include "script/serve/query.h"
 #include "script/serve/session.h"
@@ -51,27 +51,27 @@ static void take_last_event_id(lua_State *L, const struct script_session *sessio
 }
 
 // Whether messages of the past will come, whose ids the client can resume from.
-static bool replays(const struct conn *conn) { return conn->reader.behind != NULL; }
+static bool replays(const struct session *net) { return net->reader.behind != NULL; }
 
 // What a client of a stream is told of a join beside the messages.
-static void tell_stream(struct conn *conn, struct slice topic,
+static void tell_stream(struct session *net, struct slice topic,
                         const struct hub_join_options *options,
                         const struct hub_join_result *result, const char *id) {
   if (options->since == HUB_SINCE_ID && !result->recovered) {
-    sse_write_gap(conn, topic, result->missed_known ? (int64_t)result->missed : SSE_MISSED_UNKNOWN);
-  } else if (options->since != HUB_SINCE_ID && conn->reader.sub_count == 1 && !replays(conn)) {
-    sse_write_start(conn, id);
+    sse_write_gap(net, topic, result->missed_known ? (int64_t)result->missed : SSE_MISSED_UNKNOWN);
+  } else if (options->since != HUB_SINCE_ID && net->reader.sub_count == 1 && !replays(net)) {
+    sse_write_start(net, id);
   }
 }
 
 enum hub_status join_topic(lua_State *L, struct script_session *session, struct slice topic,
                            struct hub_join_options *options, struct hub_join_result *result,
                            char id[HUB_ID_MAX]) {
-  struct conn *conn = session->conn;
+  struct session *net = session->net;
   take_last_event_id(L, session, options);
-  enum hub_status status = hub_join(&conn->reader, topic, options, result);
+  enum hub_status status = hub_join(&net->reader, topic, options, result);
   if (status != HUB_OK) return status;
   hub_id_format(vm_of(L)->worker->hub, result->seq, id);
-  if (!session->is_ws) tell_stream(conn, topic, options, result, id);
+  if (!session->is_ws) tell_stream(net, topic, options, result, id);
   return HUB_OK;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/conn.h"
+#include "net/session.h"
 #include "script/serve/session.h"
 
 enum {
@@ -57,8 +57,8 @@ void queue_add(struct script_session *session, const struct event *event) {
   *waits->last = queued;
   waits->last = &queued->next;
   waits->queued_bytes += event->text.len + EVENT_OVERHEAD;
-  if (waits->queued_bytes > QUEUE_BYTES && session->conn != NULL)
-    conn_set_reading(session->conn, false);
+  if (waits->queued_bytes > QUEUE_BYTES && session->net != NULL)
+    session_set_reading(session->net, false);
 }
 
 // Takes out the event that *place points at; NULL when that is the end.
@@ -70,8 +70,8 @@ static struct queued_event *unlink_event(struct script_session *session,
   *place = queued->next;
   if (waits->last == &queued->next) waits->last = place;
   waits->queued_bytes -= queued->event.text.len + EVENT_OVERHEAD;
-  if (waits->queued_bytes <= QUEUE_BYTES / 2 && session->conn != NULL) {
-    conn_set_reading(session->conn, true);
+  if (waits->queued_bytes <= QUEUE_BYTES / 2 && session->net != NULL) {
+    session_set_reading(session->net, true);
   }
   return queued;
 }

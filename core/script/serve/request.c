@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "net/conn.h"
+#include "net/session.h"
 #include "proto/cookie.h"
 #include "script/serve/exchange.h"
 #include "script/serve/query.h"
@@ -13,19 +13,19 @@
 // ---- reading the head ----------------------------------------------------
 
 static void push_method(lua_State *L, struct exchange *x) {
-  vm_push_slice(L, http_request(x->http)->method_name);
+  vm_push_slice(L, x->call->request->method_name);
 }
 static void push_path(lua_State *L, struct exchange *x) {
-  query_push_decoded(L, http_request(x->http)->path, false);
+  query_push_decoded(L, x->call->request->path, false);
 }
 static void push_raw_path(lua_State *L, struct exchange *x) {
-  vm_push_slice(L, http_request(x->http)->path);
+  vm_push_slice(L, x->call->request->path);
 }
 static void push_query(lua_State *L, struct exchange *x) {
-  query_push_pairs(L, http_request(x->http)->query);
+  query_push_pairs(L, x->call->request->query);
 }
 static void push_is_upgrade(lua_State *L, struct exchange *x) {
-  lua_pushboolean(L, http_request(x->http)->upgrades_websocket);
+  lua_pushboolean(L, x->call->request->upgrades_websocket);
 }
 
 static void push_lower(lua_State *L, struct slice name) {
@@ -41,7 +41,7 @@ static void push_lower(lua_State *L, struct slice name) {
 // Names in lower case; the values of a repeated one are joined with ", "
 // (RFC 9110 5.3; Cookie with "; ", RFC 9113 8.2.3).
 static void push_headers(lua_State *L, struct exchange *x) {
-  const struct http_request *request = http_request(x->http);
+  const struct http_request *request = x->call->request;
   lua_createtable(L, 0, (int)request->header_count);
   for (size_t i = 0; i < request->header_count; i++) {
     push_lower(L, request->headers[i].name);
@@ -60,7 +60,7 @@ static void push_headers(lua_State *L, struct exchange *x) {
 }
 
 static void push_cookies(lua_State *L, struct exchange *x) {
-  const struct http_request *request = http_request(x->http);
+  const struct http_request *request = x->call->request;
   lua_newtable(L);
   for (size_t i = 0; i < request->header_count; i++) {
     if (!slice_equal_nocase(request->headers[i].name, slice_str("cookie"))) continue;
@@ -82,7 +82,7 @@ static void push_cookies(lua_State *L, struct exchange *x) {
 
 static void push_peer(lua_State *L, struct exchange *x) {
   char peer[64];
-  conn_peer(http_conn_of(x->http), peer, sizeof peer);
+  http_peer(x->call, peer, sizeof peer);
   lua_pushstring(L, peer);
 }
 

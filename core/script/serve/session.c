@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "net/conn.h"
+#include "net/session.h"
 #include "script/vm/task.h"
 
 struct box_type script_session_ws_type = {.name = "tidegate.ws"};
@@ -43,12 +43,12 @@ struct script_session *script_session_check(lua_State *L, int arg) {
   return session;
 }
 
-struct conn *script_session_conn(const struct script_session *session) {
-  return session->conn != NULL && conn_is_live(session->conn) ? session->conn : NULL;
+struct session *script_session_net(const struct script_session *session) {
+  return session->net != NULL && session_is_live(session->net) ? session->net : NULL;
 }
 
-struct conn *script_session_check_conn(lua_State *L, int arg) {
-  return script_session_conn(script_session_check(L, arg));
+struct session *script_session_check_net(lua_State *L, int arg) {
+  return script_session_net(script_session_check(L, arg));
 }
 
 void script_session_each(struct vm *vm,

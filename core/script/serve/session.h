@@ -13,13 +13,13 @@
 #include "script/vm/box.h"
 #include "script/vm/vm.h"
 
-struct conn;
+struct session;
 struct task;
 struct waits;
 
 // Every byte counts: there is one per connection.
 struct script_session {
-  struct conn *conn;  // NULL before the session begins and once the connection is gone
+  struct session *net;  // NULL before the session begins and once the connection is gone
   const struct route *route;
   struct task *task;    // the handler that runs or waits now
   struct waits *waits;  // NULL while nothing waits
@@ -55,9 +55,9 @@ static inline struct script_session *script_session_check_stream(lua_State *L, i
 
 // Its connection, or NULL when it is over or its end has been asked for: fail
 // with "closed".
-struct conn *script_session_conn(const struct script_session *session);
+struct session *script_session_net(const struct script_session *session);
 // That of the session at `arg`; raises when this is none.
-struct conn *script_session_check_conn(lua_State *L, int arg);
+struct session *script_session_check_net(lua_State *L, int arg);
 
 // Pushes the object of a session to be; the table at `fields` (0: none) becomes
 // its fields. May raise; so it comes before the connection is accepted. Then

@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
-#include "net/conn.h"
+#include "net/session.h"
 #include "script/serve/message_info.h"
 #include "script/serve/queue.h"
 #include "script/serve/session.h"
@@ -26,11 +26,11 @@ bool wait_wake_receiver(struct script_session *session, enum message_kind kind, 
   return true;
 }
 
-void wait_wake_drainers(struct list *waiting, const struct conn *conn) {
+void wait_wake_drainers(struct list *waiting, const struct session *net) {
   struct list *node;
   while ((node = list_pop(waiting)) != NULL) {
     // One that is woken may end the session for the next.
-    bool is_live = conn != NULL && conn_is_live(conn);
+    bool is_live = net != NULL && session_is_live(net);
     struct task *task = list_entry(node, struct task, wait_link);
     task_wake(task, is_live ? task_push_true : task_push_failure, "closed");
   }
@@ -64,7 +64,7 @@ static bool take_message(lua_State *L, struct script_session *session) {
 
 int wait_message(lua_State *L, struct script_session *session, double seconds) {
   if (take_message(L, session)) return 2;
-  if (script_session_conn(session) == NULL) return vm_fail(L, "closed", "closed");
+  if (script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
   if (waits_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
   waits_of(session)->receiver = task;
@@ -75,9 +75,9 @@ int wait_message(lua_State *L, struct script_session *session, double seconds) {
 
 int wait_drained(lua_State *L, struct script_session *session, double seconds) {
   task_current(L);  // raises also when there is nothing to wait for: misuse shows early
-  struct conn *conn = script_session_conn(session);
-  if (conn == NULL) return vm_fail(L, "closed", "closed");
-  if (conn_out_bytes(conn) == 0) {
+  struct session *net = script_session_net(session);
+  if (net == NULL) return vm_fail(L, "closed", "closed");
+  if (session_out_bytes(net) == 0) {
     lua_pushboolean(L, 1);
     return 1;
   }

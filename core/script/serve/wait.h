@@ -11,7 +11,7 @@
 #include "base/message.h"
 #include "base/slice.h"
 
-struct conn;
+struct session;
 struct script_session;
 
 // For bindings, which return what these return: results, or a wait. Raise where
@@ -28,7 +28,7 @@ bool wait_wake_receiver(struct script_session *session, enum message_kind kind, 
 // Wakes the tasks in the list, which those in drain were moved to: with true as
 // long as the connection's end has not been asked for, with "closed" from then on
 // or when conn is NULL.
-void wait_wake_drainers(struct list *waiting, const struct conn *conn);
+void wait_wake_drainers(struct list *waiting, const struct session *net);
 
 // Wakes all with "closed". The caller keeps the session alive meanwhile.
 void wait_wake_closed(struct script_session *session);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "count.h"
+#include "net/http1.h"
+#include "net/listen.h"
 #include "net/server.h"
 #include "net/turn.h"
 #include "script/bind/modules.h"
@@ -57,7 +59,7 @@ void gate_start(const char *scripts) {
   expect_none(error);
   bundle_unref(gate.start.bundle);
   struct worker *worker = &gate.server.workers[0];
-  listener_start(&worker->listeners[0], worker);
+  listener_start(&worker->listeners[0], worker, http1_open);
   gate_exchange(0, false);
 }
 

@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#include "net/conn.h"
-#include "net/http_conn.h"
+#include "net/session.h"
+#include "net/app.h"
 #include "net/server.h"
-#include "net/sse_conn.h"
-#include "net/ws_conn.h"
+#include "net/sse.h"
+#include "net/ws.h"
 #include "proto/ws_handshake.h"
 
 // ---- the app: GET / says hello, POST echoes, /ws echoes and joins, /sse joins
@@ -33,56 +33,57 @@ static void *start_worker(struct worker *worker, void *ctx) {
 
 static void stop_worker(void *state) { (void)state; }
 
-static void join(struct conn *conn) {
+static void join(struct session *session) {
   struct hub_join_options options = {.since = HUB_SINCE_NOW};
-  assert_int_equal(hub_join(&conn->reader, slice_str("t"), &options, NULL), HUB_OK);
+  assert_int_equal(hub_join(&session->reader, slice_str("t"), &options, NULL), HUB_OK);
 }
 
-static void on_request(struct http_conn *http) {
-  const struct http_request *request = http_request(http);
-  struct conn *conn = NULL;
+static void on_request(struct http_call *call) {
+  const struct http_request *request = call->request;
+  struct session *session = NULL;
   if (request->upgrades_websocket) {
     struct ws_handshake handshake = ws_handshake_check(request);
     struct ws_options options = {.max_message = 1000, .compress = WS_COMPRESS_ON};
-    assert_int_equal(ws_accept(http, &handshake, &options, NULL, 0, &conn), HTTP_SENT);
-    join(conn);
+    assert_int_equal(ws_accept(call, &handshake, &options, NULL, 0, &session), HTTP_SENT);
+    join(session);
   } else if (slice_equal(request->path, slice_str("/sse"))) {
     struct sse_options options = {0};
-    assert_int_equal(sse_accept(http, &options, NULL, 0, &conn), HTTP_SENT);
-    join(conn);
+    assert_int_equal(sse_accept(call, &options, NULL, 0, &session), HTTP_SENT);
+    join(session);
   } else if (request->has_body) {
-    if (http_want_body(http)) http_respond(http, 200, NULL, 0, http_body(http));
+    if (http_want_body(call)) http_respond(call, 200, NULL, 0, http_body(call));
   } else {
     struct http_field bad = {slice_str("X"), slice_str("a\r\nb")};
-    assert_int_equal(http_respond(http, 200, &bad, 1, slice_str("")), HTTP_SEND_BAD_FIELD);
+    assert_int_equal(http_respond(call, 200, &bad, 1, slice_str("")), HTTP_SEND_BAD_FIELD);
     struct http_field own = {slice_str("Content-Length"), slice_str("7")};
-    assert_int_equal(http_respond(http, 200, &own, 1, slice_str("")), HTTP_SEND_BAD_FIELD);
-    assert_int_equal(http_respond(http, 200, NULL, 0, slice_str("hello")), HTTP_SENT);
+    assert_int_equal(http_respond(call, 200, &own, 1, slice_str("")), HTTP_SEND_BAD_FIELD);
+    assert_int_equal(http_respond(call, 200, NULL, 0, slice_str("hello")), HTTP_SENT);
   }
 }
 
-static void on_body(struct http_conn *http) { http_respond(http, 200, NULL, 0, http_body(http)); }
-static void on_request_event(struct http_conn *http) { (void)http; }
-static void on_request_closed(struct http_conn *http) {
-  (void)http;
+static void on_body(struct http_call *call) { http_respond(call, 200, NULL, 0, http_body(call)); }
+static void on_request_event(struct http_call *call) { (void)call; }
+static void on_request_closed(struct http_call *call) {
+  (void)call;
   gone_requests++;
 }
 
-static void on_message(struct conn *conn, enum message_kind kind, struct slice data) {
+static void on_message(struct session *session, enum message_kind kind, struct slice data) {
   struct message_fields fields = {.kind = kind, .payload = data, .topic = slice_str("t")};
   if (data.len > 0 && data.ptr[0] == '!') {
-    hub_publish(conn->worker->hub, conn->worker->port, message_new(&fields), NULL);
+    hub_publish(session_worker(session)->hub, session_worker(session)->port, message_new(&fields),
+                NULL);
   } else {
-    ws_send(conn, kind, data);
+    ws_send(session, kind, data);
   }
 }
 
-static void on_gap(struct conn *conn, struct slice topic, uint64_t missed) {
-  (void)conn, (void)topic, (void)missed;
+static void on_gap(struct session *session, struct slice topic, uint64_t missed) {
+  (void)session, (void)topic, (void)missed;
 }
-static void on_drained(struct conn *conn) { (void)conn; }
-static void on_closed(struct conn *conn, int code, struct slice reason) {
-  (void)conn, (void)reason;
+static void on_drained(struct session *session) { (void)session; }
+static void on_closed(struct session *session, int code, struct slice reason) {
+  (void)session, (void)reason;
   if (code != 0) closed_code = code;
 }
 

@@ -12,6 +12,7 @@
 
 #include "hub/hub.h"
 #include "net/worker.h"
+#include "net/ws.h"
 #include "proto/ws_message.h"
 
 enum { WORKERS = 2, READERS = 1000 };
@@ -43,7 +44,7 @@ static int open_hub(void **state) {
   (void)state;
   hub = hub_new(wire_encoders, WIRE_FORMS);
   for (int i = 0; i < WORKERS; i++) {
-    workers[i].deflater = ws_deflater_new(WS_WINDOW_BITS, false);
+    ws_open_worker(&workers[i]);
     workers[i].port = hub_port_new(hub, &ops, &workers[i]);
   }
   return 0;
@@ -54,7 +55,7 @@ static int close_hub(void **state) {
   for (int i = 0; i < READERS; i++) hub_reader_close(&readers[i]);
   for (int i = 0; i < WORKERS; i++) {
     hub_port_free(workers[i].port);
-    ws_deflater_free(workers[i].deflater);
+    ws_close_worker(&workers[i]);
   }
   hub_free(hub);
   buf_free(&taken);

@@ -1,0 +1,17 @@
+// HTTP/1.1 on a connection: one call at a time, answered in order, kept alive.
+// A pipelined request waits, unparsed, until the one before is answered. It
+// implements struct http_call of app.h.
+#ifndef TIDEGATE_NET_HTTP1_H
+#define TIDEGATE_NET_HTTP1_H
+
+#include <stdbool.h>
+
+struct worker;
+
+// Takes over an accepted descriptor: a new connection speaks HTTP first. Refuses it
+// with 503 when the worker is full.
+void http1_open(struct worker *worker, int fd, bool is_unix);
+
+void http1_free_spares(struct worker *worker);  // when there are no connections any more
+
+#endif
