@@ -107,7 +107,9 @@ static int stats(lua_State *L) {
   set_count(L, "topics", hub_topic_count(worker->hub));
   set_count(L, "workers", worker->config->workers);
   set_count(L, "worker", worker->index);
-  set_count(L, "generation", vm->loading != NULL ? vm->loading->number : vm->live->number);
+  const struct generation *generation = vm->loading != NULL ? vm->loading : vm->live;
+  // None for what Lua collects when the VM ends.
+  set_count(L, "generation", generation != NULL ? generation->number : 0);
   lua_pushnumber(L, (double)(clock_mono_ms() - worker->started_ms) / 1000);
   lua_setfield(L, -2, "uptime");
   return 1;
