@@ -177,8 +177,8 @@ void conn_init(struct conn *conn, struct worker *worker, int fd, bool is_unix,
   wheel_timer_init(&conn->timer, on_timer);
   conn->index = (uint32_t)worker->conns.count;
   conn_array_push(&worker->conns, conn);
-  stats_add(&worker->stats->connections, 1);
-  stats_add(&worker->stats->accepted, 1);
+  metric_add(&worker->stats->connections, 1);
+  metric_add(&worker->stats->accepted, 1);
   conn->is_reading = true;
   conn->watch.ready = on_ready;
   if (!poll_add(&worker->poll, fd, interest(conn), &conn->watch)) conn_close(conn);
@@ -218,7 +218,7 @@ void conn_destroy(struct conn *conn) {
   struct conn *last = worker->conns.items[--worker->conns.count];
   worker->conns.items[conn->index] = last;
   last->index = conn->index;
-  stats_add(&worker->stats->connections, -1);
+  metric_add(&worker->stats->connections, -1);
   poll_remove(&worker->poll, conn->sock.fd);
   close(conn->sock.fd);
 }

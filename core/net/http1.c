@@ -250,7 +250,7 @@ static void on_head(struct http1 *http) {
   http->in_request = true;
   http->response.keeps_alive = request->keep_alive;
   http->app_knows = true;
-  stats_add(&conn->worker->stats->requests, 1);
+  metric_add(&conn->worker->stats->requests, 1);
   if (request->has_body)
     conn_set_deadline(conn, conn->worker->config->body_timeout_ms);
   else
@@ -292,7 +292,7 @@ static void handle_event(struct http1 *http, enum http_event event, struct slice
       break;
     case HTTP_FAILED: {
       struct http_failure failure = http_parser_failure(http->parser);
-      stats_add(&worker_of(http)->stats->bad_requests, 1);
+      metric_add(&worker_of(http)->stats->bad_requests, 1);
       refuse(http, failure.status, failure.reason);
       break;
     }

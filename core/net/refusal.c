@@ -49,7 +49,7 @@ void refusals_add(struct worker *worker, int fd) {
   (void)ignored;
   buf_free(&answer);
   shutdown(fd, SHUT_WR);
-  stats_add(&worker->stats->refused, 1);
+  metric_add(&worker->stats->refused, 1);
   struct refusals *refusals = worker->refusals;
   struct refusal *refusal = &refusals->held[refusals->next++ % REFUSALS_MAX];
   if (wheel_timer_is_set(&refusal->timer)) close_refused(&refusal->timer);

@@ -35,7 +35,7 @@ void session_free(struct session *session) { free(session); }
 
 static void count_open(const struct session *session, int change) {
   char *stats = (char *)session_worker(session)->stats;
-  stats_add((metric_value *)(void *)(stats + ops_of(session)->open_count), change);
+  metric_add((metric_value *)(void *)(stats + ops_of(session)->open_count), change);
 }
 
 void session_begin(struct session *session, const struct session_ops *ops, unsigned form,
@@ -72,12 +72,12 @@ bool session_has_room(const struct session *session, size_t bytes) {
 }
 
 enum session_status session_refuse_full(struct session *session) {
-  stats_add(&session_worker(session)->stats->sends_full, 1);
+  metric_add(&session_worker(session)->stats->sends_full, 1);
   return SESSION_FULL;
 }
 
 void session_count_slow(const struct session *session, metric_value *counter, const char *what) {
-  stats_add(counter, 1);
+  metric_add(counter, 1);
   log_debug("connection %llu: %s", (unsigned long long)session_id(session), what);
 }
 

@@ -22,6 +22,4 @@ struct stats {
 
 extern const struct metrics stats_metrics;
 
-static inline void stats_add(metric_value *counter, long long n) { metric_add(counter, n); }
-
 #endif

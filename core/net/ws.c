@@ -119,7 +119,7 @@ static size_t feed(struct session *session, char *data, size_t len) {
     if (at < len && (bytes >= GO_BYTES || !conn->is_reading)) break;
   }
   // One atomic operation for all of them.
-  if (count > 0) stats_add(&conn->worker->stats->messages_in, count);
+  if (count > 0) metric_add(&conn->worker->stats->messages_in, count);
   bool is_whole = parser->assembly == NULL && session->extra == NULL;
   if (!is_whole && !ws_extra_note_unfinished(session, count > 0) && conn_is_open(conn))
     ws_fail(session, WS_CLOSE_TRY_AGAIN, "too many messages are under way");
