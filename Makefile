@@ -46,10 +46,10 @@ $(TEST_KINDS:%=test-%): test-%:
 	@tests/run $* $(PRESET)
 
 .PHONY: coverage fuzz
-coverage: ## which lines of core/ the unit tests run, by file
+coverage: ## which lines of core/ the unit tests run, and these and tests/e2e, by file: 2 minutes
 	@.ci/setup test
 	@$(call build_preset,coverage)
-	@lua5.4 tests/coverage.lua
+	@LUA_PATH="./lua/?.lua;./lua/?/init.lua;./tests/?.lua;;" lua5.4 tests/coverage.lua
 
 fuzz: ## run the fuzz drivers; TIME=60 seconds each, ONLY=name for one
 	@.ci/setup test
