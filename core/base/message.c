@@ -32,7 +32,7 @@ struct message *message_new(const struct message_fields *f) {
 }
 
 static long long form_cost(const struct message_form *form) {
-  return (long long)(sizeof *form + form->len);
+  return (long long)sizeof *form + (long long)form->len;
 }
 
 static void form_free(struct message_form *form) {

@@ -30,7 +30,7 @@ static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_byt
   }
   if (new_bytes > old_bytes && others + new_bytes > vm->memory_max_bytes) return NULL;
   void *moved = realloc(ptr, new_bytes);
-  if (moved != NULL) metric_set(&vm->metrics.vm_bytes, (long long)(others + new_bytes));
+  if (moved != NULL) metric_set(&vm->metrics.vm_bytes, (long long)others + (long long)new_bytes);
   return moved;
 }
 
