@@ -83,8 +83,14 @@ local function parse_counts(text)
   return files
 end
 
+-- The build may still hold objects of files that have moved since.
 local function read_counts()
-  return parse_counts(output_of("gcov -t --json-format $(find " .. OBJECTS .. " -name '*.gcno') 2>/dev/null"))
+  local counts = parse_counts(output_of("gcov -t --json-format $(find " .. OBJECTS .. " -name '*.gcno') 2>/dev/null"))
+  for path in pairs(counts) do
+    local file = io.open(path)
+    if file then file:close() else counts[path] = nil end
+  end
+  return counts
 end
 
 -- The rooms of core/ in order, each with its files, from the counts of the unit tests and of all tests.
