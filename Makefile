@@ -33,7 +33,7 @@ TEST_KINDS := arrows format luacheck tidy unit lua e2e clients browser count cov
 test-arrows:  ## check that includes in core/ only point downward, and how long files are
 test-format:  ## check that the C files are as `make format` would lay them out
 test-luacheck: ## check all Lua with luacheck
-test-tidy:    ## check core/ with clang-tidy
+test-tidy:    ## check core/ and tests/unit/ with clang-tidy
 test-unit:    ## unit tests of core/ (cmocka)
 test-lua:     ## specs of the framework in lua/ (busted)
 test-e2e:     ## the running program over real sockets (busted)

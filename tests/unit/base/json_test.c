@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-#define TEXT(text) text, sizeof text - 1
+#define TEXT(text) text, sizeof(text) - 1
 
 static const struct row {
   const char *text;

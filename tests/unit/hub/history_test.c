@@ -38,7 +38,7 @@ static const char *read_line(struct world *w, const char *topic,
     struct slice text = message_payload(history.messages[i]);
     used += (size_t)sprintf(line + used, "%s%.*s", i > 0 ? " " : "", (int)text.len, text.ptr);
   }
-  if (!history.missed_known) strcat(line, " ?");
+  if (!history.missed_known) sprintf(line + used, " ?");
   hub_history_free(&history);
   assert_null(history.messages);
   return line;

@@ -12,7 +12,7 @@
 #include "proto/sse_reader.h"
 
 #define TEXT(literal) \
-  { literal, sizeof literal - 1 }
+  { literal, sizeof(literal) - 1 }
 
 static const struct {
   struct sse_event event;

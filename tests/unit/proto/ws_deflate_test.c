@@ -16,7 +16,7 @@
 enum { LIMIT = 100000 };
 
 #define BYTES(text) \
-  { text, sizeof text - 1 }
+  { text, sizeof(text) - 1 }
 
 // Text that repeats itself at distances of up to `words` words, noise where words is 0.
 static void fill(struct random *random, struct buf *out, size_t len, unsigned words) {

@@ -246,7 +246,7 @@ static void expect_answers(const struct row *rows, size_t count) {
   }
 }
 
-#define EXPECT(rows) expect_answers(rows, sizeof rows / sizeof *rows)
+#define EXPECT(rows) expect_answers(rows, sizeof(rows) / sizeof *(rows))
 
 static void headers_follow_the_grammar(void **state) {
   (void)state;

@@ -34,11 +34,11 @@ struct part {
 };
 
 #define FRAME(first, text) \
-  { first, FORM_SHORTEST, text, sizeof text - 1 }
+  { first, FORM_SHORTEST, text, sizeof(text) - 1 }
 #define FRAME_AS(form, first, text) \
-  { first, form, text, sizeof text - 1 }
+  { first, form, text, sizeof(text) - 1 }
 #define RAW(text) \
-  { 0, FORM_RAW, text, sizeof text - 1 }
+  { 0, FORM_RAW, text, sizeof(text) - 1 }
 #define HEADER(first, length) \
   { first, FORM_HEADER, NULL, length }
 

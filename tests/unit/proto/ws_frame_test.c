@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -155,8 +156,7 @@ static void cuts_reasons_between_characters(void **state) {
     for (size_t before = 115; before <= 130; before++) {
       char reason[160] = {0}, expected[160] = "\x03\xE8";
       memset(reason, 'a', before);
-      strcat(reason, characters[c]);
-      strcat(reason, "tail");
+      sprintf(reason + before, "%stail", characters[c]);
       // What fits: whole characters only.
       size_t kept = before >= 123 ? 123 : before + width > 123 ? before : 123;
       if (kept > strlen(reason)) kept = strlen(reason);

@@ -214,7 +214,7 @@ static void test_reserved_bits(void **state) {
 
 static void test_fragmented_control_frames(void **state) {
   (void)state;
-  for (uint8_t opcode = WS_CLOSE; opcode <= WS_PONG; opcode++) expect_refused(opcode);
+  for (int opcode = WS_CLOSE; opcode <= WS_PONG; opcode++) expect_refused((uint8_t)opcode);
 }
 
 // ---- lengths -------------------------------------------------------------
