@@ -1,0 +1,200 @@
+// Watching a real folder, and the control socket, both ends in one process.
+#include "script/reload/watch.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <utime.h>
+
+#include "net/fake_log.h"
+#include "script/reload/control.h"
+#include "script/scripts.h"
+
+enum { DEBOUNCE_MS = 20, PATIENCE_MS = 10000 };
+
+static uv_loop_t loop;
+static struct watch *watch;
+static unsigned changes;
+
+static void on_change(void *arg) {
+  assert_ptr_equal(arg, &changes);
+  changes++;
+}
+
+static int open_loop(void **state) {
+  (void)state;
+  scripts_open();
+  fake_log_clear();
+  uv_loop_init(&loop);
+  changes = 0;
+  return 0;
+}
+
+static int close_loop(void **state) {
+  (void)state;
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&loop), 0);
+  scripts_close();
+  return 0;
+}
+
+static void on_over(uv_timer_t *timer) { *(bool *)timer->data = true; }
+
+// Runs the loop for so long, or until there were so many changes.
+static void run_until(unsigned count, uint64_t ms) {
+  uv_timer_t timer;
+  bool is_over = false;
+  uv_timer_init(&loop, &timer);
+  timer.data = &is_over;
+  uv_timer_start(&timer, on_over, ms, 0);
+  while (!is_over && (count == 0 || changes < count)) uv_run(&loop, UV_RUN_ONCE);
+  uv_close((uv_handle_t *)&timer, NULL);
+  uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static void expect_changes(unsigned count) {
+  run_until(count, PATIENCE_MS);
+  assert_int_equal(changes, count);
+}
+
+static void start(void) {
+  watch = watch_start(&loop, scripts_dir, DEBOUNCE_MS, on_change, &changes);
+}
+
+static void tells_once_of_what_changes_together(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  scripts_write("sub/b.lua", "1");
+  start();
+  scripts_write("a.lua", "2");
+  scripts_write("sub/b.lua", "2");
+  scripts_write("c.lua", "2");
+  expect_changes(1);
+  // What is new is watched, too.
+  scripts_write("new/folder/d.lua", "2");
+  expect_changes(2);
+  scripts_write("new/folder/d.lua", "3");
+  expect_changes(3);
+  watch_stop(watch);
+}
+
+static void ignores_hidden_files_and_backups(void **state) {
+  (void)state;
+  start();
+  scripts_write(".swap", "1");
+  scripts_write("a.lua~", "1");
+  run_until(0, 5 * DEBOUNCE_MS);
+  assert_int_equal(changes, 0);
+  watch_stop(watch);
+}
+
+static void waits_for_what_is_written_into_an_empty_file(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  start();
+  scripts_write("a.lua", "");
+  run_until(0, 5 * DEBOUNCE_MS);
+  assert_int_equal(changes, 0);
+  scripts_write("a.lua", "2");
+  expect_changes(1);
+  // One that has been empty for long is meant to be.
+  char *path = mem_format("%s/empty.lua", scripts_dir);
+  scripts_write("empty.lua", "");
+  assert_int_equal(utime(path, &(struct utimbuf){1000, 1000}), 0);
+  free(path);
+  expect_changes(2);
+  watch_stop(watch);
+}
+
+static void forgets_folders_that_are_gone(void **state) {
+  (void)state;
+  scripts_write("sub/b.lua", "1");
+  start();
+  char *path = mem_format("rm -rf '%s/sub'", scripts_dir);
+  assert_int_equal(system(path), 0);
+  free(path);
+  expect_changes(1);
+  scripts_write("sub/b.lua", "2");
+  expect_changes(2);
+  watch_stop(watch);
+}
+
+// ---- the control socket --------------------------------------------------------
+
+static struct control *control;
+static int status = -1;
+static bool answers_ok = true;
+
+static void on_reload(void *arg, int fd) {
+  assert_ptr_equal(arg, &changes);
+  changes++;
+  control_answer(fd, answers_ok, answers_ok ? "generation 2 is live" : "reload failed");
+}
+
+static char printed[256];
+
+// What the client prints goes to a file meanwhile.
+static void *ask(void *arg) {
+  (void)arg;
+  int file = memfd_create("printed", 0), out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+  fflush(stdout);
+  dup2(file, STDOUT_FILENO);
+  dup2(file, STDERR_FILENO);
+  status = control_reload(scripts_dir);
+  fflush(stdout);
+  dup2(out, STDOUT_FILENO);
+  dup2(err, STDERR_FILENO);
+  ssize_t len = pread(file, printed, sizeof printed - 1, 0);
+  printed[len > 0 ? len : 0] = '\0';
+  close(file);
+  close(out);
+  close(err);
+  return NULL;
+}
+
+static int ask_and_answer(void) {
+  pthread_t client;
+  unsigned before = changes;
+  pthread_create(&client, NULL, ask, NULL);
+  run_until(before + 1, PATIENCE_MS);
+  pthread_join(client, NULL);
+  return status;
+}
+
+static void the_client_is_told_how_it_went(void **state) {
+  (void)state;
+  ask(NULL);
+  assert_int_equal(status, 1);
+  assert_non_null(strstr(printed, "tidegate: no server serves /tmp/"));
+  control = control_start(&loop, scripts_dir, on_reload, &changes);
+  assert_non_null(control);
+  answers_ok = true;
+  assert_int_equal(ask_and_answer(), 0);
+  assert_string_equal(printed, "generation 2 is live\n");
+  answers_ok = false;
+  assert_int_equal(ask_and_answer(), 1);
+  assert_string_equal(printed, "tidegate: reload failed\n");
+  control_stop(control);
+}
+
+static void one_server_a_folder(void **state) {
+  (void)state;
+  control = control_start(&loop, scripts_dir, on_reload, &changes);
+  assert_null(control_start(&loop, scripts_dir, on_reload, &changes));
+  assert_true(fake_log_has("another one serves the same folder"));
+  assert_null(control_start(&loop, "/no/such/folder", on_reload, &changes));
+  control_stop(control);
+  control_stop(NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(tells_once_of_what_changes_together, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(ignores_hidden_files_and_backups, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(waits_for_what_is_written_into_an_empty_file, open_loop,
+                                      close_loop),
+      cmocka_unit_test_setup_teardown(forgets_folders_that_are_gone, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(the_client_is_told_how_it_went, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(one_server_a_folder, open_loop, close_loop),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
