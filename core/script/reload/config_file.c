@@ -64,6 +64,14 @@ static char *apply_table(struct config *config, lua_State *L, const char *path,
   return error;
 }
 
+// Of the failure on top of the stack. Errors of precompiled code carry no position.
+static char *name_error(lua_State *L, const char *path) {
+  if (!lua_isstring(L, -1)) return mem_format("%s: raised a value that is no text", path);
+  const char *text = lua_tostring(L, -1);
+  bool has_path = strncmp(text, path, strlen(path)) == 0;
+  return has_path ? mem_strdup(text) : mem_format("%s: %s", path, text);
+}
+
 char *config_file_apply(struct config *config, const char *dir) {
   char *path = mem_format("%s/config.lua", dir);
   char *error = NULL;
@@ -71,8 +79,7 @@ char *config_file_apply(struct config *config, const char *dir) {
     lua_State *L = luaL_newstate();
     luaL_openlibs(L);
     if (luaL_loadfilex(L, path, "t") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {
-      error = mem_strdup(lua_isstring(L, -1) ? lua_tostring(L, -1)
-                                             : "config.lua raised a value that is no text");
+      error = name_error(L, path);
     } else if (!lua_istable(L, 1)) {
       error = mem_format("%s: must return a table", path);
     } else {
