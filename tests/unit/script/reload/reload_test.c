@@ -1,0 +1,185 @@
+// Reloading over several workers, whose turns the test makes: all switch or none.
+#include "script/reload/reload.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "script/fake_call.h"
+#include "script/fake_gate.h"
+#include "script/reload/control.h"
+
+enum { WORKERS = 3, ROUNDS = 2000 };
+
+static uv_loop_t loop;
+static struct reload *reload;
+
+static int open_gate(void **state) {
+  (void)state;
+  scripts_open();
+  gate_write("gate.get('/', function() return 'first' end)\n");
+  fake_log_clear();
+  fake_server_configure();
+  fake_server_set("workers", "3");
+  assert_null(gate_try_start());
+  uv_loop_init(&loop);
+  reload = reload_start(&loop, &fake.server, scripts_dir);
+  return 0;
+}
+
+static int close_gate(void **state) {
+  (void)state;
+  if (reload != NULL) reload_stop(reload);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&loop), 0);
+  return gate_teardown(state);
+}
+
+#define reload_test(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
+
+// Runs main loop and workers until the log has the text.
+static void run_until_logged(const char *text) {
+  for (int i = 0; i < ROUNDS && !fake_log_has(text); i++) {
+    uv_run(&loop, UV_RUN_NOWAIT);
+    fake_turns();
+    usleep(500);
+  }
+  if (!fake_log_has(text)) fail_msg("no \"%s\" in %s", text, fake_log_text);
+}
+
+static void expect_on_all(const char *text) {
+  for (size_t w = 0; w < WORKERS; w++) {
+    struct fake_call *call = fake_call_start(&fake.server.workers[w], "GET /", "");
+    expect_answer(call, 200, text);
+    fake_call_free(call);
+  }
+}
+
+static void all_switch(void **state) {
+  (void)state;
+  gate_write("gate.get('/', function() return 'second' end) gate.get('/more', print)\n");
+  reload_request(reload);
+  expect_on_all("first");  // nothing happens before the workers' turns
+  run_until_logged("info generation 2 is live: 1 scripts, 2 routes");
+  expect_on_all("second");
+}
+
+static void none_switches_when_one_fails(void **state) {
+  (void)state;
+  gate_write(
+      "if gate.stats().worker == 1 then error('on the second worker') end\n"
+      "gate.get('/', function() return 'second' end)\n");
+  reload_request(reload);
+  run_until_logged("error reload failed, generation 1 stays: ");
+  assert_true(fake_log_has("main.lua:8: on the second worker"));
+  expect_on_all("first");
+  gate_write("gate.get('/', function() return 'third' end)\n");
+  fake_log_clear();
+  reload_request(reload);
+  run_until_logged("generation 2 is live");
+  expect_on_all("third");
+}
+
+static void what_does_not_compile_reaches_no_worker(void **state) {
+  (void)state;
+  gate_write("x x");
+  reload_request(reload);
+  assert_true(fake_log_has("error reload failed, generation 1 stays: "));
+  assert_true(fake_log_has("main.lua:8: syntax error"));
+  expect_on_all("first");
+}
+
+static void a_request_meanwhile_is_done_afterwards(void **state) {
+  (void)state;
+  gate_write("gate.get('/', function() return 'second' end)\n");
+  reload_request(reload);
+  gate_write("gate.get('/', function() return 'third' end)\n");
+  reload_request(reload);
+  reload_request(reload);
+  run_until_logged("generation 3 is live");
+  expect_on_all("third");
+  assert_true(fake_log_has("generation 2 is live"));
+  assert_false(fake_log_has("generation 4 is live"));
+}
+
+static void a_saved_file_sets_it_off(void **state) {
+  (void)state;
+  gate_write("gate.get('/', function() return 'saved' end)\n");
+  run_until_logged("generation 2 is live");
+  expect_on_all("saved");
+}
+
+static void *ask(void *status) {
+  *(int *)status = control_reload(scripts_dir);
+  return NULL;
+}
+
+static void clients_of_the_control_socket_are_told(void **state) {
+  (void)state;
+  pthread_t client;
+  int status = -1;
+  fflush(stdout);
+  int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), file = memfd_create("printed", 0);
+  dup2(file, STDOUT_FILENO);
+  dup2(file, STDERR_FILENO);
+  pthread_create(&client, NULL, ask, &status);
+  run_until_logged("generation 2 is live");
+  pthread_join(client, NULL);
+  fflush(stdout);
+  assert_int_equal(status, 0);
+  scripts_write("bad.lua", "error('on purpose')");
+  pthread_create(&client, NULL, ask, &status);
+  run_until_logged("reload failed, generation 2 stays");
+  pthread_join(client, NULL);
+  assert_int_equal(status, 1);
+  dup2(out, STDOUT_FILENO);
+  dup2(err, STDERR_FILENO);
+  char printed[512] = "";
+  assert_true(pread(file, printed, sizeof printed - 1, 0) > 0);
+  assert_non_null(strstr(printed, "generation 2 is live: 1 scripts, 1 routes\n"));
+  assert_non_null(strstr(printed, "tidegate: reload failed, generation 2 stays: "));
+  assert_non_null(strstr(printed, "bad.lua:1: on purpose\n"));
+  close(out);
+  close(err);
+  close(file);
+}
+
+static atomic_bool is_over;
+
+static void *turn_workers(void *arg) {
+  (void)arg;
+  while (!is_over) {
+    fake_turns();
+    usleep(500);
+  }
+  return NULL;
+}
+
+static void stopping_waits_for_the_one_under_way(void **state) {
+  (void)state;
+  pthread_t workers;
+  gate_write("gate.get('/', function() return 'second' end)\n");
+  reload_request(reload);
+  reload_request(reload);  // is not begun any more
+  is_over = false;
+  pthread_create(&workers, NULL, turn_workers, NULL);
+  reload_stop(reload);
+  reload = NULL;
+  is_over = true;
+  pthread_join(workers, NULL);
+  assert_true(fake_log_has("generation 2 is live"));
+  assert_false(fake_log_has("generation 3 is live"));
+  expect_on_all("second");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      reload_test(all_switch),
+      reload_test(none_switches_when_one_fails),
+      reload_test(what_does_not_compile_reaches_no_worker),
+      reload_test(a_request_meanwhile_is_done_afterwards),
+      reload_test(a_saved_file_sets_it_off),
+      reload_test(clients_of_the_control_socket_are_told),
+      reload_test(stopping_waits_for_the_one_under_way),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
