@@ -20,7 +20,8 @@ MEM_RESULT char *mem_format(const char *format, ...) __attribute__((format(print
 // which may have moved, and takes over the old one. It grows to `first` items at least,
 // and at least doubles, so that adding one at a time costs no more than adding all at once.
 //   list->items = mem_grow(list->items, &list->cap, list->count + 1, 16, sizeof *list->items);
-void *mem_grow_slowly(void *items, size_t *cap, size_t needed, size_t first, size_t item_bytes);
+MEM_RESULT void *mem_grow_slowly(void *items, size_t *cap, size_t needed, size_t first,
+                                 size_t item_bytes);
 static inline void *mem_grow(void *items, size_t *cap, size_t needed, size_t first,
                              size_t item_bytes) {
   if (needed <= *cap) return items;

@@ -49,7 +49,10 @@ static const struct chunk *next_chunk(struct generation *generation) {
 
 static void take_result(lua_State *L, struct generation *generation) {
   const struct chunk *app = bundle_find(generation->bundle, "tidegate.app");
-  if (app == NULL) luaL_error(L, "the framework has no module \"tidegate.app\"");
+  if (app == NULL) {
+    luaL_error(L, "the framework has no module \"tidegate.app\"");
+    return;
+  }
   environment_push_module(L, &generation->environment, app);
   lua_getfield(L, -1, "finish");
   lua_call(L, 0, 1);
