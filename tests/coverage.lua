@@ -85,12 +85,15 @@ end
 
 -- The build may still hold objects of files that have moved since.
 local function read_counts()
-  local counts = parse_counts(output_of("gcov -t --json-format $(find " .. OBJECTS .. " -name '*.gcno') 2>/dev/null"))
-  for path in pairs(counts) do
-    local file = io.open(path)
-    if file then file:close() else counts[path] = nil end
+  local objects = {}
+  for path in output_of("find " .. OBJECTS .. " -name '*.gcno'"):gmatch "[^\n]+" do
+    local source = io.open(path:match "/(core/.*)%.gcno$")
+    if source then
+      source:close()
+      objects[#objects + 1] = path
+    end
   end
-  return counts
+  return parse_counts(output_of("gcov -t --json-format " .. table.concat(objects, " ") .. " 2>/dev/null"))
 end
 
 -- The rooms of core/ in order, each with its files, from the counts of the unit tests and of all tests.
