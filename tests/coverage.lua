@@ -10,8 +10,8 @@ local OBJECTS = BUILD .. "/CMakeFiles/*.dir/core"
 -- The least share of lines that may run, in percent: in the unit tests, and in all.
 -- Raise a floor when tests have come; lower one only where a commit says why.
 local FLOORS = {
-  { room = "core/script", unit = 4, all = 95 },
-  { room = "core/net", unit = 60, all = 96 },
+  { room = "core/script", unit = 94, all = 97 },
+  { room = "core/net", unit = 94, all = 97 },
   { room = "core/hub", unit = 98, all = 98 },
   { room = "core/proto", unit = 97, all = 98 },
   { room = "core/base", unit = 97, all = 98 },
