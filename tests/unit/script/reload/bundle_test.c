@@ -1,57 +1,27 @@
 // Reading a script directory: what is run, what can be required, what is refused.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/mem.h"
 #include "script/reload/bundle.h"
 
-static char dir[64];
+#include "script/scripts.h"
 
 static int make_dir(void **state) {
   (void)state;
-  strcpy(dir, "/tmp/tidegate-bundle-XXXXXX");
-  return mkdtemp(dir) == NULL;
+  scripts_open();
+  return 0;
 }
 
 static int remove_dir(void **state) {
   (void)state;
-  char *command = mem_format("rm -rf '%s'", dir);
-  int status = system(command);
-  free(command);
-  return status;
-}
-
-static void write_file(const char *name, const char *text) {
-  char *path = mem_format("%s/%s", dir, name);
-  for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash != NULL;
-       slash = strchr(slash + 1, '/')) {
-    *slash = '\0';
-    mkdir(path, 0700);
-    *slash = '/';
-  }
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  fputs(text, file);
-  fclose(file);
-  free(path);
+  scripts_close();
+  return 0;
 }
 
 static void runs_scripts_in_order_of_their_paths(void **state) {
   (void)state;
   static const char *const names[] = {"b.lua",       "a/z.lua",    "a/init.lua",  "_lib.lua",
                                       "_more/x.lua", "config.lua", ".hidden.lua", "note.txt"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) write_file(names[i], "return 1");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) scripts_write(names[i], "return 1");
   char *error = NULL;
-  struct bundle *bundle = bundle_load(dir, NULL, &error);
+  struct bundle *bundle = bundle_load(scripts_dir, NULL, &error);
   assert_non_null(bundle);
   static const char *const runs[] = {"a", "a.z", "b"};
   size_t at = 0;
@@ -70,37 +40,37 @@ static void runs_scripts_in_order_of_their_paths(void **state) {
 
 static void names_file_and_line_of_an_error(void **state) {
   (void)state;
-  write_file("bad.lua", "local x = 1\n\nx x");
+  scripts_write("bad.lua", "local x = 1\n\nx x");
   char *error = NULL;
-  assert_null(bundle_load(dir, NULL, &error));
+  assert_null(bundle_load(scripts_dir, NULL, &error));
   assert_non_null(strstr(error, "/bad.lua:3: syntax error"));
   free(error);
 }
 
 static void refuses_a_module_that_is_there_twice(void **state) {
   (void)state;
-  write_file("m.lua", "return 1");
-  write_file("m/init.lua", "return 2");
+  scripts_write("m.lua", "return 1");
+  scripts_write("m/init.lua", "return 2");
   char *error = NULL;
-  assert_null(bundle_load(dir, NULL, &error));
+  assert_null(bundle_load(scripts_dir, NULL, &error));
   assert_non_null(strstr(error, "module \"m\" is also"));
   free(error);
 }
 
 static void skips_a_first_line_for_the_shell_and_keeps_line_numbers(void **state) {
   (void)state;
-  write_file("shell.lua", "#!/usr/bin/env lua\n\nx x");
+  scripts_write("shell.lua", "#!/usr/bin/env lua\n\nx x");
   char *error = NULL;
-  assert_null(bundle_load(dir, NULL, &error));
+  assert_null(bundle_load(scripts_dir, NULL, &error));
   assert_non_null(strstr(error, "shell.lua:3:"));
   free(error);
 }
 
 static void refuses_bytecode_and_folders_that_are_not_there(void **state) {
   (void)state;
-  write_file("code.lua", "\x1bLua");
+  scripts_write("code.lua", "\x1bLua");
   char *error = NULL;
-  assert_null(bundle_load(dir, NULL, &error));
+  assert_null(bundle_load(scripts_dir, NULL, &error));
   assert_non_null(strstr(error, "code.lua"));
   free(error);
   error = NULL;
