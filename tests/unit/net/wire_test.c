@@ -83,9 +83,36 @@ static void a_message_to_a_thousand_is_compressed_once(void **state) {
   assert_true(buf_len(&taken) < 30 && (taken.data[0] & WS_RSV1) != 0);
 }
 
+// What a reader of the form is given of a message.
+static void expect_form(unsigned form, const char *start, size_t len) {
+  char text[200];
+  memset(text, 'a', sizeof text);
+  struct message_fields fields = {.payload = slice_of(text, sizeof text), .topic = slice_str("t")};
+  struct message *m = message_new(&fields);
+  struct slice bytes = hub_form(workers[0].port, m, form);
+  assert_true(bytes.len >= len);
+  assert_memory_equal(bytes.ptr, start, len);
+  // The form is kept with the message.
+  assert_ptr_equal(hub_form(workers[1].port, m, form).ptr, bytes.ptr);
+  message_unref(m);
+}
+
+static void each_form_is_that_of_its_protocol(void **state) {
+  (void)state;
+  expect_form(WIRE_WS,
+              "\x81\x7e\0\xc8"
+              "aaa",
+              7);
+  expect_form(WIRE_WS_ENVELOPE, "\x81\x7e\0", 3);
+  expect_form(WIRE_WS_DEFLATED, "\xc1", 1);
+  expect_form(WIRE_WS_ENVELOPE_DEFLATED, "\xc1", 1);
+  expect_form(WIRE_SSE, "data: aaa", 9);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_message_to_a_thousand_is_compressed_once),
+      cmocka_unit_test(each_form_is_that_of_its_protocol),
   };
   return cmocka_run_group_tests(tests, open_hub, close_hub);
 }

@@ -295,6 +295,21 @@ static void sessions_move_to_the_new_generation(void **state) {
   leave(stream);
 }
 
+static void handlers_that_wait_end_with_the_server(void **state) {
+  (void)state;
+  gate_open(
+      "gate.ws('/', { message = function(ws)\n"
+      "    local held <close> = setmetatable({}, { __close = function() note('let go') end })\n"
+      "    gate.sleep(1000) end,\n"
+      "  close = function(ws) note('close') gate.sleep(1000) note('never') end })\n");
+  struct fake_peer *in_message = open_ws("GET /"), *in_close = open_ws("GET /");
+  say(in_message, "x");
+  leave(in_message);
+  leave(in_close);
+  expect_notes("close\n");  // the one waits behind its message
+  // The teardown ends both; nothing must be left behind.
+}
+
 static void who_may_not_in_is_answered(void **state) {
   (void)state;
   gate_open(
@@ -346,6 +361,7 @@ int main(void) {
       gate_test(drain_waits_for_the_socket),
       gate_test(gaps_come_before_close),
       gate_test(sessions_move_to_the_new_generation),
+      gate_test(handlers_that_wait_end_with_the_server),
       gate_test(who_may_not_in_is_answered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
