@@ -9,6 +9,7 @@
 #include "net/worker.h"
 #include "proto/http_response.h"
 #include "script/bind/modules.h"
+#include "script/bind/options.h"
 #include "script/bind/topic.h"
 #include "script/reload/generation.h"
 #include "script/serve/message_info.h"
@@ -19,27 +20,41 @@
 #include "script/vm/json.h"
 #include "script/vm/vm.h"
 
-static struct message_fields check_publish_options(lua_State *L, int index) {
-  struct message_fields fields = {.kind = MESSAGE_TEXT};
-  if (lua_isnoneornil(L, index)) return fields;
-  static const char *const names[] = {"except", "event", "kind", "key", NULL};
-  luaL_checktype(L, index, LUA_TTABLE);
-  args_check_options(L, index, names, "publish");
-  fields.event = args_opt_slice_field(L, index, "event", "publish");
-  fields.key = args_opt_slice_field(L, index, "key", "publish");
-  if (fields.key.len > UINT16_MAX) luaL_error(L, "publish: key has more than %d bytes", UINT16_MAX);
-  if (lua_getfield(L, index, "except") != LUA_TNIL) {
-    struct script_session *session = script_session_test(L, -1);
-    if (session == NULL) {
-      luaL_error(L, "publish: except must be a ws or a stream, got %s", luaL_typename(L, -1));
-    } else if (!session->is_over) {
-      fields.except = session->id;
-    }
-  }
-  lua_getfield(L, index, "kind");
-  fields.kind = args_check_kind(L, -1, "publish");
-  return fields;
+static void read_except(lua_State *L, const char *what, void *out) {
+  struct message_fields *fields = out;
+  const struct script_session *session = script_session_test(L, -1);
+  if (session == NULL)
+    luaL_error(L, "%s: except must be a ws or a stream, got %s", what, luaL_typename(L, -1));
+  else if (!session->is_over)
+    fields->except = session->id;
 }
+
+static const struct option_choice kinds[] = {
+    {"text", MESSAGE_TEXT}, {"binary", MESSAGE_BINARY}, {NULL, 0}};
+
+static const struct option publish_rows[] = {
+    {.name = "except",
+     .type = OPTION_ANY,
+     .read = read_except,
+     .luals = "tidegate.Connection",
+     .help = "a session that does not get it"},
+    {.name = "event",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct message_fields, event),
+     .help = "its name on streams"},
+    {.name = "kind",
+     .type = OPTION_CHOICE,
+     OPTION_FIELD(struct message_fields, kind),
+     .choices = kinds,
+     .luals = "tidegate.kind",
+     .help = "`\"text\"` or `\"binary\"`"},
+    {.name = "key",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct message_fields, key),
+     .most = UINT16_MAX,
+     .help = "a later message of the same key supersedes this one, see [keys](topics.md#keys)"},
+};
+const struct option_table publish_options = {.name = "publish", OPTION_ROWS(publish_rows)};
 
 static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
@@ -53,7 +68,8 @@ static int hub_publish_function(lua_State *L) {
   lua_settop(L, 3);
   bool is_json = lua_istable(L, 2);
   struct slice payload = args_check_payload(L, 2, "publish: value");
-  struct message_fields fields = check_publish_options(L, 3);
+  struct message_fields fields = {.kind = MESSAGE_TEXT};
+  options_read(L, 3, &publish_options, "publish", &fields);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   fields.topic = topic;
   fields.payload = payload;
@@ -84,31 +100,30 @@ static int hub_count_function(lua_State *L) {
 
 // ---- reading the hub -----------------------------------------------------
 
-static size_t check_limit(lua_State *L, int index, const char *what, size_t otherwise) {
-  size_t limit = otherwise;
-  if (lua_getfield(L, index, "limit") != LUA_TNIL) {
-    if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1)
-      luaL_error(L, "%s: limit must be a whole number, 1 or more", what);
-    limit = (size_t)lua_tointeger(L, -1);
-  }
-  lua_pop(L, 1);
-  return limit;
+static void read_history_since(lua_State *L, const char *what, void *out) {
+  struct hub_history_options *options = out;
+  options->since = topic_check_since(L, what, &options->id);
 }
 
-static struct hub_history_options check_history_options(lua_State *L, int index) {
-  static const char *const names[] = {"since", "limit", "reverse", NULL};
-  struct hub_history_options options = {.since = HUB_SINCE_NOW};
-  if (lua_isnoneornil(L, index)) return options;
-  luaL_checktype(L, index, LUA_TTABLE);
-  args_check_options(L, index, names, "history");
-  options.limit = check_limit(L, index, "history", 0);
-  int type = lua_getfield(L, index, "reverse");
-  if (type != LUA_TNIL && type != LUA_TBOOLEAN)
-    luaL_error(L, "history: reverse must be true or false, got %s", luaL_typename(L, -1));
-  options.is_reverse = lua_toboolean(L, -1);
-  options.since = topic_check_since(L, index, "history", &options.id);
-  return options;
-}
+static const struct option history_rows[] = {
+    {.name = "since",
+     .type = OPTION_ANY,
+     .read = read_history_since,
+     .luals = "string",
+     .help =
+         "an id: what came after it; `\"first\"`: all that is kept; `\"last\"`: the newest kept"},
+    {.name = "limit",
+     .type = OPTION_WHOLE,
+     OPTION_FIELD(struct hub_history_options, limit),
+     .least = 1,
+     .fallback = "none",
+     .help = "that many messages at most"},
+    {.name = "reverse",
+     .type = OPTION_BOOLEAN,
+     OPTION_FIELD(struct hub_history_options, is_reverse),
+     .help = "the newest first; with an id what came *before* it, for scrolling back"},
+};
+const struct option_table history_options = {.name = "history", OPTION_ROWS(history_rows)};
 
 static void push_message(lua_State *L, struct hub *hub, const struct message *m, double now_s,
                          uint64_t now_ms) {
@@ -126,7 +141,8 @@ static void release_history(void *history) { hub_history_free(history); }
 static int hub_history_function(lua_State *L) {
   struct slice topic = args_check_string(L, 1);
   lua_settop(L, 2);
-  struct hub_history_options options = check_history_options(L, 2);
+  struct hub_history_options options = {.since = HUB_SINCE_NOW};
+  options_read(L, 2, &history_options, "history", &options);
   if (!hub_topic_is_valid(topic)) return fail_topic(L);
   struct hub *hub = vm_of(L)->worker->hub;
   struct hub_history *history = box_push_owned(L, sizeof *history, release_history);
@@ -159,23 +175,32 @@ static int by_name(const void *a, const void *b) {
 
 static void release_pointer(void *memory) { free(*(void **)memory); }
 
+struct topics_query {
+  size_t limit;
+};
+
+static const struct option topics_rows[] = {
+    {.name = "limit",
+     .type = OPTION_WHOLE,
+     OPTION_FIELD(struct topics_query, limit),
+     .least = 1,
+     .otherwise = 10000,
+     .help = "that many topics at most"},
+};
+const struct option_table topics_options = {.name = "topics", OPTION_ROWS(topics_rows)};
+
 // topics([pattern [, {limit}]]) -> array of {topic, count, messages}, whether there are more
 // | nil, message, code
 static int hub_topics_function(lua_State *L) {
-  static const char *const names[] = {"limit", NULL};
-  enum { LIMIT = 10000 };
   struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : args_check_string(L, 1);
-  size_t limit = LIMIT, count = 0;
+  struct topics_query query = {0};
+  size_t count = 0;
   bool has_more = false;
-  if (!lua_isnoneornil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TTABLE);
-    args_check_options(L, 2, names, "topics");
-    limit = check_limit(L, 2, "topics", LIMIT);
-  }
+  options_read(L, 2, &topics_options, "topics", &query);
   if (!hub_topic_is_valid(pattern)) return vm_fail(L, "a pattern " TOPIC_NAME_RULE, "topic");
   struct hub_topic_info **found = box_push_owned(L, sizeof *found, release_pointer);
   int owned = lua_gettop(L);
-  *found = hub_topics(vm_of(L)->worker->hub, pattern, limit, &count, &has_more);
+  *found = hub_topics(vm_of(L)->worker->hub, pattern, query.limit, &count, &has_more);
   if (count > 0) qsort(*found, count, sizeof **found, by_name);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {

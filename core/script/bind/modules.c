@@ -21,6 +21,7 @@ struct script_module *const script_modules[] = {
     // Functions for scripts. At a switch bind_rules sets the rules of topics before
     // anything of the new generation runs.
     &bind_standard,
+    &bind_options,
     &bind_json,
     &bind_crypto,
     &bind_system,

@@ -12,6 +12,7 @@ extern struct script_module bind_answer;
 extern struct script_module bind_crypto;
 extern struct script_module bind_hub;
 extern struct script_module bind_json;
+extern struct script_module bind_options;
 extern struct script_module bind_req;
 extern struct script_module bind_res;
 extern struct script_module bind_rules;

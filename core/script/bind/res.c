@@ -1,16 +1,52 @@
 // `res`: status, headers, cookies, and a response in pieces.
 #include <lauxlib.h>
 #include <lua.h>
-#include <math.h>
 #include <string.h>
 
 #include "proto/cookie.h"
 #include "script/bind/modules.h"
+#include "script/bind/options.h"
 #include "script/serve/exchange.h"
 #include "script/vm/args.h"
 #include "script/vm/task.h"
 
-enum { MAX_AGE_S = INT32_MAX };  // 68 years; browsers keep a cookie for 400 days at most
+static const struct option cookie_rows[] = {
+    {.name = "path",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct cookie_options, path),
+     .fallback = "`\"/\"`",
+     .help = "the paths below which browsers send it"},
+    {.name = "domain",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct cookie_options, domain),
+     .fallback = "this host alone",
+     .help = "the domain whose hosts get it"},
+    // 68 years; browsers keep a cookie for 400 days at most.
+    {.name = "max_age",
+     .type = OPTION_SECONDS,
+     OPTION_FIELD(struct cookie_options, max_age_s),
+     .most = INT32_MAX,
+     .otherwise = -1,
+     .fallback = "until the browser ends",
+     .help = "seconds that browsers keep it; 0: delete"},
+    {.name = "secure",
+     .type = OPTION_TRUTH,
+     OPTION_FIELD(struct cookie_options, secure),
+     .help = "only over HTTPS"},
+    {.name = "http_only",
+     .type = OPTION_TRUTH,
+     OPTION_FIELD(struct cookie_options, http_only),
+     .otherwise = true,
+     .help = "hidden from scripts in pages"},
+    {.name = "same_site",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct cookie_options, same_site),
+     .fallback = "`\"Lax\"`",
+     .luals = "\"Lax\"|\"Strict\"|\"None\"",
+     .help = "whether requests from other sites carry it: `\"Lax\"`, `\"Strict\"` or `\"None\"`, "
+             "which needs `secure`"},
+};
+const struct option_table cookie_options = {.name = "cookie", OPTION_ROWS(cookie_rows)};
 
 static struct exchange *check_res(lua_State *L) {
   return box_check_pointer(L, 1, &exchange_res_type);
@@ -45,20 +81,8 @@ static int res_cookie(lua_State *L) {
   struct exchange *exchange = check_res(L);
   struct slice name = args_check_slice(L, 2);
   struct slice value = args_check_slice(L, 3);
-  struct cookie_options options = {.max_age_s = -1, .http_only = true};
-  if (!lua_isnoneornil(L, 4)) {
-    static const char *const names[] = {"path",      "domain",    "max_age", "secure",
-                                        "http_only", "same_site", NULL};
-    luaL_checktype(L, 4, LUA_TTABLE);
-    args_check_options(L, 4, names, "cookie");
-    options.path = args_opt_slice_field(L, 4, "path", "cookie");
-    options.domain = args_opt_slice_field(L, 4, "domain", "cookie");
-    options.same_site = args_opt_slice_field(L, 4, "same_site", "cookie");
-    options.secure = args_opt_flag_field(L, 4, "secure", false);
-    options.http_only = args_opt_flag_field(L, 4, "http_only", true);
-    options.max_age_s =
-        (int64_t)ceil(args_opt_number_field(L, 4, "max_age", "cookie", 0, MAX_AGE_S, -1));
-  }
+  struct cookie_options options = {0};
+  options_read(L, 4, &cookie_options, "cookie", &options);
   struct buf out = {0};
   const char *wrong = cookie_write(&out, name, value, &options);
   if (wrong == NULL && exchange != NULL) {

@@ -1,44 +1,95 @@
 // core.topic: the rules of topics, which a generation declares while it loads.
 #include <lauxlib.h>
 #include <lua.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "net/worker.h"
 #include "script/bind/modules.h"
+#include "script/bind/options.h"
 #include "script/bind/topic.h"
 #include "script/reload/generation.h"
-#include "script/vm/args.h"
 #include "script/vm/vm.h"
 
-// A number of the rule, 0 when it is not named.
-static double number_option(lua_State *L, const char *name, double least, double most) {
-  return args_opt_number_field(L, 2, name, "topic", least, most, 0);
-}
+// ---- options -------------------------------------------------------------
 
-static double whole_option(lua_State *L, const char *name, double least, double most) {
-  double value = number_option(L, name, least, most);
-  if (value != floor(value)) luaL_error(L, "topic: %s must be a whole number", name);
-  return value;
-}
+struct presence {
+  int64_t grace_ms;  // < 0: not named
+};
+
+static const struct option presence_rows[] = {
+    {.name = "grace",
+     .type = OPTION_SECONDS,
+     OPTION_FIELD(struct presence, grace_ms),
+     .most = 1e6,
+     .scale = 1000,
+     .otherwise = -1,
+     .fallback = "5",
+     .help = "seconds that a member stays after its last connection has left; 0: not at all"},
+};
+const struct option_table presence_options = {
+    .name = "presence", .of = "presence", OPTION_ROWS(presence_rows)};
 
 // presence = true | false | {grace = seconds}
-static void read_presence(lua_State *L, int index, struct hub_rule *rule) {
-  static const char *const names[] = {"grace", NULL};
-  int type = lua_getfield(L, index, "presence");
-  if (type == LUA_TTABLE) {
-    int table = lua_gettop(L);
-    args_check_options(L, table, names, "topic: presence");
-    double grace = args_opt_number_field(L, table, "grace", "topic", 0, 1e6, -1);
-    if (grace >= 0) rule->grace_ms = grace > 0 ? (uint32_t)ceil(grace * 1000) : HUB_GRACE_NONE;
-  } else if (type == LUA_TBOOLEAN) {
+static void read_presence(lua_State *L, const char *what, void *out) {
+  struct hub_rule *rule = out;
+  struct presence presence = {0};
+  if (lua_isboolean(L, -1)) {
     rule->presence_off = !lua_toboolean(L, -1);
-  } else if (type != LUA_TNIL) {
-    luaL_error(L, "topic: presence must be true, false or a table, got %s", luaL_typename(L, -1));
+    return;
   }
-  lua_pop(L, 1);
+  if (!lua_istable(L, -1))
+    luaL_error(L, "%s: presence must be true, false or a table, got %s", what,
+               luaL_typename(L, -1));
+  options_read(L, lua_gettop(L), &presence_options, what, &presence);
+  if (presence.grace_ms < 0) return;
+  rule->grace_ms = presence.grace_ms > 0 ? (uint32_t)presence.grace_ms : HUB_GRACE_NONE;
 }
+
+static const struct option topic_rows[] = {
+    {.name = "history",
+     .type = OPTION_WHOLE,
+     OPTION_FIELD(struct hub_rule, history),
+     .most = 1e9,
+     .fallback = "0",
+     .help = "messages kept for who joins with `since`, and as many keys. "
+             "0: [none](topics.md#no-history)"},
+    {.name = "bytes",
+     .type = OPTION_BYTES,
+     OPTION_FIELD(struct hub_rule, bytes),
+     .least = 1,
+     .most = 1e12,
+     .fallback = "1048576",
+     .help = "payload bytes kept, and the largest message; at least 1"},
+    {.name = "ttl",
+     .type = OPTION_SECONDS,
+     OPTION_FIELD(struct hub_rule, ttl_ms),
+     .most = 1e10,
+     .scale = 1000,
+     .fallback = "none",
+     .help = "seconds until a message is dropped; 0: none"},
+    {.name = "lag",
+     .type = OPTION_CHOICE,
+     OPTION_FIELD(struct hub_rule, lag),
+     .choices = topic_lags,
+     .fallback = "`\"skip\"`",
+     .luals = "tidegate.lag",
+     .help = "as in `join`"},
+    {.name = "limit",
+     .type = OPTION_WHOLE,
+     OPTION_FIELD(struct hub_rule, limit),
+     .most = 4e9,
+     .fallback = "none",
+     .help = "subscribers; `join` fails with `\"limit\"` beyond; 0: none"},
+    {.name = "presence",
+     .type = OPTION_SWITCH,
+     .inner = &presence_options,
+     .read = read_presence,
+     .fallback = "`true`",
+     .help = "whether `as` makes members, or a table of [its options](presence.md#options). "
+             "`false`: `join` with `as` fails with `\"presence\"`"},
+};
+const struct option_table topic_options = {.name = "topic", OPTION_ROWS(topic_rows)};
 
 // ---- the rules of a generation -------------------------------------------
 
@@ -71,17 +122,11 @@ static void set_rules(struct vm *vm, struct generation *before, struct generatio
 static int declare_topic(lua_State *L) {
   struct vm *vm = vm_of(L);
   struct slice pattern = topic_check_pattern(L, 1);
-  static const char *const names[] = {"history", "bytes", "ttl", "lag", "limit", "presence", NULL};
+  struct hub_rule rule = {0};
   luaL_checktype(L, 2, LUA_TTABLE);
-  args_check_options(L, 2, names, "topic");
+  options_read(L, 2, &topic_options, "topic", &rule);
   if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
-  struct hub_rule rule = {.pattern = pattern.ptr};
-  rule.history = (uint32_t)whole_option(L, "history", 0, 1e9);
-  rule.bytes = (uint64_t)whole_option(L, "bytes", 1, 1e12);
-  rule.ttl_ms = (uint64_t)ceil(number_option(L, "ttl", 0, 1e10) * 1000);
-  rule.limit = (uint32_t)whole_option(L, "limit", 0, 4e9);
-  rule.lag = topic_check_lag(L, 2, "topic");
-  read_presence(L, 2, &rule);
+  rule.pattern = pattern.ptr;
   add_rule(vm->loading, &rule);
   return 0;
 }

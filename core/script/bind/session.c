@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "net/session.h"
 #include "script/bind/modules.h"
+#include "script/bind/options.h"
 #include "script/bind/session_methods.h"
 #include "script/bind/topic.h"
 #include "script/serve/join.h"
@@ -109,37 +110,65 @@ static int fail_status(lua_State *L, enum hub_status status) {
   }
 }
 
-// Who joins: `as` and `info`. The values stay on the stack.
-static void check_member(lua_State *L, int index, struct hub_join_options *options) {
-  int type = lua_getfield(L, index, "as");
-  if (type == LUA_TSTRING || lua_isinteger(L, -1)) {
-    options->as = args_check_slice(L, -1);
-  } else if (type != LUA_TNIL) {
-    luaL_error(L, "join: as must be a string or a whole number, got %s", luaL_typename(L, -1));
-  }
-  if (lua_getfield(L, index, "info") == LUA_TNIL) return;
-  if (type == LUA_TNIL) luaL_error(L, "join: info is about a member: it needs as");
+static void read_join_since(lua_State *L, const char *what, void *out) {
+  struct hub_join_options *options = out;
+  options->since = topic_check_since(L, what, &options->id);
+}
+
+static void read_as(lua_State *L, const char *what, void *out) {
+  struct hub_join_options *options = out;
+  if (lua_type(L, -1) != LUA_TSTRING && !lua_isinteger(L, -1))
+    luaL_error(L, "%s: as must be a string or a whole number, got %s", what, luaL_typename(L, -1));
+  options->as = args_check_slice(L, -1);
+}
+
+static void read_info(lua_State *L, const char *what, void *out) {
+  struct hub_join_options *options = out;
+  if (options->as.ptr == NULL) luaL_error(L, "%s: info is about a member: it needs as", what);
   json_encode(L, lua_gettop(L), "join: info");
   options->info = args_check_slice(L, -1);
 }
 
-static struct hub_join_options check_join_options(lua_State *L, int index) {
-  struct hub_join_options options = {.since = HUB_SINCE_NOW};
-  if (lua_isnoneornil(L, index)) return options;
-  static const char *const names[] = {"since", "lag", "as", "info", NULL};
-  luaL_checktype(L, index, LUA_TTABLE);
-  args_check_options(L, index, names, "join");
-  options.lag = topic_check_lag(L, index, "join");
-  check_member(L, index, &options);
-  options.since = topic_check_since(L, index, "join", &options.id);
-  return options;
-}
+static const struct option join_rows[] = {
+    {.name = "since",
+     .type = OPTION_ANY,
+     .read = read_join_since,
+     .luals = "string",
+     .help =
+         "an id: replay what came after it. `\"first\"`: all that is kept. `\"last\"`: the newest "
+         "kept. Absent: only what comes. On a stream whose client comes back, what it saw last "
+         "counts for each topic instead, unless `since` is an id"},
+    {.name = "as",
+     .type = OPTION_ANY,
+     .read = read_as,
+     .luals = "string|integer",
+     .help =
+         "makes a member of the topic: the user's id, a string or whole number of 1 to 255 bytes "
+         "without control characters. See [presence](presence.md)"},
+    // Below `as`, which it needs.
+    {.name = "info",
+     .type = OPTION_ANY,
+     .read = read_info,
+     .help = "about the member: any value that has a JSON form, at most 16 KiB of it "
+             "(`\"too_large\"`), of UTF-8 (`\"utf8\"`). Later joins of the same user replace it"},
+    {.name = "lag",
+     .type = OPTION_CHOICE,
+     OPTION_FIELD(struct hub_join_options, lag),
+     .choices = topic_lags,
+     .fallback = "the topic's rule",
+     .luals = "tidegate.lag",
+     .help = "what happens when this session falls behind what is kept: `\"skip\"` (go on at the "
+             "oldest kept), `\"latest\"` (go on at the newest), `\"close\"` (1013, or end of "
+             "stream). See [gaps](ws-and-stream.md#gaps)"},
+};
+const struct option_table join_options = {.name = "join", OPTION_ROWS(join_rows)};
 
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int join(lua_State *L) {
   struct script_session *session = script_session_check(L, 1);
   struct slice topic = args_check_string(L, 2);
-  struct hub_join_options options = check_join_options(L, 3);
+  struct hub_join_options options = {.since = HUB_SINCE_NOW};
+  options_read(L, 3, &join_options, "join", &options);
   if (script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
   // Info goes out to others as text, which must not break their connections.
   if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");

@@ -1,34 +1,51 @@
 // Methods of stream: send, close.
 #include <lauxlib.h>
 #include <lua.h>
-#include <math.h>
 
 #include "net/session.h"
 #include "net/sse.h"
+#include "script/bind/options.h"
 #include "script/bind/session_methods.h"
 #include "script/serve/events.h"
 #include "script/serve/session.h"
 #include "script/vm/args.h"
 
-// The table form of an event. `data` may be any value: a string or number as
-// it is, a table as JSON.
-static struct sse_event check_event(lua_State *L, int index) {
-  static const char *const names[] = {"event", "data", "id", "retry", "comment", NULL};
-  args_check_options(L, index, names, "send");
-  struct sse_event event = {0};
-  event.event = args_opt_slice_field(L, index, "event", "send");
-  event.id = args_opt_slice_field(L, index, "id", "send");
-  event.comment = args_opt_slice_field(L, index, "comment", "send");
-  // Clients wait with timers, which in JavaScript hold no more: they would not wait at all.
-  double retry = args_opt_number_field(L, index, "retry", "send", 0, INT32_MAX, -1);
-  if (retry != floor(retry)) luaL_error(L, "send: retry must be a whole number (got %f)", retry);
-  event.retry_ms = (int64_t)retry;
-  // Stays on the stack: the JSON text must live until it is written.
-  int type = lua_getfield(L, index, "data");
-  if (type == LUA_TNUMBER) luaL_tolstring(L, -1, NULL);
-  if (type != LUA_TNIL) event.data = args_check_payload(L, lua_gettop(L), "send: data");
-  return event;
+// A string or number as it is, a table as JSON, which stays on the stack until it is written.
+static void read_data(lua_State *L, const char *what, void *out) {
+  (void)what;
+  struct sse_event *event = out;
+  if (lua_type(L, -1) == LUA_TNUMBER) luaL_tolstring(L, -1, NULL);
+  event->data = args_check_payload(L, lua_gettop(L), "send: data");
 }
+
+static const struct option event_rows[] = {
+    {.name = "data",
+     .type = OPTION_ANY,
+     .read = read_data,
+     .luals = "string|number|table",
+     .help = "a string or number, or a table sent as JSON"},
+    {.name = "event",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct sse_event, event),
+     .help = "its name"},
+    {.name = "id",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct sse_event, id),
+     .help = "what the client says it saw last when it comes back"},
+    // Clients wait with timers, which in JavaScript hold no more: they would not wait at all.
+    {.name = "retry",
+     .type = OPTION_WHOLE,
+     OPTION_FIELD(struct sse_event, retry_ms),
+     .most = INT32_MAX,
+     .otherwise = -1,
+     .fallback = "",
+     .help = "whole milliseconds before the client comes back, at most 2147483647"},
+    {.name = "comment",
+     .type = OPTION_TEXT,
+     OPTION_FIELD(struct sse_event, comment),
+     .help = "text that clients pass over"},
+};
+const struct option_table event_options = {.name = "event", OPTION_ROWS(event_rows)};
 
 // stream:send(string | {data, event, id, retry, comment}) -> true | nil, message, code
 static int stream_send(lua_State *L) {
@@ -36,7 +53,7 @@ static int stream_send(lua_State *L) {
   struct sse_event event = {.retry_ms = -1};
   lua_settop(L, 2);
   if (lua_istable(L, 2))
-    event = check_event(L, 2);
+    options_read(L, 2, &event_options, "send", &event);
   else
     event.data = args_check_payload(L, 2, "send: event");
   if (session->net == NULL) return vm_fail(L, "closed", "closed");

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "script/bind/modules.h"
+#include "script/bind/options.h"
 #include "script/vm/args.h"
 #include "script/vm/task.h"
 #include "script/serve/timer.h"
@@ -23,15 +24,27 @@ static int time_sleep(lua_State *L) {
   return task_wait(L, NULL);
 }
 
+struct timer_options {
+  bool on_all;
+};
+
+static const struct option_choice places[] = {{"one", false}, {"all", true}, {NULL, 0}};
+
+static const struct option timer_rows[] = {
+    {.name = "on",
+     .type = OPTION_CHOICE,
+     OPTION_FIELD(struct timer_options, on_all),
+     .choices = places,
+     .help =
+         "of a timer that is made while scripts load: `\"one\"`: it runs on the first worker only, "
+         "`\"all\"`: on every worker"},
+};
+const struct option_table timer_options = {.name = "timer", OPTION_ROWS(timer_rows)};
+
 static bool check_on_all(lua_State *L, int arg, const char *what) {
-  if (lua_isnoneornil(L, arg)) return false;
-  luaL_checktype(L, arg, LUA_TTABLE);
-  static const char *const names[] = {"on", NULL};
-  args_check_options(L, arg, names, what);
-  struct slice on = args_opt_slice_field(L, arg, "on", what);
-  if (on.ptr == NULL || slice_equal(on, slice_str("one"))) return false;
-  if (!slice_equal(on, slice_str("all"))) luaL_error(L, "%s: on must be \"one\" or \"all\"", what);
-  return true;
+  struct timer_options options = {0};
+  options_read(L, arg, &timer_options, what, &options);
+  return options.on_all;
 }
 
 static double check_seconds(lua_State *L, double min) {

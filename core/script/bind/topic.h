@@ -6,6 +6,7 @@
 
 #include "base/slice.h"
 #include "hub/hub.h"
+#include "script/vm/options.h"
 
 // What topics, patterns and members are called, for messages.
 #define TOPIC_NAME_RULE "must be 1 to 255 bytes of UTF-8 without control characters"
@@ -13,11 +14,11 @@
 // The pattern at `arg`, while scripts load: it stands in the script, so a bad one raises.
 struct slice topic_check_pattern(lua_State *L, int arg);
 
-// The option `since` of the table at `index`: *id is set for HUB_SINCE_ID. The
-// value stays on the stack. Raises, naming `what`, when it is no string.
-enum hub_since topic_check_since(lua_State *L, int index, const char *what, struct slice *id);
+// The option `since` on top of the stack: *id is set for HUB_SINCE_ID. Raises, naming
+// `what`, when it is no string.
+enum hub_since topic_check_since(lua_State *L, const char *what, struct slice *id);
 
-// The option `lag` of the table at `index`, as above.
-enum hub_lag topic_check_lag(lua_State *L, int index, const char *what);
+// What the option `lag` may be.
+extern const struct option_choice topic_lags[];
 
 #endif

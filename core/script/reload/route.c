@@ -2,85 +2,140 @@
 #include "script/reload/route.h"
 
 #include <lauxlib.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/worker.h"
 
-const struct route route_none = {.key = "(none)",
-                                 .task_ref = LUA_NOREF,
-                                 .message_ref = LUA_NOREF,
-                                 .close_ref = LUA_NOREF,
-                                 .gap_ref = LUA_NOREF,
-                                 .drain_ref = LUA_NOREF};
+// ---- options -------------------------------------------------------------
+
+struct compress {
+  bool context_takeover;
+};
+
+static const struct option compress_rows[] = {
+    {.name = "context_takeover",
+     .type = OPTION_BOOLEAN,
+     OPTION_FIELD(struct compress, context_takeover),
+     .help = "direct messages refer to those before them, both ways"},
+};
+const struct option_table compress_options = {
+    .name = "compress", .of = "compress", OPTION_ROWS(compress_rows)};
+
+// compress = true | false | { context_takeover = true | false }
+static void read_compress(lua_State *L, const char *what, void *out) {
+  struct route *route = out;
+  struct compress compress = {0};
+  bool is_on = lua_toboolean(L, -1);
+  if (lua_istable(L, -1)) options_read(L, lua_gettop(L), &compress_options, what, &compress);
+  route->compress = compress.context_takeover ? WS_COMPRESS_CONTEXT
+                    : is_on                   ? WS_COMPRESS_ON
+                                              : WS_COMPRESS_OFF;
+}
+
+static const struct option_choice on_full[] = {{"refuse", false}, {"close", true}, {NULL, 0}};
+
+static const struct option session_rows[] = {
+    {.name = "upgrade",
+     .type = OPTION_FUNCTION,
+     .luals = "fun(req: tidegate.Request, res: tidegate.Response): ...",
+     .help = "decides before anything is sent, see below"},
+    {.name = "open",
+     .type = OPTION_FUNCTION,
+     .luals = "fun(conn: tidegate.Connection)",
+     .help = "the session exists"},
+    {.name = "message",
+     .type = OPTION_FUNCTION,
+     OPTION_FIELD(struct route, message_ref),
+     .only = "ws",
+     .luals = "fun(ws: tidegate.WebSocket, data: string, kind: tidegate.kind)",
+     .help = "a whole message arrived; kind is `\"text\"` or `\"binary\"`"},
+    {.name = "close",
+     .type = OPTION_FUNCTION,
+     OPTION_FIELD(struct route, close_ref),
+     .luals = "fun(conn: tidegate.Connection, code: integer, reason: string)",
+     .help = "the session is over. code: see [below](sessions.md#close-codes); 0 for a stream"},
+    {.name = "gap",
+     .type = OPTION_FUNCTION,
+     OPTION_FIELD(struct route, gap_ref),
+     .luals = "fun(conn: tidegate.Connection, topic: string, missed: integer)",
+     .help = "so many messages of the topic were lost to this session; comes "
+             "[before those behind the gap](ws-and-stream.md#gaps)"},
+    {.name = "drain",
+     .type = OPTION_FUNCTION,
+     OPTION_FIELD(struct route, drain_ref),
+     .luals = "fun(conn: tidegate.Connection)",
+     .help = "after a `send` that was refused with `\"full\"`: there is room again"},
+    {.name = "heartbeat",
+     .type = OPTION_SECONDS,
+     OPTION_FIELD(struct route, heartbeat_ms),
+     .scale = 1000,
+     .setting = "heartbeat",
+     .only = "ws",
+     .help = "seconds between pings; 0: none"},
+    {.name = "envelope",
+     .type = OPTION_BOOLEAN,
+     OPTION_FIELD(struct route, has_envelope),
+     .only = "ws",
+     .help = "`true`: topic messages come with id and topic, as JSON; see "
+             "[envelopes](ws-and-stream.md#envelopes)"},
+    {.name = "compress",
+     .type = OPTION_SWITCH,
+     .inner = &compress_options,
+     .read = read_compress,
+     .only = "ws",
+     .expected = "true, false, or a table with context_takeover = true or false",
+     .fallback = "`false`",
+     .help =
+         "`true`, or a table of its options: messages are compressed with clients that can; see "
+         "[compression](ws-and-stream.md#compression)"},
+    {.name = "max_message",
+     .type = OPTION_BYTES,
+     OPTION_FIELD(struct route, max_message_bytes),
+     .least = 1,
+     .setting = "max_message",
+     .only = "ws",
+     .help =
+         "bytes; a larger message closes with 1009, also one that is larger once it is inflated"},
+    {.name = "protocols",
+     .type = OPTION_NAMES,
+     .least = 1,
+     .only = "ws",
+     .expected = "a list of protocol names",
+     .help = "list of subprotocols"},
+    {.name = "keepalive",
+     .type = OPTION_SECONDS,
+     OPTION_FIELD(struct route, keepalive_ms),
+     .scale = 1000,
+     .setting = "keepalive",
+     .only = "sse",
+     .help = "seconds between comments on a quiet stream; 0: none"},
+    {.name = "on_full",
+     .type = OPTION_CHOICE,
+     OPTION_FIELD(struct route, closes_when_full),
+     .choices = on_full,
+     .help = "what a `send` that finds the queue full does beyond being refused: `\"refuse\"`: "
+             "nothing; `\"close\"`: the session ends, a WebSocket with 1013 \"too slow\""},
+};
+const struct option_table session_options = {.name = "session", OPTION_ROWS(session_rows)};
 
 // ---- reading -------------------------------------------------------------
 
-static int ref_field(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return LUA_NOREF;
-  }
-  return vm_ref(L);
-}
-
-// The number field as a whole number of 1/scale units, at most 32 bits; a
-// positive one never becomes 0, which would mean "none".
-static uint64_t number_field(lua_State *L, int index, const char *name, double scale,
-                             uint64_t otherwise) {
-  uint64_t value = otherwise;
-  if (lua_getfield(L, index, name) != LUA_TNIL) {
-    double scaled = ceil(luaL_checknumber(L, -1) * scale);
-    value = scaled >= UINT32_MAX ? UINT32_MAX : scaled > 0 ? (uint64_t)scaled : 0;
-  }
-  lua_pop(L, 1);
-  return value;
-}
-
-static bool text_field_is(lua_State *L, int index, const char *name, const char *text) {
-  bool is = lua_getfield(L, index, name) == LUA_TSTRING && strcmp(lua_tostring(L, -1), text) == 0;
-  lua_pop(L, 1);
-  return is;
-}
-
-// compress = true | false | { context_takeover = true | false }
-static enum ws_compress compress_field(lua_State *L, int index) {
-  enum ws_compress compress = WS_COMPRESS_OFF;
-  if (lua_getfield(L, index, "compress") == LUA_TTABLE) {
-    lua_getfield(L, -1, "context_takeover");
-    compress = lua_toboolean(L, -1) ? WS_COMPRESS_CONTEXT : WS_COMPRESS_ON;
-    lua_pop(L, 1);
-  } else if (lua_toboolean(L, -1)) {
-    compress = WS_COMPRESS_ON;
-  }
-  lua_pop(L, 1);
-  return compress;
+void route_init(lua_State *L, struct route *route) {
+  *route = (struct route){.task_ref = LUA_NOREF};
+  options_set_defaults(L, &session_options, route);
 }
 
 static void read_route(lua_State *L, struct route *route) {
-  const struct config *config = vm_of(L)->worker->config;
   int index = lua_gettop(L);
   lua_getfield(L, index, "key");
   route->key = mem_strdup(luaL_checkstring(L, -1));
   lua_getfield(L, index, "kind");
   route->is_ws = strcmp(luaL_checkstring(L, -1), "ws") == 0;
+  if (lua_getfield(L, index, "task") != LUA_TNIL) route->task_ref = vm_ref(L);
+  lua_getfield(L, index, "options");
+  options_read(L, lua_gettop(L), &session_options, route->key, route);
   lua_settop(L, index);
-  route->task_ref = ref_field(L, index, "task");
-  route->message_ref = ref_field(L, index, "message");
-  route->close_ref = ref_field(L, index, "close");
-  route->gap_ref = ref_field(L, index, "gap");
-  route->drain_ref = ref_field(L, index, "drain");
-  route->heartbeat_ms = number_field(L, index, "heartbeat", 1000, config->heartbeat_ms);
-  route->keepalive_ms = number_field(L, index, "keepalive", 1000, config->keepalive_ms);
-  lua_getfield(L, index, "envelope");
-  route->has_envelope = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  route->compress = compress_field(L, index);
-  route->closes_when_full = text_field_is(L, index, "on_full", "close");
-  route->max_message_bytes = number_field(L, index, "max_message", 1, config->max_message_bytes);
 }
 
 void routes_read(lua_State *L, struct routes *out) {
@@ -88,8 +143,7 @@ void routes_read(lua_State *L, struct routes *out) {
   out->all = mem_zalloc((count + 1) * sizeof *out->all);
   for (size_t i = 0; i < count; i++) {
     struct route *route = &out->all[i];
-    *route = route_none;
-    route->key = NULL;
+    route_init(L, route);
     out->count++;
     lua_geti(L, -1, (lua_Integer)i + 1);
     read_route(L, route);
@@ -100,9 +154,8 @@ void routes_read(lua_State *L, struct routes *out) {
 void routes_free(struct vm *vm, struct routes *routes) {
   for (size_t i = 0; i < routes->count; i++) {
     struct route *route = &routes->all[i];
-    const int refs[] = {route->task_ref, route->message_ref, route->close_ref, route->gap_ref,
-                        route->drain_ref};
-    for (size_t r = 0; r < sizeof refs / sizeof *refs; r++) vm_unref(vm, refs[r]);
+    vm_unref(vm, route->task_ref);
+    options_release(vm, &session_options, route);
     free(route->key);
   }
   free(routes->all);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "net/ws.h"
+#include "script/vm/options.h"
 #include "script/vm/vm.h"
 
 struct route {
@@ -17,13 +18,17 @@ struct route {
   bool has_envelope;
   enum ws_compress compress;
   int task_ref;  // function(conn): one task per session; LUA_NOREF for a table of callbacks
-  int message_ref, close_ref, gap_ref, drain_ref;
-  uint64_t heartbeat_ms, keepalive_ms, max_message_bytes;
+  int message_ref, close_ref, gap_ref, drain_ref;  // LUA_NOREF: none
+  uint32_t heartbeat_ms, keepalive_ms, max_message_bytes;
   bool closes_when_full;  // a send at the bound of the queue ends the session
 };
 
-// That of a session whose route vanished in a reload: it has no handlers.
-extern const struct route route_none;
+// What gate.ws and gate.sse take: an option is a row in route.c and a field above. `compress`
+// has options of its own.
+extern const struct option_table session_options, compress_options;
+
+// A route without a key, without handlers, with the defaults of all options.
+void route_init(lua_State *L, struct route *route);
 
 struct routes {
   struct route *all;

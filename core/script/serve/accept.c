@@ -74,7 +74,7 @@ int accept_websocket(lua_State *L, const struct acceptance *a) {
   const struct ws_handshake *handshake = accept_check_handshake(a->exchange);
   if (handshake->status != 101) return vm_fail(L, handshake->reason, "handshake");
   struct ws_options options = {.heartbeat_ms = a->route->heartbeat_ms,
-                               .max_message = (uint32_t)a->route->max_message_bytes,
+                               .max_message = a->route->max_message_bytes,
                                .has_envelope = a->route->has_envelope,
                                .compress = a->route->compress};
   if (!lua_isnil(L, a->protocol)) options.protocol = args_check_slice(L, a->protocol);

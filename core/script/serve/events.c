@@ -233,13 +233,12 @@ struct move {
 };
 
 static void move_session(struct vm *vm, struct script_session *session, void *arg) {
-  (void)vm;
   const struct move *move = arg;
   ptrdiff_t place = routes_index(&move->before->routes, session->route);
   if (place < 0) return;  // it is being closed since its route vanished earlier
   const struct route *target = move->targets[place];
   if (target == NULL) end_connection(session, WS_CLOSE_RESTART, "the route is gone");
-  session->route = target != NULL ? target : &route_none;
+  session->route = target != NULL ? target : vm_state(vm, &events_module);
 }
 
 static void move_all(struct vm *vm, struct generation *before, struct generation *next) {
@@ -260,4 +259,11 @@ static void end_each(struct vm *vm, struct script_session *session, void *arg) {
 
 static void stop(struct vm *vm) { script_session_each(vm, end_each, NULL); }
 
-struct script_module events_module = {.name = "events", .switch_to = move_all, .stop = stop};
+// The state in each VM is the route of sessions whose own vanished in a reload.
+static void open_module(lua_State *L) { route_init(L, vm_state(vm_of(L), &events_module)); }
+
+struct script_module events_module = {.name = "events",
+                                      .open = open_module,
+                                      .switch_to = move_all,
+                                      .stop = stop,
+                                      .vm_state_bytes = sizeof(struct route)};

@@ -1,6 +1,5 @@
-// Arguments of bindings: checks that raise in the words of the reference. A field of
-// an options table that is absent has its default; one of a wrong type raises and
-// names `what`: "publish: key must be a string, got table".
+// Arguments of bindings: checks that raise in the words of the reference. What is in a
+// table of options is for options.h.
 #ifndef TIDEGATE_SCRIPT_VM_ARGS_H
 #define TIDEGATE_SCRIPT_VM_ARGS_H
 
@@ -26,23 +25,5 @@ enum message_kind args_check_kind(lua_State *L, int index, const char *what);
 // The optional argument `arg`, seconds to wait at most: negative when it is
 // absent, which means for ever. Raises for anything but a number from 0 on.
 double args_opt_seconds(lua_State *L, int arg);
-
-// Raises when the table at `index` has a key that is not among the
-// NULL-terminated names: "<what>: unknown option \"x\"". A list has none:
-// "<what>: options are name = value (got [1])".
-void args_check_options(lua_State *L, int index, const char *const *names, const char *what);
-
-// The string field `name` of the table at `index`; .ptr NULL when it is nil. The
-// value stays on the stack, which keeps the slice alive.
-struct slice args_opt_slice_field(lua_State *L, int index, const char *name, const char *what);
-
-// The number field `name` of the table at `index`: from least to most (whole
-// numbers), `otherwise` when it is nil. Raises for anything else:
-// "<what>: retry must be a number from 0 to 5 (got -1)".
-double args_opt_number_field(lua_State *L, int index, const char *name, const char *what,
-                             double least, double most, double otherwise);
-
-// Whether the field `name` of the table at `index` is true in the sense of Lua.
-bool args_opt_flag_field(lua_State *L, int index, const char *name, bool otherwise);
 
 #endif

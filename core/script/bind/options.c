@@ -1,0 +1,45 @@
+// core.options: the rows that declare options in C, for the checks in Lua and for the reference.
+#include "script/bind/options.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "script/bind/modules.h"
+#include "script/reload/route.h"
+
+static const struct option_table *const tables[] = {
+    &session_options, &compress_options, &publish_options,  &history_options,
+    &topics_options,  &topic_options,    &presence_options, &join_options,
+    &event_options,   &cookie_options,   &timer_options,
+};
+
+enum { TABLES = sizeof tables / sizeof *tables };
+
+// options() -> array of the names of all tables
+static int list_tables(lua_State *L) {
+  lua_createtable(L, TABLES, 0);
+  for (size_t i = 0; i < TABLES; i++) {
+    lua_pushstring(L, tables[i]->name);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+// options(name) -> array of rows (vm/options.h)
+static int options(lua_State *L) {
+  if (lua_isnoneornil(L, 1)) return list_tables(L);
+  const char *name = luaL_checkstring(L, 1);
+  for (size_t i = 0; i < TABLES; i++) {
+    if (strcmp(tables[i]->name, name) != 0) continue;
+    options_push_rows(L, tables[i]);
+    return 1;
+  }
+  return luaL_error(L, "there is no table of options \"%s\"", name);
+}
+
+static const luaL_Reg functions[] = {{"options", options}, {NULL, NULL}};
+
+static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+
+struct script_module bind_options = {.name = "options", .open = open_module};
