@@ -69,58 +69,188 @@ function check.type(name, argument, value, expected)
   end
 end
 
----Raises for keys of an options table that are no names or that no row of `known` has, and for
----values that their row refuses. A row is function(value) -> nil | what is expected.
----@param name string the function the script called
----@param options table
----@param known table<string, fun(value: any): string|nil>
-function check.options(name, options, known)
-  for key, value in pairs(options) do
-    if type(key) ~= "string" then check.fail(name, "options are name = value (got [%s])", tostring(key)) end
-    local refuse = known[key]
-    if not refuse then
-      local names = {}
-      for each in pairs(known) do names[#names + 1] = each end
-      table.sort(names)
-      check.fail(name, "unknown option %q (known: %s)", key, table.concat(names, ", "))
-    end
-    local expected = refuse(value)
-    if expected then
-      check.fail(name, "option %q must be %s (got %s)", key, expected, check.describe(value))
-    end
-  end
-end
+-- ---- options ---------------------------------------------------------------
 
--- Rows for check.options.
+---@class tidegate.option a row that declares an option, here or in C (core.options)
+---@field name string
+---@field type string a name in check.types
+---@field test? fun(value: any): boolean what values are good, of the type "any"
+---@field expected? string "option must be <expected>"; without it, as the type has it
+---@field least? number of a number; of names, how many
+---@field most? number
+---@field choices? string[]
+---@field inner? tidegate.option[] of a switch
+---@field needed? boolean
+---@field default? any
+---@field fallback? string the default in words, for the reference
+---@field luals? string the type for editors; without it, as the type has it
+---@field help string Markdown for the reference, without a full stop at its end
 
-function check.is_function(value)
-  if type(value) ~= "function" then return "a function" end
-end
+---@class tidegate.option_type
+---@field expected string|fun(row: tidegate.option): string
+---@field luals string|nil
+---@field test fun(value: any, row: tidegate.option): boolean
 
-function check.is_string(value)
-  if type(value) ~= "string" or value == "" then return "a non-empty string" end
-end
-
-function check.is_boolean(value)
-  if type(value) ~= "boolean" then return "true or false" end
-end
-
-local function is_finite(value)
+---A number that is neither infinite nor NaN.
+---@param value any
+---@return boolean
+function check.is_finite(value)
   return type(value) == "number" and value == value and value < math.huge and value > -math.huge
 end
 
-function check.is_number(value)
-  if not is_finite(value) then return "a number" end
+local function is_number(value, row)
+  return check.is_finite(value) and value >= (row.least or value) and value <= (row.most or value)
 end
 
-function check.is_seconds(value)
-  if not is_finite(value) or value < 0 then return "a number of seconds, 0 or more" end
-end
+local function is_whole(value, row) return is_number(value, row) and value % 1 == 0 end
 
-function check.is_bytes(value)
-  if not is_finite(value) or value < 1 or value % 1 ~= 0 then
-    return "a whole number of bytes, 1 or more"
+local function is_boolean(value) return type(value) == "boolean" end
+
+-- Tokens of RFC 9110, as fields carry them.
+local function is_names(value, row)
+  if type(value) ~= "table" then return false end
+  local count = 0
+  for _, name in pairs(value) do
+    count = count + 1
+    if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then return false end
   end
+  return count == #value and count >= (row.least or 0)
+end
+
+local function is_choice(value, row)
+  for _, choice in ipairs(row.choices) do
+    if value == choice then return true end
+  end
+  return false
+end
+
+local function bounds_of(row)
+  if row.most then return (" from %g to %g"):format(row.least or 0, row.most) end
+  return row.least and (", %g or more"):format(row.least) or ""
+end
+
+-- Rows by name, for each table of rows: options are checked in every call.
+local indexes = setmetatable({}, { __mode = "k" })
+
+local function index_of(rows)
+  local index = indexes[rows]
+  if not index then
+    index = {}
+    for _, row in ipairs(rows) do index[row.name] = row end
+    indexes[rows] = index
+  end
+  return index
+end
+
+-- The types by which rows say what values are good.
+---@type table<string, tidegate.option_type>
+check.types = {
+  any = { luals = "any", expected = "something else", test = function(value, row) return row.test(value) end },
+  boolean = { luals = "boolean", expected = "true or false", test = is_boolean },
+  bytes = {
+    luals = "integer", expected = "a whole number of bytes, 1 or more",
+    test = function(value, row) return is_whole(value, row) and value >= 1 end,
+  },
+  choice = {
+    expected = function(row) return '"' .. table.concat(row.choices, '" or "') .. '"' end,
+    test = is_choice,
+  },
+  ["function"] = {
+    luals = "function", expected = "a function", test = function(value) return type(value) == "function" end,
+  },
+  names = { luals = "string[]", expected = "a list of names", test = is_names },
+  number = { luals = "number", expected = function(row) return "a number" .. bounds_of(row) end, test = is_number },
+  seconds = {
+    luals = "number",
+    expected = function(row)
+      return "a number of seconds" .. bounds_of { least = row.least or 0, most = row.most }
+    end,
+    test = function(value, row) return is_number(value, row) and value >= 0 end,
+  },
+  text = {
+    luals = "string", expected = "a non-empty string",
+    test = function(value) return type(value) == "string" and value ~= "" end,
+  },
+  whole = {
+    luals = "integer", expected = function(row) return "a whole number" .. bounds_of(row) end, test = is_whole,
+  },
+}
+
+-- Whether the value is good for the row.
+local function is_good(value, row) return check.types[row.type].test(value, row) end
+
+local function is_switch(value, row)
+  if type(value) ~= "table" then return is_boolean(value) end
+  local index = index_of(row.inner)
+  for key, setting in pairs(value) do
+    local inner = index[key]
+    if not inner or not is_good(setting, inner) then return false end
+  end
+  return true
+end
+
+check.types.switch = { expected = "true, false or a table of options", test = is_switch }
+
+---What values the row takes, in words.
+---@param row tidegate.option
+---@return string
+function check.expected(row)
+  local expected = row.expected or check.types[row.type].expected
+  return type(expected) == "function" and expected(row) or expected
+end
+
+---Tables of options that Lua declares, by name: the reference and the types for editors are
+---written from them, and from those in core.options.
+---@type table<string, tidegate.option[]>
+check.declared = {}
+
+---Declares a table of options.
+---@param name string
+---@param rows tidegate.option[]
+---@return tidegate.option[] rows
+function check.declare(name, rows)
+  check.declared[name] = rows
+  return rows
+end
+
+local function fail_unknown(name, key, rows)
+  local names = {}
+  for i, row in ipairs(rows) do names[i] = row.name end
+  table.sort(names)
+  check.fail(name, "unknown option %q (known: %s)", key, table.concat(names, ", "))
+end
+
+---Raises for keys of an options table that are no names or that no row has, for values that
+---are not good for their row, and for a needed option that is absent.
+---@param name string the function the script called
+---@param options table
+---@param rows tidegate.option[]
+function check.options(name, options, rows)
+  local index = index_of(rows)
+  for key, value in pairs(options) do
+    if type(key) ~= "string" then check.fail(name, "options are name = value (got [%s])", tostring(key)) end
+    local row = index[key] or fail_unknown(name, key, rows)
+    if not is_good(value, row) then
+      check.fail(name, "option %q must be %s (got %s)", key, check.expected(row), check.describe(value))
+    end
+  end
+  for _, row in ipairs(rows) do
+    if row.needed and options[row.name] == nil then check.fail(name, "option %q is needed", row.name) end
+  end
+end
+
+---Options with the defaults of the rows for those that are absent.
+---@param options table
+---@param rows tidegate.option[]
+---@return table options another table
+function check.with_defaults(options, rows)
+  local complete = {}
+  for _, row in ipairs(rows) do
+    local value = options[row.name]
+    if value == nil then value = row.default end
+    complete[row.name] = value
+  end
+  return complete
 end
 
 return check

@@ -10,41 +10,46 @@ check.hide_file()
 
 local HEADER = core.base64url_encode('{"alg":"HS256","typ":"JWT"}')
 
-local function only_hs256(value)
-  if value ~= "HS256" then return '"HS256"' end
-end
-
-local sign_options = { alg = only_hs256, exp = check.is_number }
-local verify_options = {
-  alg = only_hs256,
-  leeway = check.is_seconds,
-  now = check.is_number,
-  iss = check.is_string,
-  aud = check.is_string,
+local algorithm = {
+  name = "alg", type = "choice", choices = { "HS256" }, default = "HS256",
+  help = 'the algorithm; there is one, `"HS256"`',
 }
+
+local sign_rows = check.declare("jwt_sign", {
+  { name = "exp", type = "number", help = "seconds from now until the token expires; sets the claim `exp`" },
+  algorithm,
+})
+
+local verify_rows = check.declare("jwt_verify", {
+  { name = "leeway", type = "seconds", default = 0, help = "seconds by which clocks may differ" },
+  { name = "now", type = "number", fallback = "the clock", help = "the time, in seconds since 1970" },
+  { name = "iss", type = "text", help = "must be the claim `iss`" },
+  { name = "aud", type = "text", help = "must be in the claim `aud`" },
+  algorithm,
+})
 
 -- An unset environment variable as the secret must stop the script, not sign
 -- with a key that everybody knows.
-local function check_arguments(name, secret, options, known)
+local function check_arguments(name, secret, options, rows)
   if type(secret) ~= "string" or secret == "" then
     check.fail(name, "secret must be a non-empty string (got %s)", check.describe(secret))
   end
   if options == nil then return {} end
   check.type(name, "options", options, "table")
-  check.options(name, options, known)
+  check.options(name, options, rows)
   return options
 end
 
 ---Makes a token.
 ---@param claims table
 ---@param secret string not empty
----@param options? { alg?: "HS256", exp?: number } exp: seconds from now until the token expires
+---@param options? tidegate.jwt_sign_options
 ---@return string|nil token
 ---@return string|nil message when the claims cannot be written as JSON
 ---@return string|nil code "json"
 function jwt.sign(claims, secret, options)
   check.type("gate.jwt.sign", "claims", claims, "table")
-  options = check_arguments("gate.jwt.sign", secret, options, sign_options)
+  options = check_arguments("gate.jwt.sign", secret, options, sign_rows)
   if options.exp then
     local copy = {}
     for name, value in pairs(claims) do copy[name] = value end
@@ -78,7 +83,7 @@ end
 -- Why claims are not to be accepted: message, code. Nothing when they are.
 local function refuse_claims(claims, options)
   for _, name in ipairs { "exp", "nbf", "iat" } do
-    if claims[name] ~= nil and check.is_number(claims[name]) then
+    if claims[name] ~= nil and not check.is_finite(claims[name]) then
       return ("claim %s is not a number"):format(name), "malformed"
     end
   end
@@ -106,12 +111,12 @@ end
 ---Checks a token and gives its claims. Claims exp and nbf are honoured.
 ---@param token string|nil
 ---@param secret string not empty
----@param options? { alg?: "HS256", leeway?: number, now?: number, iss?: string, aud?: string }
+---@param options? tidegate.jwt_verify_options
 ---@return table|nil claims
 ---@return string|nil message
 ---@return tidegate.jwt_refusal|nil code
 function jwt.verify(token, secret, options)
-  options = check_arguments("gate.jwt.verify", secret, options, verify_options)
+  options = check_arguments("gate.jwt.verify", secret, options, verify_rows)
   if token == nil or token == "" then return nil, "no token", "missing" end
   if type(token) ~= "string" then return nil, "the token is not a string", "malformed" end
   local head, payload, signature = token:match("^([%w_-]+)%.([%w_-]+)%.([%w_-]*)$")

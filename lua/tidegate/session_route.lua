@@ -12,66 +12,21 @@ check.hide_file()
 ---@field key string names the route over reloads: kind, space, pattern
 ---@field kind "ws"|"sse"
 ---@field task function|nil
----@field upgrade function|nil
+---@field options table what the script passed; empty beside a task
 
-local function refuse_protocols(value)
-  local expected = "a list of protocol names"
-  if type(value) ~= "table" or #value == 0 then return expected end
-  local count = 0
-  for _ in pairs(value) do count = count + 1 end
-  if count ~= #value then return expected end
-  for _, name in ipairs(value) do
-    -- A token of RFC 9110, as a Sec-WebSocket-Protocol header carries it.
-    if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then return expected end
+-- What C declares (core/script/reload/route.c), by the kind of session that has it: the
+-- options, and of these the functions that make a session do something.
+local kinds = {}
+for _, kind in ipairs { "ws", "sse" } do
+  local options, callbacks = {}, {}
+  for _, row in ipairs(core.options "session") do
+    if not row.only or row.only == kind then
+      options[#options + 1] = row
+      if row.type == "function" and row.name ~= "upgrade" then callbacks[#callbacks + 1] = row.name end
+    end
   end
+  kinds[kind] = { options = options, callbacks = callbacks }
 end
-
--- What a send at the bound of the queue does, beyond being refused.
-local function refuse_on_full(value)
-  if value ~= "refuse" and value ~= "close" then return '"refuse" or "close"' end
-end
-
--- How messages are compressed with clients that can.
-local function refuse_compress(value)
-  if type(value) == "boolean" then return end
-  local expected = "true, false, or a table with context_takeover = true or false"
-  if type(value) ~= "table" then return expected end
-  for key, setting in pairs(value) do
-    if key ~= "context_takeover" or type(setting) ~= "boolean" then return expected end
-  end
-end
-
-local kinds = {
-  ws = {
-    options = {
-      upgrade = check.is_function,
-      open = check.is_function,
-      message = check.is_function,
-      close = check.is_function,
-      gap = check.is_function,
-      drain = check.is_function,
-      heartbeat = check.is_seconds,
-      max_message = check.is_bytes,
-      envelope = check.is_boolean,
-      compress = refuse_compress,
-      protocols = refuse_protocols,
-      on_full = refuse_on_full,
-    },
-    callbacks = { "open", "message", "close", "gap", "drain" },
-  },
-  sse = {
-    options = {
-      upgrade = check.is_function,
-      open = check.is_function,
-      close = check.is_function,
-      gap = check.is_function,
-      drain = check.is_function,
-      keepalive = check.is_seconds,
-      on_full = refuse_on_full,
-    },
-    callbacks = { "open", "close", "gap", "drain" },
-  },
-}
 
 ---Checks the last argument of gate.ws or gate.sse.
 ---@param name string the function the script called
@@ -79,7 +34,7 @@ local kinds = {
 ---@param handler any
 ---@return tidegate.session_route
 function session_route.define(name, kind, handler)
-  local definition = { kind = kind }
+  local definition = { kind = kind, options = {} }
   if type(handler) == "function" then
     definition.task = handler
     return definition
@@ -97,7 +52,7 @@ function session_route.define(name, kind, handler)
     check.fail(name, "a table of callbacks needs at least one of: %s",
       table.concat(kinds[kind].callbacks, ", "))
   end
-  for option, value in pairs(handler) do definition[option] = value end
+  for option, value in pairs(handler) do definition.options[option] = value end
   return definition
 end
 
@@ -105,10 +60,11 @@ end
 -- common: the session starts without one (RFC 6455 4.2.2), and a client that
 -- insists closes it.
 local function choose_protocol(definition, req)
-  local offer = definition.protocols and req.headers["sec-websocket-protocol"]
+  local protocols = definition.options.protocols
+  local offer = protocols and req.headers["sec-websocket-protocol"]
   if not offer then return nil end
   for name in offer:gmatch("[^%s,]+") do
-    for _, spoken in ipairs(definition.protocols) do
+    for _, spoken in ipairs(protocols) do
       if name == spoken then return name end
     end
   end
@@ -148,13 +104,14 @@ end
 ---@param definition tidegate.session_route
 ---@return fun(req: tidegate.Request, res: tidegate.Response, life: table): ...
 function session_route.terminal(definition)
+  local upgrade = definition.options.upgrade
   return function(req, res, life)
     if definition.kind == "ws" then
       local status, message, headers = core.ws_check(req)
       if status then return status, message, headers end
     end
-    if not definition.upgrade then return decide(definition, req, res, life, true) end
-    return decide(definition, req, res, life, definition.upgrade(req, res))
+    if not upgrade then return decide(definition, req, res, life, true) end
+    return decide(definition, req, res, life, upgrade(req, res))
   end
 end
 
@@ -163,7 +120,8 @@ end
 ---@param connection tidegate.WebSocket|tidegate.Stream
 function session_route.run(definition, connection)
   if not definition.task then
-    if definition.open then definition.open(connection) end
+    local open = definition.options.open
+    if open then open(connection) end
     return
   end
   definition.task(connection)

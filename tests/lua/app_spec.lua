@@ -28,17 +28,17 @@ describe("app", function()
     generation.gate.scope("/s").ws("/{id:%d+}", task)
     local sessions = generation.app.finish().sessions
     assert.equal(3, #sessions)
-    assert.same({ key = "ws /chat/{room}", kind = "ws", open = open, heartbeat = 5,
-      max_message = 100, protocols = { "a" } }, sessions[1])
-    assert.same({ key = "sse /feed", kind = "sse", close = open, keepalive = 2 }, sessions[2])
-    assert.same({ key = "ws /s/{id:%d+}", kind = "ws", task = task }, sessions[3])
+    assert.same({ key = "ws /chat/{room}", kind = "ws",
+      options = { open = open, heartbeat = 5, max_message = 100, protocols = { "a" } } }, sessions[1])
+    assert.same({ key = "sse /feed", kind = "sse", options = { close = open, keepalive = 2 } }, sessions[2])
+    assert.same({ key = "ws /s/{id:%d+}", kind = "ws", task = task, options = {} }, sessions[3])
   end)
 
   it("does not see what a script does to its table afterwards", function()
     local callbacks = { open = function() end }
     generation.gate.ws("/x", callbacks)
     callbacks.open = nil
-    assert.is_function(generation.app.finish().sessions[1].open)
+    assert.is_function(generation.app.finish().sessions[1].options.open)
   end)
 
   it("keeps generations apart", function()

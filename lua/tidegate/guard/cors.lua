@@ -8,54 +8,47 @@ check.hide_file()
 
 local NAME = "gate.guard.cors"
 
--- An array whose entries all match the pattern.
-local function is_list_of(value, pattern)
-  if type(value) ~= "table" then return false end
+-- "*" or a list as browsers write origins: in lower case, without a path.
+local function is_origins(value)
+  if type(value) ~= "table" then return value == "*" end
   local count = 0
-  for _, entry in pairs(value) do
+  for _, origin in pairs(value) do
     count = count + 1
-    if type(entry) ~= "string" or not entry:find(pattern) then return false end
+    if type(origin) ~= "string" or not origin:find "^[%l%d+.-]+://[^/%s%u]+$" then return false end
   end
-  return count == #value
+  return count == #value and count > 0
 end
 
-local function refuse_tokens(value)
-  if not is_list_of(value, "^[%w!#$%%&'*+.^_`|~-]+$") then return "a list of names" end
-end
-
--- As browsers write an origin: in lower case, without a path.
-local function refuse_origins(value)
-  if value == "*" or is_list_of(value, "^[%l%d+.-]+://[^/%s%u]+$") and #value > 0 then return end
-  return '"*" or a list of origins as "https://a.example"'
-end
-
--- A day is as long as any browser keeps it.
-local function refuse_max_age(value)
-  if type(value) ~= "number" or not (value >= 0 and value <= 86400) then
-    return "a number of seconds from 0 to 86400"
-  end
-end
-
-local known = {
-  origins = refuse_origins,
-  credentials = check.is_boolean,
-  methods = refuse_tokens,
-  headers = refuse_tokens,
-  expose = refuse_tokens,
-  max_age = refuse_max_age,
-}
-
-local defaults = {
-  methods = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" },
-  headers = { "Authorization", "Content-Type", "Last-Event-ID" },
-  expose = {},
-  max_age = 600,
-}
+local rows = check.declare("cors", {
+  {
+    name = "origins", type = "any", test = is_origins, needed = true, luals = '"*"|string[]',
+    expected = '"*" or a list of origins as "https://a.example"',
+    help = 'a list of origins as browsers send them (`"https://app.example"`, a port where it is not the usual '
+      .. 'one), or `"*"`: all. Needed',
+  },
+  {
+    name = "credentials", type = "boolean", default = false,
+    help = 'whether cookies and HTTP logins may come along; not with `"*"`',
+  },
+  {
+    name = "headers", type = "names", default = { "Authorization", "Content-Type", "Last-Event-ID" },
+    help = "list: headers that requests may have",
+  },
+  {
+    name = "methods", type = "names", default = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" },
+    help = "list of methods",
+  },
+  { name = "expose", type = "names", default = {}, help = "list: headers of answers that pages may read" },
+  -- A day is as long as any browser keeps it.
+  {
+    name = "max_age", type = "seconds", least = 0, most = 86400, default = 600,
+    help = "seconds that a browser keeps the answer to a preflight, at most 86400",
+  },
+})
 
 local function check_options(options)
   check.type(NAME, "options", options, "table")
-  check.options(NAME, options, known)
-  if not options.origins then check.fail(NAME, 'option "origins" is needed') end
+  check.options(NAME, options, rows)
   if options.credentials and options.origins == "*" then
     check.fail(NAME, "credentials need a list of origins: browsers refuse them with \"*\"")
   end
@@ -63,18 +56,17 @@ end
 
 -- What every answer to an origin that is allowed says.
 local function answer_fields(options)
-  local expose = options.expose or defaults.expose
   return {
     ["Access-Control-Allow-Credentials"] = options.credentials and "true" or nil,
-    ["Access-Control-Expose-Headers"] = expose[1] and table.concat(expose, ", "),
+    ["Access-Control-Expose-Headers"] = options.expose[1] and table.concat(options.expose, ", "),
   }
 end
 
 local function preflight_fields(options)
   return {
-    ["Access-Control-Allow-Methods"] = table.concat(options.methods or defaults.methods, ", "),
-    ["Access-Control-Allow-Headers"] = table.concat(options.headers or defaults.headers, ", "),
-    ["Access-Control-Max-Age"] = ("%d"):format((options.max_age or defaults.max_age) // 1),
+    ["Access-Control-Allow-Methods"] = table.concat(options.methods, ", "),
+    ["Access-Control-Allow-Headers"] = table.concat(options.headers, ", "),
+    ["Access-Control-Max-Age"] = ("%d"):format(options.max_age // 1),
   }
 end
 
@@ -92,17 +84,11 @@ end
 
 ---Makes the guard. It answers preflights, adds to other answers what browsers
 ---look for, and refuses nothing: whether a request may come is for others to say.
----@class tidegate.cors_options
----@field origins "*"|string[]
----@field credentials boolean|nil cookies and HTTP logins
----@field methods string[]|nil
----@field headers string[]|nil of requests
----@field expose string[]|nil headers of answers that pages may read
----@field max_age number|nil seconds that browsers keep the answer to a preflight
 ---@param options tidegate.cors_options
 ---@return fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 return function(options)
   check_options(options)
+  options = check.with_defaults(options, rows)
   local answers, varies = answers_by_origin(options.origins), options.origins ~= "*"
   local of_answer, of_preflight = answer_fields(options), preflight_fields(options)
   return function(req, res, next)

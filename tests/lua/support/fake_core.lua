@@ -41,6 +41,26 @@ local function url_decode(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
+-- Rows as those that C declares for gate.ws and gate.sse.
+local session_rows = {
+  { name = "upgrade", type = "function" },
+  { name = "open", type = "function" },
+  { name = "message", type = "function", only = "ws" },
+  { name = "close", type = "function" },
+  { name = "gap", type = "function" },
+  { name = "drain", type = "function" },
+  { name = "heartbeat", type = "seconds", only = "ws" },
+  { name = "envelope", type = "boolean", only = "ws" },
+  {
+    name = "compress", type = "switch", only = "ws", inner = { { name = "context_takeover", type = "boolean" } },
+    expected = "true, false, or a table with context_takeover = true or false",
+  },
+  { name = "max_message", type = "bytes", only = "ws" },
+  { name = "protocols", type = "names", only = "ws", least = 1, expected = "a list of protocol names" },
+  { name = "keepalive", type = "seconds", only = "sse" },
+  { name = "on_full", type = "choice", choices = { "refuse", "close" }, default = "refuse" },
+}
+
 -- What one respond or accept call recorded.
 local function new_core(log)
   local core = {
@@ -63,6 +83,7 @@ local function new_core(log)
     base64url_decode = base64url_decode,
     equal = function(a, b) return a == b end,
     url_decode = url_decode,
+    options = function(name) return assert(name == "session" and session_rows) end,
     env = {},
     log = {},
     dir = "scripts",
