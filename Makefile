@@ -72,6 +72,10 @@ bench-build:
 	@.ci/setup bench
 	@$(call build_preset,bench)
 
+.PHONY: reference
+reference: build ## write the tables of options in lua/doc/ and their types from the rows that declare them
+	@lua5.4 tests/reference.lua build/$(PRESET)/tidegate
+
 format: ## lay out the C files with clang-format
 	@find core tests -name '*.[ch]' -not -path '*/node_modules/*' | xargs clang-format -i
 

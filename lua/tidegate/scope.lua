@@ -18,8 +18,8 @@ check.hide_file()
 ---@field delete fun(pattern: string, ...: function)
 ---@field options fun(pattern: string, ...: function)
 ---@field any fun(pattern: string, ...: function)
----@field ws fun(pattern: string, ...: function|table)
----@field sse fun(pattern: string, ...: function|table)
+---@field ws fun(pattern: string, ...: function|tidegate.ws_options)
+---@field sse fun(pattern: string, ...: function|tidegate.sse_options)
 ---@field use fun(prefix_or_fn: string|function, ...: function)
 ---@field scope fun(prefix: string, ...: function): tidegate.Scope
 

@@ -16,10 +16,10 @@ check.hide_file()
 
 -- What C declares (core/script/reload/route.c), by the kind of session that has it: the
 -- options, and of these the functions that make a session do something.
-local kinds = {}
+local rows, kinds = core.options "session", {}
 for _, kind in ipairs { "ws", "sse" } do
   local options, callbacks = {}, {}
-  for _, row in ipairs(core.options "session") do
+  for _, row in ipairs(rows) do
     if not row.only or row.only == kind then
       options[#options + 1] = row
       if row.type == "function" and row.name ~= "upgrade" then callbacks[#callbacks + 1] = row.name end

@@ -5,6 +5,104 @@
 ---@alias tidegate.kind "text"|"binary"
 ---@alias tidegate.lag "skip"|"latest"|"close"
 
+-- Options, written from the rows that declare them by `make reference`.
+
+---@class tidegate.compress_options
+---@field context_takeover? boolean direct messages refer to those before them, both ways (default: `false`)
+
+---@class tidegate.cookie_options
+---@field path? string the paths below which browsers send it (default: `"/"`)
+---@field domain? string the domain whose hosts get it (default: this host alone)
+---@field max_age? number seconds that browsers keep it; 0: delete (default: until the browser ends)
+---@field secure? boolean only over HTTPS (default: `false`)
+---@field http_only? boolean hidden from scripts in pages (default: `true`)
+---@field same_site? "Lax"|"Strict"|"None" whether requests from other sites carry it: `"Lax"`, `"Strict"` or `"None"`, which needs `secure` (default: `"Lax"`)
+
+---@class tidegate.cors_options
+---@field origins "*"|string[] a list of origins as browsers send them (`"https://app.example"`, a port where it is not the usual one), or `"*"`: all. Needed
+---@field credentials? boolean whether cookies and HTTP logins may come along; not with `"*"` (default: `false`)
+---@field headers? string[] list: headers that requests may have (default: `Authorization`, `Content-Type`, `Last-Event-ID`)
+---@field methods? string[] list of methods (default: `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`)
+---@field expose? string[] list: headers of answers that pages may read (default: none)
+---@field max_age? number seconds that a browser keeps the answer to a preflight, at most 86400 (default: 600)
+
+---@class tidegate.event_options
+---@field data? string|number|table a string or number, or a table sent as JSON
+---@field event? string its name
+---@field id? string what the client says it saw last when it comes back
+---@field retry? integer whole milliseconds before the client comes back, at most 2147483647
+---@field comment? string text that clients pass over
+
+---@class tidegate.history_options
+---@field since? string an id: what came after it; `"first"`: all that is kept; `"last"`: the newest kept
+---@field limit? integer that many messages at most (default: none)
+---@field reverse? boolean the newest first; with an id what came *before* it, for scrolling back (default: `false`)
+
+---@class tidegate.join_options
+---@field since? string an id: replay what came after it. `"first"`: all that is kept. `"last"`: the newest kept. Absent: only what comes. On a stream whose client comes back, what it saw last counts for each topic instead, unless `since` is an id
+---@field as? string|integer makes a member of the topic: the user's id, a string or whole number of 1 to 255 bytes without control characters. See presence
+---@field info? any about the member: any value that has a JSON form, at most 16 KiB of it (`"too_large"`), of UTF-8 (`"utf8"`). Later joins of the same user replace it
+---@field lag? tidegate.lag what happens when this session falls behind what is kept: `"skip"` (go on at the oldest kept), `"latest"` (go on at the newest), `"close"` (1013, or end of stream). See gaps (default: the topic's rule)
+
+---@class tidegate.jwt_sign_options
+---@field exp? number seconds from now until the token expires; sets the claim `exp`
+---@field alg? "HS256" the algorithm; there is one, `"HS256"` (default: `"HS256"`)
+
+---@class tidegate.jwt_verify_options
+---@field leeway? number seconds by which clocks may differ (default: 0)
+---@field now? number the time, in seconds since 1970 (default: the clock)
+---@field iss? string must be the claim `iss`
+---@field aud? string must be in the claim `aud`
+---@field alg? "HS256" the algorithm; there is one, `"HS256"` (default: `"HS256"`)
+
+---@class tidegate.presence_options
+---@field grace? number seconds that a member stays after its last connection has left; 0: not at all (default: 5)
+
+---@class tidegate.publish_options
+---@field except? tidegate.Connection a session that does not get it
+---@field event? string its name on streams
+---@field kind? tidegate.kind `"text"` or `"binary"` (default: `"text"`)
+---@field key? string a later message of the same key supersedes this one, see keys
+
+---@class tidegate.ws_options
+---@field upgrade? fun(req: tidegate.Request, res: tidegate.Response): ... decides before anything is sent, see below
+---@field open? fun(conn: tidegate.WebSocket) the session exists
+---@field message? fun(ws: tidegate.WebSocket, data: string, kind: tidegate.kind) a whole message arrived; kind is `"text"` or `"binary"`
+---@field close? fun(conn: tidegate.WebSocket, code: integer, reason: string) the session is over. code: see below; 0 for a stream
+---@field gap? fun(conn: tidegate.WebSocket, topic: string, missed: integer) so many messages of the topic were lost to this session; comes before those behind the gap
+---@field drain? fun(conn: tidegate.WebSocket) after a `send` that was refused with `"full"`: there is room again
+---@field heartbeat? number seconds between pings; 0: none (default: `heartbeat` of the configuration)
+---@field envelope? boolean `true`: topic messages come with id and topic, as JSON; see envelopes (default: `false`)
+---@field compress? boolean|tidegate.compress_options `true`, or a table of its options: messages are compressed with clients that can; see compression (default: `false`)
+---@field max_message? integer bytes; a larger message closes with 1009, also one that is larger once it is inflated (default: `max_message` of the configuration)
+---@field protocols? string[] list of subprotocols
+---@field on_full? "refuse"|"close" what a `send` that finds the queue full does beyond being refused: `"refuse"`: nothing; `"close"`: the session ends, a WebSocket with 1013 "too slow" (default: `"refuse"`)
+
+---@class tidegate.sse_options
+---@field upgrade? fun(req: tidegate.Request, res: tidegate.Response): ... decides before anything is sent, see below
+---@field open? fun(conn: tidegate.Stream) the session exists
+---@field close? fun(conn: tidegate.Stream, code: integer, reason: string) the session is over. code: see below; 0 for a stream
+---@field gap? fun(conn: tidegate.Stream, topic: string, missed: integer) so many messages of the topic were lost to this session; comes before those behind the gap
+---@field drain? fun(conn: tidegate.Stream) after a `send` that was refused with `"full"`: there is room again
+---@field keepalive? number seconds between comments on a quiet stream; 0: none (default: `keepalive` of the configuration)
+---@field on_full? "refuse"|"close" what a `send` that finds the queue full does beyond being refused: `"refuse"`: nothing; `"close"`: the session ends, a WebSocket with 1013 "too slow" (default: `"refuse"`)
+
+---@class tidegate.timer_options
+---@field on? "one"|"all" of a timer that is made while scripts load: `"one"`: it runs on the first worker only, `"all"`: on every worker (default: `"one"`)
+
+---@class tidegate.topic_options
+---@field history? integer messages kept for who joins with `since`, and as many keys. 0: none (default: 0)
+---@field bytes? integer payload bytes kept, and the largest message; at least 1 (default: 1048576)
+---@field ttl? number seconds until a message is dropped; 0: none (default: none)
+---@field lag? tidegate.lag as in `join` (default: `"skip"`)
+---@field limit? integer subscribers; `join` fails with `"limit"` beyond; 0: none (default: none)
+---@field presence? boolean|tidegate.presence_options whether `as` makes members, or a table of its options. `false`: `join` with `as` fails with `"presence"` (default: `true`)
+
+---@class tidegate.topics_options
+---@field limit? integer that many topics at most (default: 10000)
+
+-- End of options.
+
 ---@class tidegate.Request
 ---@field method string
 ---@field path string decoded
@@ -31,14 +129,6 @@ function Request:form() end
 ---@return string|nil token
 function Request:bearer() end
 
----@class tidegate.cookie_options
----@field path? string
----@field domain? string
----@field max_age? integer
----@field secure? boolean
----@field http_only? boolean
----@field same_site? "Lax"|"Strict"|"None"
-
 ---@class tidegate.Response
 ---@field started boolean
 local Response = {}
@@ -64,12 +154,6 @@ function Response:write(text) end
 
 ---@return true|nil, string|nil message, string|nil code
 function Response:finish() end
-
----@class tidegate.join_options
----@field since? string an id, "first" or "last"
----@field lag? tidegate.lag
----@field as? string|integer the user, who becomes a member
----@field info? any about the member
 
 ---@class tidegate.join_result
 ---@field recovered boolean
@@ -129,17 +213,10 @@ function WebSocket:ping(data) end
 ---@return true|nil, string|nil message, string|nil code
 function WebSocket:close(code, reason) end
 
----@class tidegate.event
----@field data? string|number|table
----@field event? string
----@field id? string
----@field retry? integer milliseconds
----@field comment? string
-
 ---@class tidegate.Stream: tidegate.Connection
 local Stream = {}
 
----@param event string|tidegate.event
+---@param event string|tidegate.event_options
 ---@return true|nil, string|nil message, "closed"|"full"|"invalid"|nil code
 function Stream:send(event) end
 
@@ -169,11 +246,12 @@ function Timer:cancel() end
 ---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), null: any }
 ---@field dir string
 ---@field version string
+---@field options (fun(name: string): tidegate.option[])|(fun(): string[]) the rows that C declares
 local core = {}
 
 ---@param topic string
 ---@param value string|table
----@param options? { except?: tidegate.Connection, kind?: tidegate.kind, event?: string, key?: string }
+---@param options? tidegate.publish_options
 ---@return string|nil id, string|nil message, string|nil code
 function core.publish(topic, value, options) end
 
@@ -182,7 +260,7 @@ function core.publish(topic, value, options) end
 function core.count(topic) end
 
 ---@param pattern string
----@param rules { history?: integer, bytes?: integer, ttl?: number, lag?: tidegate.lag, limit?: integer, presence?: boolean|{ grace: number } }
+---@param rules tidegate.topic_options
 function core.topic(pattern, rules) end
 
 ---@class tidegate.message
@@ -194,12 +272,12 @@ function core.topic(pattern, rules) end
 ---@field time number seconds since 1970
 
 ---@param topic string
----@param options? { since?: string, limit?: integer, reverse?: boolean }
+---@param options? tidegate.history_options
 ---@return tidegate.message[]|nil, { recovered: boolean, missed: integer|nil }|string, string|nil code
 function core.history(topic, options) end
 
 ---@param pattern? string
----@param options? { limit?: integer }
+---@param options? tidegate.topics_options
 ---@return { topic: string, count: integer, messages: integer }[]|nil, boolean|string has_more, "topic"|nil code
 function core.topics(pattern, options) end
 
@@ -216,13 +294,13 @@ function core.sleep(seconds) end
 
 ---@param seconds number
 ---@param fn function
----@param options? { on?: "one"|"all" }
+---@param options? tidegate.timer_options
 ---@return tidegate.Timer
 function core.every(seconds, fn, options) end
 
 ---@param seconds number
 ---@param fn function
----@param options? { on?: "one"|"all" }
+---@param options? tidegate.timer_options
 ---@return tidegate.Timer
 function core.after(seconds, fn, options) end
 
