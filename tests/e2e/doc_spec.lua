@@ -5,6 +5,7 @@ local doc = require "support.doc"
 local files = require "support.files"
 local http = require "support.http"
 local markdown = require "support.markdown"
+local reference = require "support.reference"
 local shell = require "support.shell"
 local tcp = require "support.tcp"
 local tidegate = require "support.server"
@@ -257,6 +258,127 @@ describe("the list of names", function()
     for key in files.read("lua/doc/configuration.md"):gmatch "\n| `([%l_]+)` |" do rows[key] = true end
     assert.is_true(flags.listen and rows.listen)
     assert.same(flags, rows)
+  end)
+end)
+
+-- Rows as the server prints them, of one table that has all there is to say.
+local ROWS = {
+  { name = "wait", type = "seconds", luals = "number", default = 5,
+    help = "seconds; see [b](lua/doc/b.md#c), [a](lua/doc/a.md#d)" },
+  { name = "call", type = "function", luals = "fun(conn: tidegate.Connection, code: integer)", help = "the end" },
+  { name = "on", type = "choice", choices = { "one", "all" }, default = "one", only = "sse", help = "where" },
+  { name = "deep", type = "switch", inner_name = "deep", inner = {}, fallback = "`true`", only = "ws", help = "on" },
+  { name = "list", type = "names", luals = "string[]", default = { "A", "B" }, needed = true, help = "names" },
+  { name = "size", type = "bytes", luals = "integer", setting = "max_size", help = "bytes" },
+}
+
+describe("options", function()
+  it("are written as a table, with links as from the page", function()
+    local text = reference.table(ROWS, "a.md")
+    assert.equal([[
+| option | ws | sse | default | |
+|---|---|---|---|---|
+| `wait` | yes | yes | 5 | seconds; see [b](b.md#c), [a](#d) |
+| `call(conn, code)` | yes | yes | | the end |
+| `on` | | yes | `"one"` | where |
+| `deep` | yes | | `true` | on |
+| `list` | yes | yes | `A`, `B` | names |
+| `size` | yes | yes | `max_size` of the configuration | bytes |
+]], text)
+    assert.equal("| option | |\n|---|---|\n| `x` | see [a](../a.md) |\n",
+      reference.table({ { name = "x", luals = "any", help = "see [a](lua/doc/a.md)" } }, "guard/x.md"))
+  end)
+
+  it("are written as classes", function()
+    local classes = reference.classes { session = ROWS, other = { { name = "x", luals = "any", help = "it" } } }
+    assert.equal([[
+
+---@class tidegate.other_options
+---@field x? any it
+
+---@class tidegate.ws_options
+---@field wait? number seconds; see b, a (default: 5)
+---@field call? fun(conn: tidegate.WebSocket, code: integer) the end
+---@field deep? boolean|tidegate.deep_options on (default: `true`)
+---@field list string[] names (default: `A`, `B`)
+---@field size? integer bytes (default: `max_size` of the configuration)
+
+---@class tidegate.sse_options
+---@field wait? number seconds; see b, a (default: 5)
+---@field call? fun(conn: tidegate.Stream, code: integer) the end
+---@field on? "one"|"all" where (default: `"one"`)
+---@field list string[] names (default: `A`, `B`)
+---@field size? integer bytes (default: `max_size` of the configuration)
+]], classes)
+  end)
+
+  it("come into a page and the types where they are marked", function()
+    local tables = { x = { { name = "a", luals = "any", help = "it" } } }
+    local page = "# A\n<!-- options: x -->\n%s<!-- end of options -->\nB\n"
+    local text, names = reference.update_page(page:format "old\n", "a.md", tables)
+    assert.equal(page:format "| option | |\n|---|---|\n| `a` | it |\n", text)
+    assert.same({ "x" }, names)
+    assert.has_error(function() reference.update_page(page:format "", "a.md", {}) end,
+      "a.md: there is no table of options x")
+    local types = "a()\n-- Options, written.\n%s\n-- End of options.\nb()\n"
+    assert.equal(types:format "\n---@class tidegate.x_options\n---@field a? any it\n",
+      reference.update_types(types:format "old\n", tables))
+  end)
+
+  local tables, pages = nil, doc.find("lua", "doc", "%.md$")
+  setup(function()
+    local out = with_tree({ ["options.lua"] = reference.SCRIPT }, function(folder)
+      return tidegate.run({ "--check", folder, "--workers", "1" }).out
+    end)
+    tables = reference.parse(out)
+  end)
+
+  -- After a change of a row: make reference.
+  for _, path in ipairs(pages) do
+    it("on the page " .. path .. " are what the rows say", function()
+      local text = files.read("lua/" .. path)
+      assert.equal((reference.update_page(text, path:gsub("^doc/", ""), tables)), text)
+    end)
+  end
+
+  it("have the types that the rows say", function()
+    local text = files.read "lua/tidegate/types.lua"
+    assert.equal(reference.update_types(text, tables), text)
+  end)
+
+  it("are on exactly one page each", function()
+    local seen = {}
+    for _, path in ipairs(pages) do
+      local _, names = reference.update_page(files.read("lua/" .. path), path:gsub("^doc/", ""), tables)
+      for _, name in ipairs(names) do seen[name] = (seen[name] or 0) + 1 end
+    end
+    local expected = {}
+    for name in pairs(tables) do expected[name] = 1 end
+    assert.is_truthy(expected.session and expected.publish and expected.cors)
+    assert.same(expected, seen)
+  end)
+
+  it("differ from the page as soon as a row is added", function()
+    local more = { table.unpack(tables.publish) }
+    more[#more + 1] = { name = "later", luals = "number", help = "seconds until then" }
+    local text = files.read "lua/doc/topics.md"
+    local changed = setmetatable({ publish = more }, { __index = tables })
+    local page = reference.update_page(text, "topics.md", changed)
+    assert.matches("\n| `later` | | seconds until then |\n<", page, 1, true)
+    assert.matches("\n---@field later? number seconds until then\n", reference.classes { publish = more }, 1, true)
+  end)
+
+  it("have names of their own and a sentence each, without a full stop", function()
+    for name, rows in pairs(tables) do
+      local seen = {}
+      for _, row in ipairs(rows) do
+        local at = name .. "." .. row.name
+        assert.is_nil(seen[row.name], at)
+        seen[row.name] = true
+        assert.matches("[^.\n]$", row.help or "", nil, nil, at)
+        assert.is_nil(row.help:find("|", 1, true), at)
+      end
+    end
   end)
 end)
 

@@ -31,6 +31,20 @@ describe("session_route", function()
     assert.same({ 400, "bad handshake", { ["x-why"] = "key" } }, { upgrade("/s", { bad_handshake = true }) })
   end)
 
+  it("takes an option as soon as C declares its row", function()
+    local rows = generation.core.options "session"
+    assert.is_false(pcall(gate.sse, "/s", { open = noop, later = 5 }))
+    rows[#rows + 1] = { name = "later", type = "seconds", only = "sse" }
+    rows[#rows + 1] = { name = "ended", type = "function" }
+    generation = fake_core.load()
+    rows[#rows], rows[#rows - 1] = nil, nil
+    gate = generation.gate
+    local _, message = pcall(gate.ws, "/s", { open = noop, later = 5 })
+    assert.matches('unknown option "later"', message)
+    gate.sse("/s", { ended = noop, later = 5 })
+    assert.same({ ended = noop, later = 5 }, generation.app.finish().sessions[1].options)
+  end)
+
   for _, kind in ipairs { "ws", "sse" } do
     describe(kind .. " upgrade", function()
       local function decide(...)

@@ -68,10 +68,10 @@ local function title_of(row)
   return ("`%s(%s)`"):format(row.name, (arguments:gsub(":[^,]*", "")))
 end
 
--- Links are written as from lua/doc/; to the page itself they lose its name.
+-- Rows link from the top of the repository, pages from where they are; to the page itself without its name.
 local function link_from(page, help)
   local up = page:gsub("[^/]+", ".."):gsub("%.%.$", "")
-  return (help:gsub("%]%(([%w-]+%.md)", function(target)
+  return (help:gsub("%]%(lua/doc/([%w/-]+%.md)", function(target)
     return "](" .. (target == page and "" or up .. target)
   end))
 end

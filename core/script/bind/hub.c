@@ -52,7 +52,8 @@ static const struct option publish_rows[] = {
      .type = OPTION_TEXT,
      OPTION_FIELD(struct message_fields, key),
      .most = UINT16_MAX,
-     .help = "a later message of the same key supersedes this one, see [keys](topics.md#keys)"},
+     .help =
+         "a later message of the same key supersedes this one, see [keys](lua/doc/topics.md#keys)"},
 };
 const struct option_table publish_options = {.name = "publish", OPTION_ROWS(publish_rows)};
 

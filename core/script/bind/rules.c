@@ -14,7 +14,7 @@
 // ---- options -------------------------------------------------------------
 
 struct presence {
-  int64_t grace_ms;  // < 0: not named
+  uint32_t grace_ms;
 };
 
 static const struct option presence_rows[] = {
@@ -23,8 +23,7 @@ static const struct option presence_rows[] = {
      OPTION_FIELD(struct presence, grace_ms),
      .most = 1e6,
      .scale = 1000,
-     .otherwise = -1,
-     .fallback = "5",
+     .otherwise = HUB_GRACE_MS / 1000.0,
      .help = "seconds that a member stays after its last connection has left; 0: not at all"},
 };
 const struct option_table presence_options = {
@@ -42,8 +41,7 @@ static void read_presence(lua_State *L, const char *what, void *out) {
     luaL_error(L, "%s: presence must be true, false or a table, got %s", what,
                luaL_typename(L, -1));
   options_read(L, lua_gettop(L), &presence_options, what, &presence);
-  if (presence.grace_ms < 0) return;
-  rule->grace_ms = presence.grace_ms > 0 ? (uint32_t)presence.grace_ms : HUB_GRACE_NONE;
+  rule->grace_ms = presence.grace_ms > 0 ? presence.grace_ms : HUB_GRACE_NONE;
 }
 
 static const struct option topic_rows[] = {
@@ -53,13 +51,13 @@ static const struct option topic_rows[] = {
      .most = 1e9,
      .fallback = "0",
      .help = "messages kept for who joins with `since`, and as many keys. "
-             "0: [none](topics.md#no-history)"},
+             "0: [none](lua/doc/topics.md#no-history)"},
     {.name = "bytes",
      .type = OPTION_BYTES,
      OPTION_FIELD(struct hub_rule, bytes),
      .least = 1,
      .most = 1e12,
-     .fallback = "1048576",
+     .otherwise = HUB_BYTES,
      .help = "payload bytes kept, and the largest message; at least 1"},
     {.name = "ttl",
      .type = OPTION_SECONDS,
@@ -72,7 +70,7 @@ static const struct option topic_rows[] = {
      .type = OPTION_CHOICE,
      OPTION_FIELD(struct hub_rule, lag),
      .choices = topic_lags,
-     .fallback = "`\"skip\"`",
+     .otherwise = HUB_LAG_SKIP,
      .luals = "tidegate.lag",
      .help = "as in `join`"},
     {.name = "limit",
@@ -86,8 +84,9 @@ static const struct option topic_rows[] = {
      .inner = &presence_options,
      .read = read_presence,
      .fallback = "`true`",
-     .help = "whether `as` makes members, or a table of [its options](presence.md#options). "
-             "`false`: `join` with `as` fails with `\"presence\"`"},
+     .help =
+         "whether `as` makes members, or a table of [its options](lua/doc/presence.md#options). "
+         "`false`: `join` with `as` fails with `\"presence\"`"},
 };
 const struct option_table topic_options = {.name = "topic", OPTION_ROWS(topic_rows)};
 

@@ -144,7 +144,7 @@ static const struct option join_rows[] = {
      .luals = "string|integer",
      .help =
          "makes a member of the topic: the user's id, a string or whole number of 1 to 255 bytes "
-         "without control characters. See [presence](presence.md)"},
+         "without control characters. See [presence](lua/doc/presence.md)"},
     // Below `as`, which it needs.
     {.name = "info",
      .type = OPTION_ANY,
@@ -159,7 +159,7 @@ static const struct option join_rows[] = {
      .luals = "tidegate.lag",
      .help = "what happens when this session falls behind what is kept: `\"skip\"` (go on at the "
              "oldest kept), `\"latest\"` (go on at the newest), `\"close\"` (1013, or end of "
-             "stream). See [gaps](ws-and-stream.md#gaps)"},
+             "stream). See [gaps](lua/doc/ws-and-stream.md#gaps)"},
 };
 const struct option_table join_options = {.name = "join", OPTION_ROWS(join_rows)};
 

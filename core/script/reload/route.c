@@ -54,13 +54,14 @@ static const struct option session_rows[] = {
      .type = OPTION_FUNCTION,
      OPTION_FIELD(struct route, close_ref),
      .luals = "fun(conn: tidegate.Connection, code: integer, reason: string)",
-     .help = "the session is over. code: see [below](sessions.md#close-codes); 0 for a stream"},
+     .help =
+         "the session is over. code: see [below](lua/doc/sessions.md#close-codes); 0 for a stream"},
     {.name = "gap",
      .type = OPTION_FUNCTION,
      OPTION_FIELD(struct route, gap_ref),
      .luals = "fun(conn: tidegate.Connection, topic: string, missed: integer)",
      .help = "so many messages of the topic were lost to this session; comes "
-             "[before those behind the gap](ws-and-stream.md#gaps)"},
+             "[before those behind the gap](lua/doc/ws-and-stream.md#gaps)"},
     {.name = "drain",
      .type = OPTION_FUNCTION,
      OPTION_FIELD(struct route, drain_ref),
@@ -78,7 +79,7 @@ static const struct option session_rows[] = {
      OPTION_FIELD(struct route, has_envelope),
      .only = "ws",
      .help = "`true`: topic messages come with id and topic, as JSON; see "
-             "[envelopes](ws-and-stream.md#envelopes)"},
+             "[envelopes](lua/doc/ws-and-stream.md#envelopes)"},
     {.name = "compress",
      .type = OPTION_SWITCH,
      .inner = &compress_options,
@@ -88,7 +89,7 @@ static const struct option session_rows[] = {
      .fallback = "`false`",
      .help =
          "`true`, or a table of its options: messages are compressed with clients that can; see "
-         "[compression](ws-and-stream.md#compression)"},
+         "[compression](lua/doc/ws-and-stream.md#compression)"},
     {.name = "max_message",
      .type = OPTION_BYTES,
      OPTION_FIELD(struct route, max_message_bytes),

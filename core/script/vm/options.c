@@ -11,6 +11,10 @@
 
 // ---- fields --------------------------------------------------------------
 
+static double in_units(const struct option *option, double value) {
+  return ceil(option->scale != 0 ? value * option->scale : value);
+}
+
 // Writes a whole number into the option's field, the nearest that it can hold.
 static void store(const struct option *option, void *out, double value) {
   char *field = (char *)out + option->offset;
@@ -34,7 +38,7 @@ static void store_default(lua_State *L, const struct option *option, void *out) 
   } else if (option->type == OPTION_FUNCTION && option->bytes > 0) {
     store(option, out, LUA_NOREF);
   } else if (option->otherwise != 0) {
-    store(option, out, option->otherwise);
+    store(option, out, in_units(option, option->otherwise));
   }
 }
 
@@ -60,8 +64,11 @@ static void read_text(lua_State *L, const struct option *option, const char *wha
 static void fail_range(lua_State *L, const struct option *option, const char *what) {
   const char *got =
       lua_type(L, -1) == LUA_TNUMBER ? luaL_tolstring(L, -1, NULL) : luaL_typename(L, -1);
-  luaL_error(L, "%s: %s must be a number from %I to %I (got %s)", what, option->name,
-             (LUAI_UACINT)option->least, (LUAI_UACINT)option->most, got);
+  lua_Integer least = (lua_Integer)option->least, most = (lua_Integer)option->most;
+  const char *bounds =
+      most == 0 ? lua_pushfstring(L, ", %I or more", (LUAI_UACINT)least)
+                : lua_pushfstring(L, " from %I to %I", (LUAI_UACINT)least, (LUAI_UACINT)most);
+  luaL_error(L, "%s: %s must be a number%s (got %s)", what, option->name, bounds, got);
 }
 
 static void read_number(lua_State *L, const struct option *option, const char *what, void *out) {
@@ -74,7 +81,7 @@ static void read_number(lua_State *L, const struct option *option, const char *w
   if (!(value >= option->least && value <= most)) fail_range(L, option, what);
   if (is_whole && value != floor(value))
     luaL_error(L, "%s: %s must be a whole number (got %f)", what, option->name, value);
-  store(option, out, ceil(option->scale != 0 ? value * option->scale : value));
+  store(option, out, in_units(option, value));
 }
 
 static void read_boolean(lua_State *L, const struct option *option, const char *what, void *out) {

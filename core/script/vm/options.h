@@ -42,7 +42,7 @@ struct option {
   // becomes its largest value. `most` of a text: its bytes.
   double least, most;
   double scale;                         // the field is in units of 1/scale; 0: 1
-  double otherwise;                     // what the field is when the option is absent
+  double otherwise;                     // the value when the option is absent
   const char *setting;                  // or the key of the configuration with that value
   const struct option_choice *choices;  // ends with a row without a name
   const struct option_table *inner;
@@ -71,7 +71,11 @@ struct option_table {
 };
 
 // The parts of a table that follow its name.
-#define OPTION_ROWS(rows) .all = (rows), .count = sizeof(rows) / sizeof *(rows)
+#define OPTION_ROWS(rows) .all = (rows), .count = OPTION_COUNT(rows)
+// An array of a negative size does not compile: a set of rows has 32 bits.
+#define OPTION_COUNT(rows)         \
+  (sizeof(rows) / sizeof *(rows) + \
+   0 * sizeof(char[sizeof(rows) / sizeof *(rows) <= OPTIONS_MAX ? 1 : -1]))
 
 // Sets the fields of absent options. Fields whose default is 0 are not touched.
 void options_set_defaults(lua_State *L, const struct option_table *table, void *out);
