@@ -188,7 +188,8 @@ static const struct option topics_rows[] = {
      .otherwise = 10000,
      .help = "that many topics at most"},
 };
-const struct option_table topics_options = {.name = "topics", OPTION_ROWS(topics_rows)};
+const struct option_table topics_options = {
+    .name = "topics", OPTION_ROWS(topics_rows), .has_defaults = true};
 
 // topics([pattern [, {limit}]]) -> array of {topic, count, messages}, whether there are more
 // | nil, message, code

@@ -46,7 +46,8 @@ static const struct option cookie_rows[] = {
      .help = "whether requests from other sites carry it: `\"Lax\"`, `\"Strict\"` or `\"None\"`, "
              "which needs `secure`"},
 };
-const struct option_table cookie_options = {.name = "cookie", OPTION_ROWS(cookie_rows)};
+const struct option_table cookie_options = {
+    .name = "cookie", OPTION_ROWS(cookie_rows), .has_defaults = true};
 
 static struct exchange *check_res(lua_State *L) {
   return box_check_pointer(L, 1, &exchange_res_type);

@@ -27,7 +27,7 @@ static const struct option presence_rows[] = {
      .help = "seconds that a member stays after its last connection has left; 0: not at all"},
 };
 const struct option_table presence_options = {
-    .name = "presence", .of = "presence", OPTION_ROWS(presence_rows)};
+    .name = "presence", .of = "presence", OPTION_ROWS(presence_rows), .has_defaults = true};
 
 // presence = true | false | {grace = seconds}
 static void read_presence(lua_State *L, const char *what, void *out) {
@@ -88,7 +88,8 @@ static const struct option topic_rows[] = {
          "whether `as` makes members, or a table of [its options](lua/doc/presence.md#options). "
          "`false`: `join` with `as` fails with `\"presence\"`"},
 };
-const struct option_table topic_options = {.name = "topic", OPTION_ROWS(topic_rows)};
+const struct option_table topic_options = {
+    .name = "topic", OPTION_ROWS(topic_rows), .has_defaults = true};
 
 // ---- the rules of a generation -------------------------------------------
 

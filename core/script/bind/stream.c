@@ -45,7 +45,8 @@ static const struct option event_rows[] = {
      OPTION_FIELD(struct sse_event, comment),
      .help = "text that clients pass over"},
 };
-const struct option_table event_options = {.name = "event", OPTION_ROWS(event_rows)};
+const struct option_table event_options = {
+    .name = "event", OPTION_ROWS(event_rows), .has_defaults = true};
 
 // stream:send(string | {data, event, id, retry, comment}) -> true | nil, message, code
 static int stream_send(lua_State *L) {

@@ -118,7 +118,8 @@ static const struct option session_rows[] = {
      .help = "what a `send` that finds the queue full does beyond being refused: `\"refuse\"`: "
              "nothing; `\"close\"`: the session ends, a WebSocket with 1013 \"too slow\""},
 };
-const struct option_table session_options = {.name = "session", OPTION_ROWS(session_rows)};
+const struct option_table session_options = {
+    .name = "session", OPTION_ROWS(session_rows), .has_defaults = true};
 
 // ---- reading -------------------------------------------------------------
 

@@ -30,12 +30,20 @@ static void store(const struct option *option, void *out, double value) {
   }
 }
 
+static bool is_reference(const struct option *option) {
+  return option->type == OPTION_FUNCTION && option->bytes > 0;
+}
+
+static bool has_default(const struct option *option) {
+  return option->otherwise != 0 || option->setting != NULL || is_reference(option);
+}
+
 static void store_default(lua_State *L, const struct option *option, void *out) {
   if (option->setting != NULL) {
     const struct config *config = vm_of(L)->worker->config;
     const struct config_key *key = config_key_find(option->setting, strlen(option->setting));
     store(option, out, (double)*(const uint64_t *)((const char *)config + key->offset));
-  } else if (option->type == OPTION_FUNCTION && option->bytes > 0) {
+  } else if (is_reference(option)) {
     store(option, out, LUA_NOREF);
   } else if (option->otherwise != 0) {
     store(option, out, in_units(option, option->otherwise));
@@ -174,10 +182,8 @@ static uint32_t find_named(lua_State *L, int index, const struct option_table *t
   return named;
 }
 
-void options_read(lua_State *L, int index, const struct option_table *table, const char *what,
-                  void *out) {
-  options_set_defaults(L, table, out);
-  if (lua_isnoneornil(L, index)) return;
+void options_read_table(lua_State *L, int index, const struct option_table *table, const char *what,
+                        void *out) {
   luaL_checktype(L, index, LUA_TTABLE);
   index = lua_absindex(L, index);
   // A reader leaves two values at most, and messages need a few.
@@ -195,7 +201,7 @@ void options_read(lua_State *L, int index, const struct option_table *table, con
 void options_release(struct vm *vm, const struct option_table *table, const void *out) {
   for (size_t i = 0; i < table->count; i++) {
     const struct option *option = &table->all[i];
-    if (option->type != OPTION_FUNCTION || option->bytes == 0) continue;
+    if (!is_reference(option)) continue;
     int ref;
     memcpy(&ref, (const char *)out + option->offset, sizeof ref);
     vm_unref(vm, ref);
@@ -270,6 +276,8 @@ void options_push_rows(lua_State *L, const struct option_table *table) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   lua_createtable(L, (int)table->count, 0);
   for (size_t i = 0; i < table->count; i++) {
+    if (has_default(&table->all[i]) && !table->has_defaults)
+      luaL_error(L, "the table of options \"%s\" has defaults: say has_defaults", table->name);
     push_row(L, &table->all[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }

@@ -6,6 +6,7 @@
 #define TIDEGATE_SCRIPT_VM_OPTIONS_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,7 @@ struct option_table {
   const char *of;    // the option whose value it is: messages about unknown names say so
   const struct option *all;
   size_t count;
+  bool has_defaults;  // a field is not 0 when its option is absent; see options_push_rows
 };
 
 // The parts of a table that follow its name.
@@ -80,20 +82,28 @@ struct option_table {
 // Sets the fields of absent options. Fields whose default is 0 are not touched.
 void options_set_defaults(lua_State *L, const struct option_table *table, void *out);
 
+// Reads a table of options into a struct that has the defaults.
+void options_read_table(lua_State *L, int index, const struct option_table *table, const char *what,
+                        void *out);
+
 // Reads the options at `index` (a table, nil or none) into a zeroed struct; the texts live as long
 // as the values that are left on the stack. Raises for what is no option or no good
 // value, naming `what`; `out` is complete enough then for options_release.
 //   "<what>: unknown option \"x\""
 //   "<what>: options are name = value (got [1])"
 //   "<what>: retry must be a number from 0 to 5 (got -1)"
-void options_read(lua_State *L, int index, const struct option_table *table, const char *what,
-                  void *out);
+static inline void options_read(lua_State *L, int index, const struct option_table *table,
+                                const char *what, void *out) {
+  if (table->has_defaults) options_set_defaults(L, table, out);
+  if (!lua_isnoneornil(L, index)) options_read_table(L, index, table, what, out);
+}
 
 // Releases the references of functions.
 void options_release(struct vm *vm, const struct option_table *table, const void *out);
 
 // Pushes the rows as an array of tables for Lua: name, type, least, most, default, setting,
-// fallback, choices (array), inner (array), inner_name, expected, only, luals, help.
+// fallback, choices (array), inner (array), inner_name, expected, only, luals, help. Raises for
+// a default in a table that says it has none, so that the tests of the reference find it.
 void options_push_rows(lua_State *L, const struct option_table *table);
 
 #endif

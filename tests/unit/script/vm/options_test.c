@@ -69,7 +69,7 @@ static const struct option rows[] = {
     {.name = "read", .type = OPTION_SWITCH, .inner = &inner, .read = read_it, .luals = "boolean"},
     {.name = "lua", .type = OPTION_NAMES, .least = 1, .only = "ws"},
 };
-static const struct option_table table = {.name = "spec", OPTION_ROWS(rows)};
+static const struct option_table table = {.name = "spec", OPTION_ROWS(rows), .has_defaults = true};
 
 static struct out out;
 static int top;
@@ -89,11 +89,19 @@ static int rows_function(lua_State *L) {
   return 1;
 }
 
+// A row with a default, in a table that says it has none.
+static int forgetful_function(lua_State *L) {
+  static const struct option_table forgetful = {.name = "forgetful", OPTION_ROWS(rows)};
+  options_push_rows(L, &forgetful);
+  return 1;
+}
+
 static struct vm *open_vm(void) {
   static struct script_module *const modules[] = {NULL};
   struct vm *vm = fixture_vm(modules);
   lua_register(vm->L, "read", read_function);
   lua_register(vm->L, "rows", rows_function);
+  lua_register(vm->L, "forgetful", forgetful_function);
   return vm;
 }
 
