@@ -5,17 +5,8 @@
 #include "script/vm/json.h"
 #include "script/vm/task_module.h"
 
-static int check(lua_State *L) {
-  static const char *const names[] = {"text", "number", "flag", "kind", NULL};
-  luaL_checktype(L, 1, LUA_TTABLE);
-  args_check_options(L, 1, names, "check");
-  struct slice text = args_opt_slice_field(L, 1, "text", "check");
-  double number = args_opt_number_field(L, 1, "number", "check", 0, 5, -1);
-  bool flag = args_opt_flag_field(L, 1, "flag", true);
-  lua_getfield(L, 1, "kind");
-  enum message_kind kind = args_check_kind(L, -1, "check");
-  lua_settop(L, 1);
-  lua_pushfstring(L, "%s %f %d %d", text.ptr != NULL ? text.ptr : "none", number, flag, kind);
+static int kind(lua_State *L) {
+  lua_pushinteger(L, args_check_kind(L, 1, "check"));
   return 1;
 }
 
@@ -40,7 +31,7 @@ static int decode(lua_State *L) { return json_decode(L, 1); }
 static int open_functions(lua_State *L) {
   json_open(L);
   lua_setglobal(L, "null");
-  lua_register(L, "check", check);
+  lua_register(L, "kind", kind);
   lua_register(L, "payload", payload);
   lua_register(L, "text", text);
   lua_register(L, "seconds", seconds);
@@ -71,23 +62,14 @@ static void expect_rows(const struct row *rows, size_t count) {
 
 #define expect_each(rows) expect_rows(rows, sizeof(rows) / sizeof *(rows))
 
-static void options(void **state) {
+static void kinds(void **state) {
   (void)state;
   static const struct row rows[] = {
-      {"check{}", "none -1.0 1 0"},
-      {"check{ text = 'a', number = 5, flag = false, kind = 'binary' }", "a 5.0 0 1"},
-      {"check{ text = 5, flag = 0, kind = 'text' }", "5 -1.0 1 0"},
-      {"check(5)", "bad argument #1 to 'check' (table expected, got number)"},
-      {"check{ tex = 1 }", "check: unknown option \"tex\""},
-      {"check{ 'text' }", "check: options are name = value (got [1])"},
-      {"check{ [true] = 1 }", "check: options are name = value (got [true])"},
-      {"check{ text = {} }", "check: text must be a string, got table"},
-      {"check{ number = 6 }", "check: number must be a number from 0 to 5 (got 6)"},
-      {"check{ number = -0.5 }", "check: number must be a number from 0 to 5 (got -0.5)"},
-      {"check{ number = 0/0 }", "check: number must be a number from 0 to 5 (got "},
-      {"check{ number = '1' }", "check: number must be a number from 0 to 5 (got string)"},
-      {"check{ kind = 'x' }", "check: kind must be \"text\" or \"binary\""},
-      {"check{ kind = 5 }", "check: kind must be \"text\" or \"binary\""},
+      {"kind()", "0"},
+      {"kind 'text'", "0"},
+      {"kind 'binary'", "1"},
+      {"kind 'x'", "check: kind must be \"text\" or \"binary\""},
+      {"kind(5)", "check: kind must be \"text\" or \"binary\""},
   };
   expect_each(rows);
 }
@@ -199,7 +181,7 @@ static void text_is_pushed_also_when_memory_is_short(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      args_test(options),
+      args_test(kinds),
       args_test(values),
       args_test(json),
       args_test(what_is_entered_is_protected),
