@@ -13,13 +13,14 @@
 #include "script/vm/box.h"
 #include "script/vm/task.h"
 
+enum { SOURCE_BYTES = 64 };
+
 // Lives from timer_push until it has run for the last time or is cancelled.
 struct timer {
   struct wheel_timer wheel;
   struct list link;  // among the timers of its generation, or of the VM
   struct vm *vm;
-  int call_ref;  // table {fn, args...}
-  int box_ref;   // the Lua object, kept while the timer lives
+  int call_ref;  // table {fn, args..., [0] = the Lua object}: kept while the timer lives
   struct box *box;
   int args;
   uint64_t delay_ms, interval_ms;
@@ -27,7 +28,7 @@ struct timer {
   bool is_background;
   bool is_running;  // its task has not ended: the next turn is left out
   bool is_over;     // to be freed when the running task ends
-  char source[64];
+  char source[SOURCE_BYTES];
 };
 
 static struct box_type timer_type = {.name = "tidegate.timer"};
@@ -43,8 +44,7 @@ static void timer_end(struct timer *timer) {
   if (timer->box != NULL) timer->box->object = NULL;
   timer->box = NULL;
   vm_unref(timer->vm, timer->call_ref);
-  vm_unref(timer->vm, timer->box_ref);
-  timer->call_ref = timer->box_ref = LUA_NOREF;
+  timer->call_ref = LUA_NOREF;
   timer->is_over = true;
   if (!timer->is_running) free(timer);
 }
@@ -103,11 +103,11 @@ static void timer_start(struct timer *timer) {
   wheel_set(&timer->vm->worker->wheel, &timer->wheel, timer->due_ms);
 }
 
-static void note_source(lua_State *L, struct timer *timer) {
+static void copy_source(lua_State *L, char source[SOURCE_BYTES]) {
   luaL_where(L, 1);
-  snprintf(timer->source, sizeof timer->source, "%s", lua_tostring(L, -1));
-  size_t len = strlen(timer->source);
-  if (len > 2 && timer->source[len - 2] == ':') timer->source[len - 2] = '\0';
+  snprintf(source, SOURCE_BYTES, "%s", lua_tostring(L, -1));
+  size_t len = strlen(source);
+  if (len > 2 && source[len - 2] == ':') source[len - 2] = '\0';
   lua_pop(L, 1);
 }
 
@@ -125,7 +125,9 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
   fn_index = lua_absindex(L, fn_index);
   struct box *box = box_push_pointer(L, &timer_type, NULL, 0);
   lua_insert(L, -args - 1);
-  lua_createtable(L, args + 1, 0);
+  lua_createtable(L, args + 1, 1);
+  lua_pushvalue(L, -args - 2);
+  lua_rawseti(L, -2, 0);
   lua_pushvalue(L, fn_index);
   lua_rawseti(L, -2, 1);
   lua_insert(L, -args - 1);
@@ -135,18 +137,17 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
     lua_pop(L, 1);
     return;
   }
-  int call_ref = vm_ref(L);
-  lua_pushvalue(L, -1);
-  int box_ref = vm_ref(L);
+  char source[SOURCE_BYTES];
+  copy_source(L, source);
+  int call_ref = vm_ref(L);  // the last that may raise: from here on there is something to end
   struct timer *timer = mem_zalloc(sizeof *timer);
-  *timer =
-      (struct timer){.vm = vm, .call_ref = call_ref, .box_ref = box_ref, .box = box, .args = args};
+  *timer = (struct timer){.vm = vm, .call_ref = call_ref, .box = box, .args = args};
   timer->delay_ms = (uint64_t)(delay_s * 1000 + 0.5);
   timer->interval_ms = (uint64_t)(interval_s * 1000 + 0.5);
   timer->is_background = vm->loading != NULL || (vm->running != NULL && vm->running->is_background);
+  memcpy(timer->source, source, sizeof source);
   wheel_timer_init(&timer->wheel, on_due);
   list_init(&timer->link);
-  note_source(L, timer);
   box->object = timer;
   list_append(&timers_of_new(vm, timer)->all, &timer->link);
   if (vm->loading == NULL) timer_start(timer);
