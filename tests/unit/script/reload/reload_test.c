@@ -26,9 +26,31 @@ static int open_gate(void **state) {
   return 0;
 }
 
+static atomic_bool is_over;
+
+static void *turn_workers(void *arg) {
+  (void)arg;
+  while (!is_over) {
+    fake_turns();
+    usleep(500);
+  }
+  return NULL;
+}
+
+// It waits for the workers, which turn on meanwhile.
+static void stop_reload(void) {
+  pthread_t workers;
+  is_over = false;
+  pthread_create(&workers, NULL, turn_workers, NULL);
+  reload_stop(reload);
+  reload = NULL;
+  is_over = true;
+  pthread_join(workers, NULL);
+}
+
 static int close_gate(void **state) {
   (void)state;
-  if (reload != NULL) reload_stop(reload);
+  if (reload != NULL) stop_reload();  // the watch may have set off one more
   uv_run(&loop, UV_RUN_DEFAULT);
   assert_int_equal(uv_loop_close(&loop), 0);
   return gate_teardown(state);
@@ -154,29 +176,12 @@ static void clients_of_the_control_socket_are_told(void **state) {
   close(file);
 }
 
-static atomic_bool is_over;
-
-static void *turn_workers(void *arg) {
-  (void)arg;
-  while (!is_over) {
-    fake_turns();
-    usleep(500);
-  }
-  return NULL;
-}
-
 static void stopping_waits_for_the_one_under_way(void **state) {
   (void)state;
-  pthread_t workers;
   gate_write("gate.get('/', function() return 'second' end)\n");
   reload_request(reload);
   reload_request(reload);  // is not begun any more
-  is_over = false;
-  pthread_create(&workers, NULL, turn_workers, NULL);
-  reload_stop(reload);
-  reload = NULL;
-  is_over = true;
-  pthread_join(workers, NULL);
+  stop_reload();
   assert_true(fake_log_has("generation 2 is live"));
   assert_false(fake_log_has("generation 3 is live"));
   expect_on_all("second");
