@@ -246,7 +246,7 @@ function Timer:cancel() end
 ---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), null: any }
 ---@field dir string
 ---@field version string
----@field options (fun(name: string): tidegate.option[])|(fun(): string[]) the rows that C declares
+---@field options (fun(name: string, has_words?: boolean): tidegate.option[])|(fun(): string[]) the rows that C declares; the words are for documents
 local core = {}
 
 ---@param topic string

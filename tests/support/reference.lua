@@ -22,7 +22,7 @@ local function plain(rows)
 end
 
 local tables = {}
-for _, name in ipairs(core.options()) do tables[name] = plain(core.options(name)) end
+for _, name in ipairs(core.options()) do tables[name] = plain(core.options(name, true)) end
 for name, rows in pairs(check.declared) do tables[name] = plain(rows) end
 print("options " .. core.json.encode(tables))
 ]]

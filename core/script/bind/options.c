@@ -26,13 +26,13 @@ static int list_tables(lua_State *L) {
   return 1;
 }
 
-// options(name) -> array of rows (vm/options.h)
+// options(name [, has_words]) -> array of rows (vm/options.h), with the words for documents
 static int options(lua_State *L) {
   if (lua_isnoneornil(L, 1)) return list_tables(L);
   const char *name = luaL_checkstring(L, 1);
   for (size_t i = 0; i < TABLES; i++) {
     if (strcmp(tables[i]->name, name) != 0) continue;
-    options_push_rows(L, tables[i]);
+    options_push_rows(L, tables[i], lua_toboolean(L, 2));
     return 1;
   }
   return luaL_error(L, "there is no table of options \"%s\"", name);

@@ -251,34 +251,38 @@ static void set_choices(lua_State *L, const struct option_choice *choices) {
   lua_setfield(L, -2, "expected");
 }
 
-static void push_row(lua_State *L, const struct option *option) {
-  lua_newtable(L);
-  set_text(L, "name", option->name);
-  set_text(L, "type", types[option->type].name);
-  set_text(L, "luals", types[option->type].luals);
-  if (option->choices != NULL) set_choices(L, option->choices);
-  if (option->least != 0) set_number(L, "least", option->least);
-  if (option->most != 0) set_number(L, "most", option->most);
+// What documents say of it.
+static void set_words(lua_State *L, const struct option *option) {
   set_default(L, option);
   set_text(L, "setting", option->setting);
   set_text(L, "fallback", option->fallback);
+  set_text(L, "luals", option->luals != NULL ? option->luals : types[option->type].luals);
+  set_text(L, "help", option->help);
+  if (option->inner != NULL) set_text(L, "inner_name", option->inner->name);
+}
+
+static void push_row(lua_State *L, const struct option *option, bool has_words) {
+  lua_newtable(L);
+  set_text(L, "name", option->name);
+  set_text(L, "type", types[option->type].name);
+  if (option->choices != NULL) set_choices(L, option->choices);
+  if (option->least != 0) set_number(L, "least", option->least);
+  if (option->most != 0) set_number(L, "most", option->most);
   set_text(L, "expected", option->expected);
   set_text(L, "only", option->only);
-  set_text(L, "luals", option->luals);
-  set_text(L, "help", option->help);
+  if (has_words) set_words(L, option);
   if (option->inner == NULL) return;
-  set_text(L, "inner_name", option->inner->name);
-  options_push_rows(L, option->inner);
+  options_push_rows(L, option->inner, has_words);
   lua_setfield(L, -2, "inner");
 }
 
-void options_push_rows(lua_State *L, const struct option_table *table) {
+void options_push_rows(lua_State *L, const struct option_table *table, bool has_words) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   lua_createtable(L, (int)table->count, 0);
   for (size_t i = 0; i < table->count; i++) {
     if (has_default(&table->all[i]) && !table->has_defaults)
       luaL_error(L, "the table of options \"%s\" has defaults: say has_defaults", table->name);
-    push_row(L, &table->all[i]);
+    push_row(L, &table->all[i], has_words);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
 }

@@ -101,9 +101,10 @@ static inline void options_read(lua_State *L, int index, const struct option_tab
 // Releases the references of functions.
 void options_release(struct vm *vm, const struct option_table *table, const void *out);
 
-// Pushes the rows as an array of tables for Lua: name, type, least, most, default, setting,
-// fallback, choices (array), inner (array), inner_name, expected, only, luals, help. Raises for
-// a default in a table that says it has none, so that the tests of the reference find it.
-void options_push_rows(lua_State *L, const struct option_table *table);
+// Pushes the rows as an array of tables for Lua: name, type, least, most, choices (array),
+// inner (array), expected, only; and the words for documents: default, setting, fallback,
+// luals, help, inner_name. Raises for a default in a table that says it has none, so that
+// the tests of the reference find it.
+void options_push_rows(lua_State *L, const struct option_table *table, bool has_words);
 
 #endif

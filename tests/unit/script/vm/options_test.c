@@ -85,14 +85,14 @@ static int read_function(lua_State *L) {
 }
 
 static int rows_function(lua_State *L) {
-  options_push_rows(L, &table);
+  options_push_rows(L, &table, lua_toboolean(L, 1));
   return 1;
 }
 
 // A row with a default, in a table that says it has none.
 static int forgetful_function(lua_State *L) {
   static const struct option_table forgetful = {.name = "forgetful", OPTION_ROWS(rows)};
-  options_push_rows(L, &forgetful);
+  options_push_rows(L, &forgetful, false);
   return 1;
 }
 
@@ -242,7 +242,7 @@ static void test_rows_for_lua(void **state) {
   (void)state;
   struct vm *vm = open_vm();
   run(vm,
-      "local by = {} for i, row in ipairs(rows()) do by[row.name] = row by[i] = row.name end "
+      "local by = {} for i, row in ipairs(rows(true)) do by[row.name] = row by[i] = row.name end "
       "note(#by, by[1], by[12]) "
       "note(by.text.type, by.text.most, by.text.luals, by.text.help, by.text.default) "
       "note(by.wait.default, by.whole.default, by.whole.fallback, by.loose.type, by.loose.default) "
