@@ -176,14 +176,14 @@ static int by_name(const void *a, const void *b) {
 
 static void release_pointer(void *memory) { free(*(void **)memory); }
 
-struct topics_query {
+struct topics_options {
   size_t limit;
 };
 
 static const struct option topics_rows[] = {
     {.name = "limit",
      .type = OPTION_WHOLE,
-     OPTION_FIELD(struct topics_query, limit),
+     OPTION_FIELD(struct topics_options, limit),
      .least = 1,
      .otherwise = 10000,
      .help = "that many topics at most"},
@@ -195,7 +195,7 @@ const struct option_table topics_options = {
 // | nil, message, code
 static int hub_topics_function(lua_State *L) {
   struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : args_check_string(L, 1);
-  struct topics_query query = {0};
+  struct topics_options query = {0};
   size_t count = 0;
   bool has_more = false;
   options_read(L, 2, &topics_options, "topics", &query);

@@ -13,14 +13,14 @@
 
 // ---- options -------------------------------------------------------------
 
-struct presence {
+struct presence_options {
   uint32_t grace_ms;
 };
 
 static const struct option presence_rows[] = {
     {.name = "grace",
      .type = OPTION_SECONDS,
-     OPTION_FIELD(struct presence, grace_ms),
+     OPTION_FIELD(struct presence_options, grace_ms),
      .most = 1e6,
      .scale = 1000,
      .otherwise = HUB_GRACE_MS / 1000.0,
@@ -32,7 +32,7 @@ const struct option_table presence_options = {
 // presence = true | false | {grace = seconds}
 static void read_presence(lua_State *L, const char *what, void *out) {
   struct hub_rule *rule = out;
-  struct presence presence = {0};
+  struct presence_options presence = {0};
   if (lua_isboolean(L, -1)) {
     rule->presence_off = !lua_toboolean(L, -1);
     return;

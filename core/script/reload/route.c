@@ -9,14 +9,14 @@
 
 // ---- options -------------------------------------------------------------
 
-struct compress {
+struct compress_options {
   bool context_takeover;
 };
 
 static const struct option compress_rows[] = {
     {.name = "context_takeover",
      .type = OPTION_BOOLEAN,
-     OPTION_FIELD(struct compress, context_takeover),
+     OPTION_FIELD(struct compress_options, context_takeover),
      .help = "direct messages refer to those before them, both ways"},
 };
 const struct option_table compress_options = {
@@ -25,7 +25,7 @@ const struct option_table compress_options = {
 // compress = true | false | { context_takeover = true | false }
 static void read_compress(lua_State *L, const char *what, void *out) {
   struct route *route = out;
-  struct compress compress = {0};
+  struct compress_options compress = {0};
   bool is_on = lua_toboolean(L, -1);
   if (lua_istable(L, -1)) options_read(L, lua_gettop(L), &compress_options, what, &compress);
   route->compress = compress.context_takeover ? WS_COMPRESS_CONTEXT
