@@ -167,7 +167,9 @@ void task_resume(struct task *task, int args) {
   vm->running = task;
   unsigned long serial = watchdog_enter(vm, task->co);
   int results = 0;
-  int status = lua_resume(task->co, vm->L, args, &results);
+  // From the task that wakes this one, so that Lua's own bound of nested calls holds
+  // for chains of tasks that wake each other; the C stack has no other.
+  int status = lua_resume(task->co, outer != NULL ? outer->co : vm->L, args, &results);
   watchdog_leave(vm, serial, task->co);
   vm->running = outer;
   if (status == LUA_YIELD) {

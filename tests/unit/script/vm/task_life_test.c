@@ -137,6 +137,34 @@ static void starts_within_another(void **state) {
   assert_int_equal(outer.ended + inner.ended, 2);
 }
 
+// Wakes the task that waits longest.
+static int lua_wake_one(lua_State *L) {
+  (void)L;
+  struct list *node = list_pop(&waiters);
+  if (node != NULL) task_wake(list_entry(node, struct task, wait_link), NULL, NULL);
+  return 0;
+}
+
+// Each wakes the next before it ends: the C stack must not grow with their number.
+static void a_chain_that_is_too_deep_is_an_error(void **state) {
+  (void)state;
+  enum { TASKS = 5000 };
+  static struct outcome outcomes[TASKS];
+  unsigned ended = 0, failed = 0;
+  lua_register(vm->L, "wake_one", lua_wake_one);
+  for (int i = 0; i < TASKS; i++)
+    start_task(&outcomes[i], "wait() string.gsub('x', 'x', function() wake_one() end)");
+  while (!list_is_empty(&waiters)) lua_wake_one(vm->L);
+  for (int i = 0; i < TASKS; i++) {
+    ended += outcomes[i].ended;
+    if (outcomes[i].ok) continue;
+    failed++;
+    assert_non_null(strstr(outcomes[i].error, "C stack overflow"));
+  }
+  assert_int_equal(ended, TASKS);
+  assert_true(failed > 0 && failed < TASKS / 20);
+}
+
 static void is_killed_while_it_waits(void **state) {
   (void)state;
   struct outcome outcome;
@@ -270,6 +298,7 @@ int main(void) {
       vm_test(waits_only_where_it_can),
       vm_test(a_yield_of_the_script_is_a_mistake),
       vm_test(starts_within_another),
+      vm_test(a_chain_that_is_too_deep_is_an_error),
       vm_test(is_killed_while_it_waits),
       vm_test(errors_while_closing_harm_nobody),
       vm_test(coroutines_are_used_again_unless_they_failed),
