@@ -106,7 +106,7 @@ struct http_call_ops {
 struct http_call {
   const struct http_call_ops *ops;
   struct worker *worker;
-  const struct http_request *request;  // its head (proto/http_parse.h): while the call is valid
+  const struct http_request *request;  // its head (proto/http_request.h): while the call is valid
   void *app;                           // the app's own pointer; NULL at first
 };
 

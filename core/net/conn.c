@@ -14,9 +14,8 @@
 //   waiting -- on_ready: has_input --> ready -- read_some --> waiting, or ready when more is left
 //
 //   A ready connection is read when may_read says so. Two things hold it back:
-//     is_reading is false      until conn_set_reading; ops (back-pressure) ask for it
-//     waits_turn is true       from conn_go_on_later to conn_take_up: what was read before comes
-//     first
+//     is_reading is false: until conn_set_reading, which the protocol calls (back-pressure);
+//     waits_turn is true: from conn_go_on_later to conn_take_up, as kept input comes first.
 //   The peer's end goes NONE -- on_ready --> SEEN -- on_end_of_file --> READ, from where nothing
 //   is read any more. goes_on is no part of this: it has the protocol go on with what it kept.
 #include "net/conn.h"
@@ -251,8 +250,9 @@ static void on_all_written(struct conn *conn) {
   }
   if (conn->timer_is == CONN_WRITE_TIMEOUT) {
     conn->timer_is = CONN_TIMEOUT;
-    conn->ops->resume(conn);
+    conn->ops->rearm(conn);
   }
+  if (conn->ops->written != NULL) conn->ops->written(conn);
   tell_drained(conn);
 }
 

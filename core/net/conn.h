@@ -27,8 +27,9 @@ struct conn_ops {
   void (*eof)(struct conn *conn);                           // the peer sends no more
   void (*timeout)(struct conn *conn);                       // a timeout or deadline ran out
   void (*stalled)(struct conn *conn);  // the peer takes nothing: count it; it is cut next
-  void (*resume)(struct conn *conn);   // room again, after the socket was full: the timeout,
-                                       // which stood back, is to be set, and output goes on
+  void (*rearm)(struct conn *conn);    // all is written after the socket was full: set the
+                                       // timeout, which stood back
+  void (*written)(struct conn *conn);  // all is written; NULL: of no interest
   void (*go_on)(struct conn *conn);    // asked for with conn_go_on or conn_go_on_later
   void (*drained)(struct conn *conn);  // direct output has gone to the socket
   void (*stop)(struct conn *conn);     // the server is stopping: finish
@@ -98,7 +99,7 @@ void conn_peer(const struct conn *conn, char *out, size_t size);
 // There is one timer. conn_set_timeout: how long to wait for the peer to say
 // something; 0 ms turns it off. While the socket is full it stands back, and
 // the peer has write_timeout to take something, again and again: a slow reader
-// may take its time. When all is written, ops->resume is called.
+// may take its time. When all is written, ops->rearm is called.
 void conn_set_timeout(struct conn *conn, uint64_t delay_ms);
 
 // The same for what must be over by then, however the peer reads: a head, a

@@ -4,13 +4,13 @@
 //
 // The life of a call, with the function of each edge:
 //
-//   idle -- after_parse: saw_input --> head -- on_head: in_request --> body -- on_done --> complete
-//     ^                                                                 |                     |
-//     |                                                  (app->request; the app answers at any
-//     time) |                                                                 v v
-//     +---- finish_request: response and body are both through --- on_response_ended, on_done
+//   idle -- after_parse --> head -- on_head --> body -- on_done --> complete
+//     ^      (saw_input)         (in_request)    |                     |
+//     |                                          +--- app->request: the app answers at any time
+//     |                                                                |
+//     +-- finish_request -- on_response_ended or on_done, whichever comes last
 //
-//   accept ends HTTP on the connection: a session has it from then on.
+//   call_accept ends HTTP on the connection: a session has it from then on.
 #include "net/http1.h"
 
 #include <stdlib.h>
@@ -398,7 +398,7 @@ static void on_timeout(struct conn *conn) {
     conn_close(conn);
 }
 
-static void on_resume(struct conn *conn) {
+static void on_rearm(struct conn *conn) {
   bool is_idle = !http_of(conn)->in_request;
   conn_set_timeout(conn, is_idle ? conn->worker->config->idle_timeout_ms : 0);
 }
@@ -468,7 +468,7 @@ static const struct conn_ops http1_ops = {
     .eof = on_eof,
     .timeout = on_timeout,
     .stalled = session_on_stalled,
-    .resume = on_resume,
+    .rearm = on_rearm,
     .go_on = on_go_on,
     .drained = on_drained,
     .stop = on_stop,

@@ -93,9 +93,11 @@ void session_on_drained(struct conn *conn) {
   if (session->is_open) conn->worker->app->drained(session);
 }
 
-void session_on_resume(struct conn *conn) {
+void session_on_rearm(struct conn *conn) { conn_set_timeout(conn, session_of(conn)->interval_ms); }
+
+// Also when the socket had room: deliveries stop where a session is about to close.
+void session_on_written(struct conn *conn) {
   struct session *session = session_of(conn);
-  conn_set_timeout(conn, session->interval_ms);
   if (session->reader.is_blocked) hub_reader_resume(&session->reader);
 }
 

@@ -131,9 +131,10 @@ enum session_status session_refuse_full(struct session *session);
 void session_count_slow(const struct session *session, metric_value *counter, const char *what);
 // conn_ops.stalled of every protocol.
 void session_on_stalled(struct conn *conn);
-// conn_ops.drained and .resume of a session.
+// conn_ops.rearm, .written and .drained of a session.
+void session_on_rearm(struct conn *conn);
+void session_on_written(struct conn *conn);
 void session_on_drained(struct conn *conn);
-void session_on_resume(struct conn *conn);
 
 // ---- for server.c and turn.c ---------------------------------------------
 

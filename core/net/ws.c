@@ -186,9 +186,9 @@ static void on_timeout(struct conn *conn) {
 
 // No heartbeat while the socket was full: a ping there would ask only once the
 // peer reads again, which by itself is the answer.
-static void on_resume(struct conn *conn) {
+static void on_rearm(struct conn *conn) {
   conn->was_alive = true;
-  session_on_resume(conn);
+  session_on_rearm(conn);
 }
 
 static void on_drained(struct conn *conn) {
@@ -234,7 +234,8 @@ static const struct session_ops ws_ops = {
              .eof = on_eof,
              .timeout = on_timeout,
              .stalled = session_on_stalled,
-             .resume = on_resume,
+             .rearm = on_rearm,
+             .written = session_on_written,
              .go_on = on_go_on,
              .drained = on_drained,
              .stop = on_stop,

@@ -15,9 +15,9 @@ struct worker;
 
 // The message under way of one session, if there is one.
 struct ws_unfinished {
-  struct list link;  // in unfinished_set.all; alone: there is none
+  struct list link;  // in ws_unfinished_set.all; alone: there is none
   uint64_t begun_ms;
-  size_t bytes;  // held, counted in unfinished_set.bytes
+  size_t bytes;  // held, counted in ws_unfinished_set.bytes
 };
 
 // Those of a worker.

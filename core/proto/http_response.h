@@ -34,7 +34,8 @@ void http_write_last_chunk(struct buf *out);
 
 // Appends the whole answer of a server that refuses a request and closes the
 // connection: `reason` is one sentence, sent as plain text unless `omits_body` (to
-// HEAD), or NULL: there is no content. `date` is the value of the Date header.
+// HEAD), or NULL: there is no content. A 503 asks to try again in a second. `date` is the
+// value of the Date header.
 void http_write_refusal(struct buf *out, int status, const char *date, const char *reason,
                         bool omits_body);
 

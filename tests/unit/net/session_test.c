@@ -10,7 +10,7 @@ static const char message_a[] = "first message of the topic\n";
 static const char message_b[] = "second one\n";
 static const char direct[] = "direct output\n";
 
-static unsigned resumed_count, stalled_count, lagged_count;
+static unsigned rearmed_count, stalled_count, lagged_count;
 
 static void on_data(struct conn *conn, char *data, size_t len) {
   (void)conn;
@@ -25,9 +25,9 @@ static void on_stalled(struct conn *conn) {
   stalled_count++;
   session_on_stalled(conn);
 }
-static void on_resume(struct conn *conn) {
-  resumed_count++;
-  session_on_resume(conn);
+static void on_rearm(struct conn *conn) {
+  rearmed_count++;
+  session_on_rearm(conn);
 }
 static void on_go_on(struct conn *conn) {
   (void)conn;
@@ -46,8 +46,8 @@ static bool holds_input(const struct session *session) {
 
 // A protocol without a wire form of its own: it takes that of SSE.
 static const struct session_ops plain_ops = {
-    .conn = {on_data, on_eof, on_timeout, on_stalled, on_resume, on_go_on, session_on_drained,
-             on_stop, on_close},
+    .conn = {on_data, on_eof, on_timeout, on_stalled, on_rearm, session_on_written, on_go_on,
+             session_on_drained, on_stop, on_close},
     .open_count = offsetof(struct stats, streams),
     .holds_input = holds_input,
     .lagged = on_lagged,
@@ -186,7 +186,7 @@ static void a_bound_holds_what_piles_up_but_not_one_message(void **state) {
 static void who_takes_nothing_is_cut_after_the_write_timeout(void **state) {
   (void)state;
   struct fake_peer *peer = open_session();
-  stalled_count = resumed_count = 0;
+  stalled_count = rearmed_count = 0;
   conn_set_timeout(&peer->session->conn, 100);
   peer->room = 0;
   say(peer, direct);
@@ -199,7 +199,7 @@ static void who_takes_nothing_is_cut_after_the_write_timeout(void **state) {
   assert_non_null(peer->session);
   fake_peer_give_room(peer, SIZE_MAX);
   fake_turns();
-  assert_int_equal(resumed_count, 1);
+  assert_int_equal(rearmed_count, 1);
   expect_events("drained\n");
   peer->room = 0;
   say(peer, direct);
