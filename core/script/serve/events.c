@@ -26,7 +26,7 @@ static struct vm *vm_of_net(const struct session *net) { return worker_app(sessi
 
 // Afterwards only scripts hold the object.
 static void end(struct vm *vm, struct script_session *session) {
-  waits_free(session);
+  queue_free(session);
   if (session->task != NULL) session->task->owner = NULL;
   if (session->net != NULL) session_set_app(session->net, NULL);
   session->task = NULL;
@@ -35,7 +35,7 @@ static void end(struct vm *vm, struct script_session *session) {
   vm_unref(vm, session->ref);
 }
 
-static void end_connection(struct script_session *session, int code, const char *reason) {
+static void end_session(struct script_session *session, int code, const char *reason) {
   if (session->net == NULL) return;
   session->is_ending = true;
   if (session->is_ws)
@@ -55,9 +55,9 @@ static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok
   (void)error;
   if (session->task == task) session->task = NULL;
   if (!ok)
-    end_connection(session, WS_CLOSE_ERROR, "internal error");
+    end_session(session, WS_CLOSE_ERROR, "internal error");
   else if (session->runs_task && !is_fed_by_hub(session))
-    end_connection(session, WS_CLOSE_NORMAL, "");
+    end_session(session, WS_CLOSE_NORMAL, "");
   serve_queued(vm, session);
 }
 
@@ -96,7 +96,7 @@ static int handler_ref(const struct route *route, enum event_type type) {
   return LUA_NOREF;
 }
 
-// Pushes what the handler gets after the connection. Returns how many, or -1.
+// Pushes what the handler gets after the session. Returns how many, or -1.
 static int push_arguments(struct vm *vm, lua_State *co, const struct event *event) {
   if (event->type == EVENT_DRAIN) return 0;
   if (event->type == EVENT_CLOSE) lua_pushinteger(co, (lua_Integer)event->number);
@@ -106,13 +106,13 @@ static int push_arguments(struct vm *vm, lua_State *co, const struct event *even
   return 2;
 }
 
-// event NULL: the handler gets the connection only.
+// event NULL: the handler gets the session only.
 static void run_handler(struct vm *vm, struct script_session *session, int ref,
                         const struct event *event) {
   if (ref == LUA_NOREF) return;
   struct task *task = task_new(vm, &owner_ops, session);
   if (task == NULL) {
-    end_connection(session, WS_CLOSE_ERROR, "internal error");
+    end_session(session, WS_CLOSE_ERROR, "internal error");
     return;
   }
   session->task = task;
@@ -148,8 +148,8 @@ static void serve_queued(struct vm *vm, struct script_session *session) {
     free(queued);
   }
   session->is_serving = false;
-  waits_tidy(session);
-  if (session->is_closed && session->task == NULL && session->waits == NULL) end(vm, session);
+  queue_tidy(session);
+  if (session->is_closed && session->task == NULL && session->queue == NULL) end(vm, session);
 }
 
 static void deliver(struct vm *vm, struct script_session *session, const struct event *event) {
@@ -188,7 +188,7 @@ void events_on_drained(struct session *net) {
   // Aside first: the drain callback may be the end of the session.
   struct list waiting;
   list_init(&waiting);
-  if (session->waits != NULL) list_splice(&waiting, &session->waits->drainers);
+  if (session->queue != NULL) list_splice(&waiting, &session->queue->drainers);
   bool was_full = session->was_full;
   session->was_full = false;
   struct event event = {.type = EVENT_DRAIN};
@@ -237,7 +237,7 @@ static void move_session(struct vm *vm, struct script_session *session, void *ar
   ptrdiff_t place = routes_index(&move->before->routes, session->route);
   if (place < 0) return;  // it is being closed since its route vanished earlier
   const struct route *target = move->targets[place];
-  if (target == NULL) end_connection(session, WS_CLOSE_RESTART, "the route is gone");
+  if (target == NULL) end_session(session, WS_CLOSE_RESTART, "the route is gone");
   session->route = target != NULL ? target : vm_state(vm, &events_module);
 }
 

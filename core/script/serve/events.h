@@ -16,7 +16,7 @@ struct script_session;
 // gone are closed. The end of the VM: ends what is left.
 extern struct script_module events_module;
 
-// Makes it the session of a connection just accepted. Cannot fail. The running
+// Makes it the Lua side of a session just accepted. Cannot fail. The running
 // task becomes its handler.
 void events_start(struct vm *vm, struct script_session *session, struct session *net);
 

@@ -16,7 +16,7 @@ struct script_session;
 // send the header put it into the query.
 bool join_push_last_event_id(lua_State *L, const struct http_request *request);
 
-// hub_join for the session at index 1, whose connection is live, and the topic at
+// hub_join for the session at index 1, which is live, and the topic at
 // index 2. `id` gets the id of the topic's newest message. May raise.
 enum hub_status join_topic(lua_State *L, struct script_session *session, struct slice topic,
                            struct hub_join_options *options, struct hub_join_result *result,

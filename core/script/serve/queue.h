@@ -30,7 +30,7 @@ struct queued_event {
   char bytes[];
 };
 
-struct waits {
+struct queue {
   struct task *receiver;  // the task that waits in recv
   struct list drainers;   // tasks that wait in drain, by their wait_link
   struct queued_event *first, **last;
@@ -38,12 +38,12 @@ struct waits {
 };
 
 // The session's waits, made when there are none.
-struct waits *waits_of(struct script_session *session);
+struct queue *queue_of(struct script_session *session);
 // Lets go of the waits when nothing waits.
-void waits_tidy(struct script_session *session);
-void waits_free(struct script_session *session);
+void queue_tidy(struct script_session *session);
+void queue_free(struct script_session *session);
 
-struct task *waits_receiver(const struct script_session *session);  // NULL: none
+struct task *queue_receiver(const struct script_session *session);  // NULL: none
 
 // The event that waits longest, NULL when none does.
 const struct event *queue_first(const struct script_session *session);
@@ -51,8 +51,11 @@ const struct event *queue_first(const struct script_session *session);
 // Adds a copy of the event. Beyond a bound of waiting bytes the socket is not read.
 void queue_add(struct script_session *session, const struct event *event);
 
-// Takes out the event that waits longest (the longest of all messages), NULL
-// when none does. The caller frees it.
+// The message among them that waits longest, NULL when none does.
+const struct event *queue_first_message(const struct script_session *session);
+
+// Takes out what queue_first, and what queue_first_message gave. The caller frees it;
+// NULL when there is none.
 struct queued_event *queue_take(struct script_session *session);
 struct queued_event *queue_take_message(struct script_session *session);
 

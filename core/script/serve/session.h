@@ -15,15 +15,16 @@
 
 struct session;
 struct task;
-struct waits;
+struct queue;
 
-// Every byte counts: there is one per connection.
+// Every byte counts: there is one for each session of the server, which is called `net` in
+// this folder.
 struct script_session {
-  struct session *net;  // NULL before the session begins and once the connection is gone
+  struct session *net;  // NULL before it begins and once it is over
   const struct route *route;
   struct task *task;    // the handler that runs or waits now
-  struct waits *waits;  // NULL while nothing waits
-  uint64_t id;          // the connection's
+  struct queue *queue;  // NULL while nothing waits
+  uint64_t id;          // of the connection
   int ref;              // of the Lua object, until the session is over
   bool is_over : 1;
   bool is_closed : 1;   // the close event is in the queue or done
@@ -53,14 +54,14 @@ static inline struct script_session *script_session_check_stream(lua_State *L, i
   return box_check(L, arg, &script_session_stream_type);
 }
 
-// Its connection, or NULL when it is over or its end has been asked for: fail
+// The server's session, or NULL when it is over or its end has been asked for: fail
 // with "closed".
 struct session *script_session_net(const struct script_session *session);
 // That of the session at `arg`; raises when this is none.
 struct session *script_session_check_net(lua_State *L, int arg);
 
 // Pushes the object of a session to be; the table at `fields` (0: none) becomes
-// its fields. May raise; so it comes before the connection is accepted. Then
+// its fields. May raise; so it comes before the session is accepted. Then
 // events_start or script_session_abandon.
 struct script_session *script_session_push(lua_State *L, const struct route *route, int fields);
 void script_session_abandon(struct vm *vm, struct script_session *session);

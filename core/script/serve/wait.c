@@ -14,9 +14,9 @@
 // ---- waking --------------------------------------------------------------
 
 bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
-  struct task *task = waits_receiver(session);
+  struct task *task = queue_receiver(session);
   if (task == NULL) return false;
-  session->waits->receiver = NULL;
+  session->queue->receiver = NULL;
   if (vm_push_text(task->vm, task->co, data)) {
     message_info_push_kind(task->co, kind);
     task_resume(task, 2);
@@ -37,28 +37,28 @@ void wait_wake_drainers(struct list *waiting, const struct session *net) {
 }
 
 void wait_wake_closed(struct script_session *session) {
-  struct task *receiver = waits_receiver(session);
+  struct task *receiver = queue_receiver(session);
   if (receiver != NULL) {
-    session->waits->receiver = NULL;
+    session->queue->receiver = NULL;
     task_wake(receiver, task_push_failure, "closed");
   }
-  if (session->waits != NULL) wait_wake_drainers(&session->waits->drainers, NULL);
+  if (session->queue != NULL) wait_wake_drainers(&session->queue->drainers, NULL);
 }
 
 // ---- waiting -------------------------------------------------------------
 
 static void detach_receiver(struct task *task) {
   struct script_session *session = task->waits_for;
-  if (waits_receiver(session) == task) session->waits->receiver = NULL;
+  if (queue_receiver(session) == task) session->queue->receiver = NULL;
 }
 
 // Gaps and drains are for callbacks; a recv passes over them.
 static bool take_message(lua_State *L, struct script_session *session) {
-  struct queued_event *queued = queue_take_message(session);
-  if (queued == NULL) return false;
-  vm_push_slice(L, queued->event.text);
-  message_info_push_kind(L, queued->event.kind);
-  free(queued);
+  const struct event *event = queue_first_message(session);
+  if (event == NULL) return false;
+  vm_push_slice(L, event->text);  // may raise: it is taken out only then
+  message_info_push_kind(L, event->kind);
+  free(queue_take_message(session));
   return true;
 }
 
@@ -66,8 +66,8 @@ int wait_message(lua_State *L, struct script_session *session, double seconds) {
   if (take_message(L, session)) return 2;
   if (script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
-  if (waits_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
-  waits_of(session)->receiver = task;
+  if (queue_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
+  queue_of(session)->receiver = task;
   task_set_wait(task, session, detach_receiver);
   if (seconds >= 0) task_set_timeout(task, seconds, task_wake_timeout);
   return task_wait(L, NULL);
@@ -81,5 +81,5 @@ int wait_drained(lua_State *L, struct script_session *session, double seconds) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  return task_wait_in(L, &waits_of(session)->drainers, seconds, NULL);
+  return task_wait_in(L, &queue_of(session)->drainers, seconds, NULL);
 }

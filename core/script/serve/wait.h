@@ -26,8 +26,8 @@ int wait_drained(lua_State *L, struct script_session *session, double seconds);
 bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data);
 
 // Wakes the tasks in the list, which those in drain were moved to: with true as
-// long as the connection's end has not been asked for, with "closed" from then on
-// or when conn is NULL.
+// long as the session's end has not been asked for, with "closed" from then on or
+// when net is NULL.
 void wait_wake_drainers(struct list *waiting, const struct session *net);
 
 // Wakes all with "closed". The caller keeps the session alive meanwhile.

@@ -62,7 +62,7 @@ struct owned {
 
 void *box_push_owned(lua_State *L, size_t bytes, void (*release)(void *memory)) {
   struct owned *owned = box_push(L, &owned_type, sizeof *owned + bytes, 0);
-  memset(owned, 0, sizeof *owned + bytes);
+  memset(owned, 0, sizeof *owned + bytes);  // nothing has run since that could collect it
   owned->release = release;
   return owned->memory;
 }
