@@ -6,7 +6,7 @@
 
 static const struct metric rows[] = {
     COUNTER(published, "Messages that were published"),
-    COUNTER(delivered, "Deliveries of a message that a connection accepted"),
+    COUNTER(delivered, "Deliveries of a message that a session accepted"),
     COUNTER(evicted, "Messages that retention dropped from a log"),
     COUNTER(evicted_memory, "Evicted messages that hub_max_bytes had no room for"),
     COUNTER(lagged, "Messages that subscriptions missed because they fell off the log"),

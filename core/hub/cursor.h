@@ -8,7 +8,7 @@
 
 enum { HUB_SUB_INDEX_BITS = 27 };
 
-// There are as many as connections and more: 56 bytes fill an allocation of 64.
+// There are as many as sessions and more: 56 bytes fill an allocation of 64.
 struct hub_sub {
   struct hub_sub *next;  // in the reader's ring of subscriptions, by time of joining
   struct hub_sub *prev;

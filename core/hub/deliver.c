@@ -137,7 +137,7 @@ static void defer(struct hub_port *port, struct hub_sub *sub, const struct turn_
 }
 
 // The next readers' memory is on its way while this one's is worked on: with
-// the reader, what the connection that embeds it has behind it.
+// the reader, what the session that embeds it has behind it.
 static void prefetch(const struct topic_port *place, uint32_t i) {
   if (i + AHEAD < place->sub_count) __builtin_prefetch(place->subs[i + AHEAD]);
   if (i + AHEAD / 2 >= place->sub_count) return;

@@ -1,6 +1,6 @@
 // The hub: one log per topic, cursors over it.
 //
-// A topic holds a ring of immutable messages. A reader (one connection) has a
+// A topic holds a ring of immutable messages. A reader (one session) has a
 // subscription per topic it joined, and a subscription is nothing but a
 // cursor into the topic's log. Live delivery, history, resume, lag and
 // back-pressure are all positions of that cursor.
@@ -241,7 +241,7 @@ bool hub_port_has_work(const struct hub_port *port);  // whether hub_deliver wou
 
 enum { HUB_FORM_NONE = 255 };  // takes messages, not bytes
 
-// Embedded in a connection. Fields are the hub's, except as said.
+// Embedded in a session. Fields are the hub's, except as said.
 struct hub_reader {
   struct hub_port *port;
   struct hub_sub *subs;    // all subscriptions of this reader, in order of joining

@@ -11,7 +11,7 @@
 
 // ---- subscriptions, with the lock held -----------------------------------
 
-// A connection may follow many topics, and a topic have many connections:
+// A session may follow many topics, and a topic have many sessions:
 // the shorter list is searched.
 static struct hub_sub *sub_find(const struct hub_reader *reader, const struct topic_port *place) {
   if (place == NULL) return NULL;
