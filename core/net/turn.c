@@ -79,7 +79,7 @@ static void end_turn(struct worker *worker) {
   take_up_later(worker);
   for (int round = 0; round < ROUNDS; round++) {
     hub_deliver(worker->port);
-    session_tell_gaps(worker);
+    if (worker->gap_count > 0) session_tell_gaps(worker);
     flush_dirty(worker);
     destroy_closing(worker);
     if (!has_work(worker)) {
