@@ -157,7 +157,7 @@ struct hub_history_options {
 struct hub_history {
   struct message **messages;  // one reference each
   size_t count;
-  bool recovered;     // SINCE_ID: every message after id is still kept
+  bool recovered;     // HUB_SINCE_ID: every message after id is still kept
   bool missed_known;  // whether missed is exact
   uint64_t missed;    // messages after id that are gone
 };
@@ -272,12 +272,12 @@ struct hub_join_options {
   struct slice info;  // JSON text about the member; ptr NULL: none, or as it was
 };
 
-// With SINCE_ID and an id that cannot be honoured (malformed, of another life
+// With HUB_SINCE_ID and an id that cannot be honoured (malformed, of another life
 // of the hub, or older than what is kept) everything that is kept comes and
 // recovered is false; the hub tells no gap for it, the caller does.
 struct hub_join_result {
-  bool recovered;     // SINCE_ID: every message after id is still kept and will come; else false
-  bool missed_known;  // whether missed is exact; false when SINCE_ID is not recovered
+  bool recovered;     // HUB_SINCE_ID: every message after id is kept and will come; else false
+  bool missed_known;  // whether missed is exact; false when HUB_SINCE_ID is not recovered
   uint64_t missed;    // messages after id that are gone; 0 when not known
   // Where the reader stands: whatever is yet to come to it has a greater seq. So
   // joining since this one gets the same. When recovered, at most the seq of `id`.
@@ -307,6 +307,5 @@ void hub_reader_topics(const struct hub_reader *reader, void (*each)(void *arg, 
 // form cannot carry it. The bytes live as long as the message. Encoders get the
 // port's ctx as their tools.
 struct slice hub_form(struct hub_port *port, struct message *m, unsigned form);
-struct hub *hub_port_hub(const struct hub_port *port);
 
 #endif

@@ -41,10 +41,6 @@ void hub_port_free(struct hub_port *port) {
 
 void *hub_port_ctx(const struct hub_port *port) { return port->ctx; }
 
-struct hub *hub_port_hub(const struct hub_port *port) {
-  return port->hub;
-}
-
 struct slice hub_form(struct hub_port *port, struct message *m, unsigned form) {
   return batch_encode(&port->batches, m, form);
 }

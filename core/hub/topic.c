@@ -236,6 +236,7 @@ struct topic_port *topic_port_add(struct topic *t, struct hub_port *port) {
   place->port = port;
   place->pos = place->start = place->end = t->head;
   list_init(&place->dirty_link);
+  // One by one: there are as many as workers, and topics in any number.
   t->ports = mem_realloc(t->ports, (t->port_count + 1) * sizeof *t->ports);
   t->ports[t->port_count++] = place;
   return place;

@@ -6,8 +6,10 @@
 //                  |                         |       (all is written)      |
 //                  +---------- conn_close ---+------------ conn_close -----+
 //                                            v   (on_end_of_file, on_timer)
-//                                         CLOSING -- conn_destroy --> gone -- turn.c --> freed
-//                                                   (end of the turn)
+//                                         CLOSING -- conn_destroy --> gone -- free_gone --> freed
+//                                                   (end of the turn: turn.c)
+//
+//   conn_init closes at once what epoll does not take, start_linger what the peer has ended.
 //
 // Its input. Sockets are edge-triggered, so what epoll has reported is remembered:
 //
@@ -167,11 +169,9 @@ bool conn_admit(struct worker *worker, int fd) {
 
 static void on_ready(struct poll_watch *watch, uint32_t events);
 
-void conn_init(struct conn *conn, struct worker *worker, int fd, bool is_unix,
-               const struct conn_ops *ops) {
+void conn_init(struct conn *conn, struct worker *worker, int fd, const struct conn_ops *ops) {
   conn->worker = worker;
   conn->ops = ops;
-  conn->is_unix = is_unix;
   sock_init_plain(&conn->sock, fd);
   wheel_timer_init(&conn->timer, on_timer);
   conn->index = (uint32_t)worker->conns.count;
@@ -222,14 +222,21 @@ void conn_destroy(struct conn *conn) {
   close(conn->sock.fd);
 }
 
+static bool is_unix(int fd) {
+  struct sockaddr_storage own;
+  socklen_t len = sizeof own;
+  return getsockname(fd, (struct sockaddr *)&own, &len) == 0 && own.ss_family == AF_UNIX;
+}
+
 void conn_peer(const struct conn *conn, char *out, size_t size) {
   struct sockaddr_storage address;
   socklen_t len = sizeof address;
-  if (conn->is_unix || getpeername(conn->sock.fd, (struct sockaddr *)&address, &len) != 0 ||
-      getnameinfo((struct sockaddr *)&address, len, out, (socklen_t)size, NULL, 0,
-                  NI_NUMERICHOST) != 0) {
-    snprintf(out, size, "%s", conn->is_unix ? "unix" : "");
-  }
+  if (is_unix(conn->sock.fd))
+    snprintf(out, size, "unix");
+  else if (getpeername(conn->sock.fd, (struct sockaddr *)&address, &len) != 0 ||
+           getnameinfo((struct sockaddr *)&address, len, out, (socklen_t)size, NULL, 0,
+                       NI_NUMERICHOST) != 0)
+    out[0] = '\0';
 }
 
 // ---- writing -------------------------------------------------------------

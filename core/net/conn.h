@@ -58,7 +58,6 @@ struct conn {
   enum conn_phase phase : 2;
   enum conn_end end : 2;
   enum conn_timer timer_is : 2;
-  bool is_unix : 1;
   bool is_reading : 1;    // the protocol wants input
   bool has_input : 1;     // the socket has bytes, or its end, that were not read
   bool waits_turn : 1;    // in worker->later: ops->go_on is due in the next turn
@@ -83,8 +82,7 @@ bool conn_admit(struct worker *worker, int fd);
 
 // Begins a connection in zeroed memory that stays until the end of its life;
 // takes over an accepted descriptor.
-void conn_init(struct conn *conn, struct worker *worker, int fd, bool is_unix,
-               const struct conn_ops *ops);
+void conn_init(struct conn *conn, struct worker *worker, int fd, const struct conn_ops *ops);
 
 // Direct output, sent at the end of the turn. conn_out gives the buffer to
 // append to; it must not be kept.

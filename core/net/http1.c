@@ -475,10 +475,10 @@ static const struct conn_ops http1_ops = {
     .close = on_close,
 };
 
-void http1_open(struct worker *worker, int fd, bool is_unix) {
+void http1_open(struct worker *worker, int fd) {
   if (!conn_admit(worker, fd)) return;
   struct http1 *http = http1_take(worker);
-  http->session = session_new(worker, fd, is_unix, &http1_ops);
+  http->session = session_new(worker, fd, &http1_ops);
   http->session->state.http1 = http;
   conn_set_timeout(conn_of(http), worker->config->header_timeout_ms);
 }

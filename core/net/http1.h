@@ -10,7 +10,7 @@ struct worker;
 
 // Takes over an accepted descriptor: a new connection speaks HTTP first. Refuses it
 // with 503 when the worker is full.
-void http1_open(struct worker *worker, int fd, bool is_unix);
+void http1_open(struct worker *worker, int fd);
 
 void http1_free_spares(struct worker *worker);  // when there are no connections any more
 

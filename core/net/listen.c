@@ -177,8 +177,7 @@ static char *open_unix(const char *address, struct listener *out, size_t count, 
     if (fd >= 0) close(fd);
     return error;
   }
-  for (size_t i = 0; i < count; i++)
-    out[i] = (struct listener){.fd = i == 0 ? fd : dup(fd), .is_unix = true};
+  for (size_t i = 0; i < count; i++) out[i] = (struct listener){.fd = i == 0 ? fd : dup(fd)};
   *name = mem_strdup(address);
   return NULL;
 }
@@ -225,7 +224,7 @@ static void on_readable(struct poll_watch *watch, uint32_t events) {
   for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      listener->accepted(listener->worker, fd, listener->is_unix);
+      listener->accepted(listener->worker, fd);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;

@@ -13,7 +13,7 @@
 struct worker;
 
 // Takes over a connection that was just accepted.
-typedef void listener_accepted(struct worker *worker, int fd, bool is_unix);
+typedef void listener_accepted(struct worker *worker, int fd);
 
 struct listener {
   struct poll_watch watch;
@@ -21,7 +21,6 @@ struct listener {
   listener_accepted *accepted;
   struct wheel_timer retry;  // accepting again after descriptors ran out
   int fd;
-  bool is_unix;
   bool is_open;
   bool is_short;  // of descriptors, since somebody had to wait for one: logged once
 };

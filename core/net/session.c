@@ -21,13 +21,12 @@ static const struct session_ops *ops_of(const struct session *session) {
 
 // ---- life ----------------------------------------------------------------
 
-struct session *session_new(struct worker *worker, int fd, bool is_unix,
-                            const struct conn_ops *ops) {
+struct session *session_new(struct worker *worker, int fd, const struct conn_ops *ops) {
   struct session *session = mem_zalloc(sizeof *session);
   // Ids are unique in the process: the worker's index in the low byte.
   uint64_t id = (worker->next_conn_id++ << 8) | worker->index;
   hub_reader_init(&session->reader, worker->port, id, HUB_FORM_NONE);
-  conn_init(&session->conn, worker, fd, is_unix, ops);
+  conn_init(&session->conn, worker, fd, ops);
   return session;
 }
 

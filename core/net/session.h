@@ -103,8 +103,7 @@ void session_set_reading(struct session *session, bool reads);
 // ---- for protocols -------------------------------------------------------
 
 // Takes over an accepted descriptor, for HTTP at first.
-struct session *session_new(struct worker *worker, int fd, bool is_unix,
-                            const struct conn_ops *ops);
+struct session *session_new(struct worker *worker, int fd, const struct conn_ops *ops);
 void session_free(struct session *session);  // the memory, after conn_destroy
 
 // Begins: events go to ops from now on, and the hub's messages come in the wire form.

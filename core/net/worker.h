@@ -75,7 +75,7 @@ struct worker {
   struct spares spare_calls;    // of HTTP/1.1: struct http1, as new
   struct session_gap *gaps;     // see session_tell_gaps
   size_t gap_count, gap_cap;
-  struct ws_shared *ws_shared;  // see ws_shared.h
+  struct ws_shared *ws_shared;  // ws.c's own; opaque to all others
   uint64_t next_conn_id;
   uint64_t started_ms;
   bool is_stopping;

@@ -33,7 +33,7 @@ struct ws_result {
 struct ws_assembly;  // what is kept while a frame or message is incomplete
 struct ws_inflater;
 
-// Embedded in a connection; at most 32 bytes when idle.
+// Embedded in a session; at most 32 bytes when idle.
 struct ws_parser {
   struct ws_assembly *assembly;  // NULL between messages
   uint32_t max_message;          // bytes: 1009 beyond

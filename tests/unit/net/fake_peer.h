@@ -91,11 +91,11 @@ static inline struct fake_peer *fake_peer_take_over(struct session *session) {
 
 // A session that has not begun, or a connection that speaks HTTP.
 static inline struct fake_peer *fake_peer_new(struct worker *worker, const struct conn_ops *ops) {
-  return fake_peer_take_over(session_new(worker, fake_peer_fd(), true, ops));
+  return fake_peer_take_over(session_new(worker, fake_peer_fd(), ops));
 }
 
 static inline struct fake_peer *fake_peer_open_http(struct worker *worker) {
-  http1_open(worker, fake_peer_fd(), true);
+  http1_open(worker, fake_peer_fd());
   return fake_peer_take_over(session_of(worker->conns.items[worker->conns.count - 1]));
 }
 

@@ -360,7 +360,7 @@ static void beyond_the_limit_connections_are_refused(void **state) {
   struct fake_peer *peer = open_peer();
   fake.config.connections = 1;
   long long refused = metric_get(&fake.server.stats.refused);
-  for (int i = 0; i < REFUSED; i++) http1_open(fake.worker, fake_peer_fd(), true);
+  for (int i = 0; i < REFUSED; i++) http1_open(fake.worker, fake_peer_fd());
   assert_int_equal(metric_get(&fake.server.stats.refused), refused + REFUSED);
   assert_int_equal(fake.worker->conns.count, 1);
   fake_wait_ms(SOCK_LINGER_MS);

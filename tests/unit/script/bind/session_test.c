@@ -55,7 +55,7 @@ static void fields_of_a_connection(void **state) {
   struct fake_peer *peer =
       open_session("GET /den?x=1", WS_HEADERS "Sec-WebSocket-Protocol: a, b\r\n");
   static const char *const open[] = {
-      "den 1 nil a unix number",
+      "den 1 nil a  number",
       "true nil nil nil true",
       "7 mine",
       "bad argument #1 to 'send' (tidegate.ws expected, got number)",
@@ -64,7 +64,7 @@ static void fields_of_a_connection(void **state) {
   expect_lines(open, sizeof open / sizeof *open);
   leave(peer);
   fake_wait_ms(1000);
-  static const char *const over[] = {"ws (closed) 7 unix nil closed closed",
+  static const char *const over[] = {"ws (closed) 7  nil closed closed",
                                      "0 nil closed closed",
                                      "nil closed closed",
                                      "nil closed closed",
