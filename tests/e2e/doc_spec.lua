@@ -161,6 +161,22 @@ describe("every code block is good for what it says it is:", function()
   end)
 end)
 
+describe("every C block of core/script/README.md", function()
+  local SOURCE = "tests/unit/script/vm/task_test.c"
+  local blocks = markdown.blocks(files.read "core/script/README.md")
+
+  it("is compiled and run by " .. SOURCE, function()
+    local count, source = 0, files.read(SOURCE)
+    for _, block in ipairs(blocks) do
+      if block.info == "c" then
+        count = count + 1
+        assert.is_truthy(source:find("\n" .. block.text .. "\n", 1, true), "line " .. block.line .. " differs")
+      end
+    end
+    assert.equal(1, count)
+  end)
+end)
+
 -- Serves what a document is about: scripts/, or else its own examples.
 local function serve(path, text)
   if path:find "^scripts/" then return tidegate.start { dir = "scripts", env = { JWT_SECRET = "spec" } } end
