@@ -1,7 +1,8 @@
 // A module: a part of the Lua side with a life of its own, in one file. What the
 // VM and its generations go through (a new state, loading, going live, the end)
 // they tell every module of one table, bind/modules.c, in its order; so nothing
-// here knows any of them by name.
+// here knows any of them by name. A generation is of the row above (reload/): this row
+// hands it on and never looks into it.
 #ifndef TIDEGATE_SCRIPT_VM_MODULE_H
 #define TIDEGATE_SCRIPT_VM_MODULE_H
 

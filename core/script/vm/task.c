@@ -33,10 +33,11 @@ static int make_task(lua_State *L) {
 }
 
 struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) {
-  struct task *task = vm->idle_tasks;
+  struct tasks *tasks = tasks_of(vm);
+  struct task *task = tasks->idle;
   if (task != NULL) {
-    vm->idle_tasks = task->next_idle;
-    vm->idle_task_count--;
+    tasks->idle = task->next_idle;
+    tasks->idle_count--;
   } else if (!vm_enter(vm, make_task, &task, "starting a task")) {
     return NULL;
   }
@@ -46,7 +47,7 @@ struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) 
   task->detach = NULL;
   task->is_waiting = false;
   task->is_background = vm->running != NULL && vm->running->is_background;
-  list_append(&vm->tasks, &task->link);
+  list_append(&tasks->all, &task->link);
   return task;
 }
 
@@ -58,16 +59,16 @@ static void task_free(struct task *task) {
 // Back to the pool; a coroutine that failed is not used again (an error in a
 // hook leaves its hooks disabled).
 static void retire(struct task *task, bool is_reusable) {
-  struct vm *vm = task->vm;
+  struct tasks *tasks = tasks_of(task->vm);
   list_remove(&task->link);
   if (wheel_timer_is_set(&task->timer)) wheel_cancel(&task->timer);
-  if (!is_reusable || vm->idle_task_count >= POOL_MAX) {
+  if (!is_reusable || tasks->idle_count >= POOL_MAX) {
     task_free(task);
     return;
   }
-  task->next_idle = vm->idle_tasks;
-  vm->idle_tasks = task;
-  vm->idle_task_count++;
+  task->next_idle = tasks->idle;
+  tasks->idle = task;
+  tasks->idle_count++;
 }
 
 // ---- the end of a task ---------------------------------------------------
@@ -316,32 +317,36 @@ lua_State *task_running(const struct vm *vm) {
   return vm->running != NULL ? vm->running->co : NULL;
 }
 
-static void kill_all(struct vm *vm) {
-  while (!list_is_empty(&vm->tasks)) task_kill(list_entry(vm->tasks.next, struct task, link));
-}
+static void open_module(lua_State *L) { list_init(&tasks_of(vm_of(L))->all); }
 
 // Those that the generation before began.
 static void kill_background(struct vm *vm, struct generation *before, struct generation *next) {
   (void)next;
   if (before == NULL) return;
+  struct list *all = &tasks_of(vm)->all;
   struct list kept;
   list_init(&kept);
   struct list *node;
-  while ((node = list_pop(&vm->tasks)) != NULL) {
+  while ((node = list_pop(all)) != NULL) {
     struct task *task = list_entry(node, struct task, link);
-    list_append(task->is_background ? &vm->tasks : &kept, &task->link);
+    list_append(task->is_background ? all : &kept, &task->link);
     if (task->is_background) task_kill(task);
   }
-  list_splice(&vm->tasks, &kept);
+  list_splice(all, &kept);
 }
 
 static void stop(struct vm *vm) {
-  kill_all(vm);
-  while (vm->idle_tasks != NULL) {
-    struct task *task = vm->idle_tasks;
-    vm->idle_tasks = task->next_idle;
+  struct tasks *tasks = tasks_of(vm);
+  while (!list_is_empty(&tasks->all)) task_kill(list_entry(tasks->all.next, struct task, link));
+  while (tasks->idle != NULL) {
+    struct task *task = tasks->idle;
+    tasks->idle = task->next_idle;
     free(task);
   }
 }
 
-struct script_module task_module = {.name = "task", .switch_to = kill_background, .stop = stop};
+struct script_module task_module = {.name = "task",
+                                    .open = open_module,
+                                    .switch_to = kill_background,
+                                    .stop = stop,
+                                    .vm_state_bytes = sizeof(struct tasks)};

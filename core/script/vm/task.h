@@ -32,7 +32,7 @@ struct task {
   struct vm *vm;
   lua_State *co;
   int co_ref;
-  struct list link;  // in vm->tasks
+  struct list link;  // in tasks.all
   struct task *next_idle;
   const struct task_owner *owner_ops;
   void *owner;                            // NULL once the owner is gone
@@ -46,6 +46,15 @@ struct task {
   bool is_waiting;     // in task_wait
   bool is_background;  // begun by what loading started: ends with its generation
 };
+
+// The state in each VM.
+struct tasks {
+  struct list all;    // that have started and not ended
+  struct task *idle;  // the pool
+  size_t idle_count;
+};
+
+static inline struct tasks *tasks_of(const struct vm *vm) { return vm_state(vm, &task_module); }
 
 // Takes a task from the pool for `owner`; task_start begins it. NULL (and a line
 // in the log) when memory is too short even for that.

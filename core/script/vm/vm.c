@@ -83,7 +83,6 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
   vm->dir = dir;
   vm->memory_max_bytes = memory_max_bytes;
   vm->modules = modules;
-  list_init(&vm->tasks);
   make_states(vm);
   vm->L = lua_newstate(capped_alloc, vm);
   if (vm->L == NULL) {

@@ -1,10 +1,10 @@
-// The VM of a worker: one Lua state with a memory cap, the generation of
-// scripts that is live in it, the pool of tasks, and the state of each module.
-// Everything here happens on the worker's thread.
+// The VM of a worker: one Lua state with a memory cap, the generation of scripts that is
+// live in it, and the state of each module. Everything here happens on the worker's
+// thread.
 //
-// Lua is entered in two ways only: vm_enter (a protected C function, for
-// building values) and task_start/task_resume (task.c). So neither a
-// script nor a lack of memory can unwind into C that does not expect it.
+// Lua is entered in two ways only: vm_enter (a protected C function, for building
+// values) and tasks (task_start, task_wake: see task.h). So neither a script nor a lack of
+// memory can unwind into C that does not expect it.
 #ifndef TIDEGATE_SCRIPT_VM_VM_H
 #define TIDEGATE_SCRIPT_VM_VM_H
 
@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/list.h"
 #include "base/metrics.h"
 #include "base/slice.h"
 #include "script/vm/module.h"
@@ -38,22 +37,24 @@ struct vm {
   const char *dir;  // the script directory, as given
   struct vm_metrics metrics;
   size_t memory_max_bytes;
-  struct generation *live;     // handles new events
-  struct generation *loading;  // set while scripts load
-  struct task *running;        // innermost task, NULL outside Lua
-  struct task *idle_tasks;     // pool
-  size_t idle_task_count;
-  struct list tasks;  // all tasks that have started and not ended
-  // Odd while Lua runs, changes with each entry: what the watchdog looks at,
-  // and the entry it found to run for too long.
-  atomic_ulong entry_serial, overdue_serial;
   struct script_module *const *modules;  // ends with NULL
   void **states;                         // by slot of the module
-  // Metatables by slot of the box_type.
+
+  // What handles new events, and what loads now, or NULL. Generations are of the row above:
+  // here they are only handed on to modules (module.h), and a task asks whether one loads,
+  // since it cannot wait then.
+  struct generation *live, *loading;
+
+  // State of three modules that is not in vm_state: every entry into Lua and every method of
+  // an object needs it, and would pay for finding it there first.
+  struct task *running;  // task.h: the innermost, NULL outside Lua
+  // watchdog.h: odd while Lua runs, changes with each entry; and the entry that was found
+  // to run for too long.
+  atomic_ulong entry_serial, overdue_serial;
   struct {
     const void *metatable;
     int ref;
-  } types[VM_TYPES_MAX];
+  } types[VM_TYPES_MAX];  // box.h: by slot of the box_type
 };
 
 // Opens the modules of the table, which ends with NULL. NULL when the memory is too

@@ -241,7 +241,7 @@ static void a_loss_of_memory_anywhere_is_a_500_and_no_more(void **state) {
     if (call->status == 500) failures++;
     fake_call_free(call);
     vm->memory_max_bytes = cap;
-    assert_true(list_is_empty(&vm->tasks));
+    assert_true(list_is_empty(&tasks_of(vm)->all));
   }
   assert_true(failures > 50);
 }

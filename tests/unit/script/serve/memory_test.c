@@ -80,7 +80,7 @@ static void run_out_of_memory_in(scene *play) {
     vm->memory_max_bytes = cap;
     if (!ok) failures++;
     // Whatever failed is gone, and nothing else.
-    assert_true(list_is_empty(&vm->tasks));
+    assert_true(list_is_empty(&tasks_of(vm)->all));
     assert_int_equal(fake.worker->conns.count, 0);
     assert_int_equal(metric_get(&fake.server.stats.websockets), 0);
   }

@@ -9,7 +9,7 @@ static void runs_to_its_end(void **state) {
   assert_true(outcome.ok);
   assert_string_equal(outcome.error, "");
   expect_noted("runs true\n");
-  assert_true(list_is_empty(&vm->tasks));
+  assert_true(list_is_empty(&tasks_of(vm)->all));
   assert_null(vm->running);
 }
 
@@ -127,7 +127,7 @@ static void starts_within_another(void **state) {
   struct outcome outer, inner;
   struct task *task;
   start_task(&outer, "wait()");
-  task = list_entry(vm->tasks.next, struct task, link);
+  task = list_entry(tasks_of(vm)->all.next, struct task, link);
   vm->running = task;  // as when its handler calls a binding
   start_task(&inner, "note('inner') wait()");
   assert_ptr_equal(vm->running, task);
@@ -175,7 +175,7 @@ static void is_killed_while_it_waits(void **state) {
   task_kill(task);
   assert_true(outcome.ended == 1 && outcome.ok);
   expect_noted("closed nil\n");
-  assert_true(list_is_empty(&waiters) && list_is_empty(&vm->tasks));
+  assert_true(list_is_empty(&waiters) && list_is_empty(&tasks_of(vm)->all));
   fake_wait_ms(2000);
   expect_noted("");
   task = start_task(&outcome, "wait()");
@@ -197,7 +197,7 @@ static void errors_while_closing_harm_nobody(void **state) {
   assert_false(outcome.ok);
   expect_noted("first\n");
   start_task(&outcome, waiting);
-  task_kill(list_entry(vm->tasks.next, struct task, link));
+  task_kill(list_entry(tasks_of(vm)->all.next, struct task, link));
   assert_int_equal(outcome.ended, 1);
   expect_noted("first\n");
   assert_true(run_task("note('next')").ok);
@@ -215,20 +215,20 @@ static void errors_while_closing_harm_nobody(void **state) {
 static void coroutines_are_used_again_unless_they_failed(void **state) {
   (void)state;
   run_task("note(1)");
-  assert_int_equal(vm->idle_task_count, 1);
-  const struct task *first = vm->idle_tasks;
+  assert_int_equal(tasks_of(vm)->idle_count, 1);
+  const struct task *first = tasks_of(vm)->idle;
   const lua_State *co = first->co;
   run_task("note(2)");
-  assert_ptr_equal(vm->idle_tasks, first);
-  assert_ptr_equal(vm->idle_tasks->co, co);
+  assert_ptr_equal(tasks_of(vm)->idle, first);
+  assert_ptr_equal(tasks_of(vm)->idle->co, co);
   run_task("error('on purpose')");
-  assert_int_equal(vm->idle_task_count, 0);
+  assert_int_equal(tasks_of(vm)->idle_count, 0);
   enum { MANY = 300 };
   static struct outcome outcomes[MANY];
   for (int i = 0; i < MANY; i++) start_task(&outcomes[i], "wait()");
   task_wake_all(&waiters, NULL, NULL);
   for (int i = 0; i < MANY; i++) assert_int_equal(outcomes[i].ended, 1);
-  assert_int_equal(vm->idle_task_count, 256);
+  assert_int_equal(tasks_of(vm)->idle_count, 256);
 }
 
 static void background_tasks_end_with_their_generation(void **state) {
@@ -282,7 +282,7 @@ static void memory_runs_out_at_each_allocation(void **state) {
     assert_true(task == NULL || outcome.ended == 1);
     if (task == NULL || !outcome.ok) failed++;
     if (task != NULL && outcome.ok) ok++;
-    assert_true(list_is_empty(&vm->tasks) && list_is_empty(&waiters));
+    assert_true(list_is_empty(&tasks_of(vm)->all) && list_is_empty(&waiters));
   }
   assert_true(failed > 50);
 }
