@@ -96,17 +96,25 @@ static int handler_ref(const struct route *route, enum event_type type) {
   return LUA_NOREF;
 }
 
-// Pushes what the handler gets after the session. Returns how many, or -1.
-static int push_arguments(struct vm *vm, lua_State *co, const struct event *event) {
-  if (event->type == EVENT_DRAIN) return 0;
+struct call {
+  int handler_ref, session_ref;
+  const struct event *event;  // NULL: the handler gets the session only
+};
+
+static int push_call(struct task *task, void *arg) {
+  const struct call *call = arg;
+  const struct event *event = call->event;
+  lua_State *co = task->co;
+  lua_rawgeti(co, LUA_REGISTRYINDEX, call->handler_ref);
+  lua_rawgeti(co, LUA_REGISTRYINDEX, call->session_ref);
+  if (event == NULL || event->type == EVENT_DRAIN) return 1;
   if (event->type == EVENT_CLOSE) lua_pushinteger(co, (lua_Integer)event->number);
-  if (!vm_push_text(vm, co, event->text)) return -1;
+  if (!vm_push_text(task->vm, co, event->text)) return -1;
   if (event->type == EVENT_MESSAGE) message_info_push_kind(co, event->kind);
   if (event->type == EVENT_GAP) lua_pushinteger(co, (lua_Integer)event->number);
-  return 2;
+  return 3;
 }
 
-// event NULL: the handler gets the session only.
 static void run_handler(struct vm *vm, struct script_session *session, int ref,
                         const struct event *event) {
   if (ref == LUA_NOREF) return;
@@ -116,13 +124,8 @@ static void run_handler(struct vm *vm, struct script_session *session, int ref,
     return;
   }
   session->task = task;
-  lua_rawgeti(task->co, LUA_REGISTRYINDEX, ref);
-  lua_rawgeti(task->co, LUA_REGISTRYINDEX, session->ref);
-  int count = event != NULL ? push_arguments(vm, task->co, event) : 0;
-  if (count < 0)
-    task_fail(task, "not enough memory");
-  else
-    task_resume(task, 1 + count);
+  struct call call = {ref, session->ref, event};
+  task_resume_quickly(task, push_call, &call);
 }
 
 // Gives waiting events to handlers, one at a time, until one of them waits.

@@ -13,16 +13,24 @@
 
 // ---- waking --------------------------------------------------------------
 
+struct received {
+  enum message_kind kind;
+  struct slice data;
+};
+
+static int push_received(struct task *task, void *arg) {
+  const struct received *received = arg;
+  if (!vm_push_text(task->vm, task->co, received->data)) return -1;
+  message_info_push_kind(task->co, received->kind);
+  return 2;
+}
+
 bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
   struct task *task = queue_receiver(session);
   if (task == NULL) return false;
   session->queue->receiver = NULL;
-  if (vm_push_text(task->vm, task->co, data)) {
-    message_info_push_kind(task->co, kind);
-    task_resume(task, 2);
-  } else {
-    task_fail(task, "not enough memory");
-  }
+  struct received received = {kind, data};
+  task_resume_quickly(task, push_received, &received);
   return true;
 }
 

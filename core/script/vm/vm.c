@@ -34,7 +34,7 @@ static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_byt
   return moved;
 }
 
-// Only reached for errors outside vm_enter and task_resume: a fault of ours.
+// Only reached for errors outside vm_enter and tasks: a fault of ours.
 static int on_panic(lua_State *L) {
   log_error("lua panic: %s", lua_tostring(L, -1));
   return 0;

@@ -84,7 +84,7 @@ void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
 int vm_fail(lua_State *L, const char *message, const char *code);
 
 // Pushes a string on a coroutine that does not run, outside any protected call:
-// the quick way to hand it one. False (and a line in the log) when memory is too short.
+// for task_resume_quickly. False (and a line in the log) when memory is too short.
 bool vm_push_text(struct vm *vm, lua_State *co, struct slice text);
 
 void vm_push_slice(lua_State *L, struct slice text);
