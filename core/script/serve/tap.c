@@ -48,13 +48,14 @@ struct declaration {
 
 struct declarations {
   struct declaration *all;
-  size_t count;
+  size_t count, cap;
 };
 
 bool tap_declare(struct generation *generation, struct slice pattern, int fn_ref) {
   struct declarations *declared = generation_state(generation, &tap_module);
   if (declared->count == HUB_TAPS) return false;
-  declared->all = mem_realloc(declared->all, (declared->count + 1) * sizeof *declared->all);
+  declared->all =
+      mem_grow(declared->all, &declared->cap, declared->count + 1, 8, sizeof *declared->all);
   declared->all[declared->count++] =
       (struct declaration){mem_strndup(pattern.ptr, pattern.len), fn_ref};
   return true;
