@@ -4,7 +4,6 @@
 #include <lua.h>
 #include <string.h>
 
-#include "proto/ws_handshake.h"
 #include "script/bind/modules.h"
 #include "script/reload/generation.h"
 #include "script/serve/accept.h"
@@ -39,18 +38,7 @@ static int set_route(lua_State *L) {
 static int ws_check(lua_State *L) {
   struct exchange *exchange = check_req(L);
   if (exchange == NULL || exchange->call == NULL) return 0;
-  const struct ws_handshake *handshake = accept_check_handshake(exchange);
-  if (handshake->status == 101) return 0;
-  lua_pushinteger(L, handshake->status);
-  lua_pushfstring(L, "%s\n", handshake->reason);
-  lua_newtable(L);
-  if (handshake->status == 426) {
-    lua_pushliteral(L, "13");
-    lua_setfield(L, -2, "Sec-WebSocket-Version");
-    lua_pushliteral(L, "websocket");
-    lua_setfield(L, -2, "Upgrade");
-  }
-  return 3;
+  return accept_push_refusal(L, exchange);
 }
 
 // Arguments of accept_ws and accept_sse.

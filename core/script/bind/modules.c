@@ -7,6 +7,7 @@
 #include "script/serve/events.h"
 #include "script/serve/exchange.h"
 #include "script/serve/message_info.h"
+#include "script/serve/rules.h"
 #include "script/serve/tap.h"
 #include "script/serve/timer.h"
 #include "script/vm/box.h"
@@ -18,8 +19,7 @@ struct script_module *const script_modules[] = {
     &message_info_module,
     &exchange_module,
 
-    // Functions for scripts. At a switch bind_rules sets the rules of topics before
-    // anything of the new generation runs.
+    // Functions for scripts.
     &bind_standard,
     &bind_options,
     &bind_json,
@@ -32,6 +32,10 @@ struct script_module *const script_modules[] = {
     &bind_res,
     &bind_answer,
     &bind_session,
+
+    // The rules of topics: at a switch they are set before anything of the new generation
+    // runs.
+    &rules_module,
 
     // What runs. When the VM ends: tasks first, because their owners hear of it and must
     // still be there; sessions, taps and timers in any order; last the live generation,

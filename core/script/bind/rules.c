@@ -1,14 +1,12 @@
-// core.topic: the rules of topics, which a generation declares while it loads.
+// core.topic: declares a rule of topics.
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdlib.h>
 
-#include "base/mem.h"
-#include "net/worker.h"
+#include "hub/hub.h"
 #include "script/bind/modules.h"
 #include "script/bind/options.h"
 #include "script/bind/topic.h"
-#include "script/reload/generation.h"
+#include "script/serve/rules.h"
 #include "script/vm/vm.h"
 
 // ---- options -------------------------------------------------------------
@@ -91,32 +89,7 @@ static const struct option topic_rows[] = {
 const struct option_table topic_options = {
     .name = "topic", OPTION_ROWS(topic_rows), .has_defaults = true};
 
-// ---- the rules of a generation -------------------------------------------
-
-struct rules {
-  struct hub_rule *all;
-  size_t count;
-};
-
-static void add_rule(struct generation *generation, const struct hub_rule *rule) {
-  struct rules *rules = generation_state(generation, &bind_rules);
-  rules->all = mem_realloc(rules->all, (rules->count + 1) * sizeof *rules->all);
-  struct hub_rule *kept = &rules->all[rules->count++];
-  *kept = *rule;
-  kept->pattern = mem_strdup(rule->pattern);
-}
-
-static void forget_rules(struct generation *generation) {
-  struct rules *rules = generation_state(generation, &bind_rules);
-  for (size_t i = 0; i < rules->count; i++) free((char *)rules->all[i].pattern);
-  free(rules->all);
-}
-
-static void set_rules(struct vm *vm, struct generation *before, struct generation *next) {
-  (void)before;
-  const struct rules *rules = generation_state(next, &bind_rules);
-  if (vm->worker->index == 0) hub_rules_set(vm->worker->hub, rules->all, rules->count);
-}
+// ---- the function --------------------------------------------------------
 
 // topic(pattern, {history, bytes, ttl, lag, limit, presence}): a rule, while scripts load
 static int declare_topic(lua_State *L) {
@@ -127,7 +100,7 @@ static int declare_topic(lua_State *L) {
   options_read(L, 2, &topic_options, "topic", &rule);
   if (vm->loading == NULL) return luaL_error(L, "gate.topic can only be called while scripts load");
   rule.pattern = pattern.ptr;
-  add_rule(vm->loading, &rule);
+  rules_declare(vm->loading, &rule);
   return 0;
 }
 
@@ -135,9 +108,4 @@ static const luaL_Reg functions[] = {{"topic", declare_topic}, {NULL, NULL}};
 
 static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
 
-// The hub is one for all workers: the first sets its rules.
-struct script_module bind_rules = {.name = "rules",
-                                   .open = open_module,
-                                   .forget = forget_rules,
-                                   .switch_to = set_rules,
-                                   .generation_state_bytes = sizeof(struct rules)};
+struct script_module bind_rules = {.name = "topic", .open = open_module};

@@ -166,7 +166,7 @@ const struct option_table join_options = {.name = "join", OPTION_ROWS(join_rows)
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int join(lua_State *L) {
   struct script_session *session = script_session_check(L, 1);
-  struct slice topic = args_check_string(L, 2);
+  args_check_string(L, 2);
   struct hub_join_options options = {.since = HUB_SINCE_NOW};
   options_read(L, 3, &join_options, "join", &options);
   if (script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
@@ -174,7 +174,7 @@ static int join(lua_State *L) {
   if (!utf8_is_valid(options.info)) return vm_fail(L, "info must be UTF-8", "utf8");
   struct hub_join_result result;
   char id[HUB_ID_MAX];
-  enum hub_status status = join_topic(L, session, topic, &options, &result, id);
+  enum hub_status status = join_topic(L, 1, 2, &options, &result, id);
   if (status != HUB_OK) return fail_status(L, status);
   lua_createtable(L, 0, result.missed_known ? 3 : 2);
   lua_pushboolean(L, result.recovered);

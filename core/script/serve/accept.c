@@ -15,10 +15,26 @@
 #include "script/serve/session.h"
 #include "script/vm/args.h"
 
-const struct ws_handshake *accept_check_handshake(struct exchange *exchange) {
+// Checked once: SHA-1 costs a tenth of a handshake.
+static const struct ws_handshake *check_handshake(struct exchange *exchange) {
   if (exchange->handshake.status == 0)
     exchange->handshake = ws_handshake_check(exchange->call->request);
   return &exchange->handshake;
+}
+
+int accept_push_refusal(lua_State *L, struct exchange *exchange) {
+  const struct ws_handshake *handshake = check_handshake(exchange);
+  if (handshake->status == 101) return 0;
+  lua_pushinteger(L, handshake->status);
+  lua_pushfstring(L, "%s\n", handshake->reason);
+  lua_newtable(L);
+  if (handshake->status == 426) {
+    lua_pushliteral(L, "13");
+    lua_setfield(L, -2, "Sec-WebSocket-Version");
+    lua_pushliteral(L, "websocket");
+    lua_setfield(L, -2, "Upgrade");
+  }
+  return 3;
 }
 
 // Pushes the table of what the session keeps of its request, or
@@ -71,7 +87,7 @@ static int finish(lua_State *L, const struct acceptance *a, struct session *net,
 }
 
 int accept_websocket(lua_State *L, const struct acceptance *a) {
-  const struct ws_handshake *handshake = accept_check_handshake(a->exchange);
+  const struct ws_handshake *handshake = check_handshake(a->exchange);
   if (handshake->status != 101) return vm_fail(L, handshake->reason, "handshake");
   struct ws_options options = {.heartbeat_ms = a->route->heartbeat_ms,
                                .max_message = a->route->max_message_bytes,

@@ -8,10 +8,11 @@
 
 struct exchange;
 struct route;
-struct ws_handshake;
 
-// The handshake that the request asks for. Checked once: SHA-1 costs a tenth of it.
-const struct ws_handshake *accept_check_handshake(struct exchange *exchange);
+// Whether the request, which has not ended, asks for a WebSocket as it should: pushes
+// nothing and returns 0, or pushes the status, the text and the headers (a table) of the
+// answer and returns 3.
+int accept_push_refusal(lua_State *L, struct exchange *exchange);
 
 // What is accepted: the exchange's request, which has not ended, with req at index 1.
 struct acceptance {

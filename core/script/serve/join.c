@@ -29,10 +29,10 @@ bool join_push_last_event_id(lua_State *L, const struct http_request *request) {
 
 // What the client of a stream saw last counts, unless the script gave an id. Leaves
 // the text on the stack.
-static void take_last_event_id(lua_State *L, const struct script_session *session,
+static void take_last_event_id(lua_State *L, int session, int topic,
                                struct hub_join_options *options) {
-  if (options->since == HUB_SINCE_ID || session->is_ws) return;
-  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE) return;
+  if (options->since == HUB_SINCE_ID) return;
+  if (lua_getiuservalue(L, session, 1) != LUA_TTABLE) return;
   if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
   struct slice id = args_check_slice(L, -1);
   // Once a topic: after leaving it, joining again must not replay it again.
@@ -41,9 +41,9 @@ static void take_last_event_id(lua_State *L, const struct script_session *sessio
     lua_pushvalue(L, -1);
     lua_setfield(L, -5, "resumed");
   }
-  lua_pushvalue(L, 2);
+  lua_pushvalue(L, topic);
   if (lua_rawget(L, -2) != LUA_TNIL) return;
-  lua_pushvalue(L, 2);
+  lua_pushvalue(L, topic);
   lua_pushboolean(L, 1);
   lua_rawset(L, -4);
   options->since = HUB_SINCE_ID;
@@ -64,14 +64,14 @@ static void tell_stream(struct session *net, struct slice topic,
   }
 }
 
-enum hub_status join_topic(lua_State *L, struct script_session *session, struct slice topic,
-                           struct hub_join_options *options, struct hub_join_result *result,
-                           char id[HUB_ID_MAX]) {
-  struct session *net = session->net;
-  take_last_event_id(L, session, options);
-  enum hub_status status = hub_join(&net->reader, topic, options, result);
+enum hub_status join_topic(lua_State *L, int session, int topic, struct hub_join_options *options,
+                           struct hub_join_result *result, char id[HUB_ID_MAX]) {
+  const struct script_session *joining = lua_touserdata(L, session);
+  struct slice name = args_check_string(L, topic);
+  if (!joining->is_ws) take_last_event_id(L, session, topic, options);
+  enum hub_status status = hub_join(&joining->net->reader, name, options, result);
   if (status != HUB_OK) return status;
   hub_id_format(vm_of(L)->worker->hub, result->seq, id);
-  if (!session->is_ws) tell_stream(net, topic, options, result, id);
+  if (!joining->is_ws) tell_stream(joining->net, name, options, result, id);
   return HUB_OK;
 }
