@@ -73,7 +73,7 @@ bench-build:
 	@$(call build_preset,bench)
 
 .PHONY: reference
-reference: build ## write the tables of options in lua/doc/ and their types from the rows that declare them
+reference: build ## write the options and metrics in lua/doc/, and the types of options, from their rows
 	@lua5.4 tests/reference.lua build/$(PRESET)/tidegate
 
 format: ## lay out the C files with clang-format

@@ -1,5 +1,5 @@
--- Writes what the documents and the types for editors say about options, from the rows
--- that declare them: see tests/support/reference.lua. `make reference` runs it, from the
+-- Writes what the documents and the types for editors say about options and metrics, from
+-- the rows that declare them: see tests/support/reference.lua. `make reference` runs it, from the
 -- top of the repository. Its argument is the program that has the rows.
 package.path = "tests/?.lua;" .. package.path
 
@@ -13,9 +13,9 @@ local function output_of(command)
   return text
 end
 
-local function read_tables(program)
+local function read_rows(program)
   local folder = files.new_folder()
-  files.write(folder .. "/options.lua", reference.SCRIPT)
+  files.write(folder .. "/rows.lua", reference.SCRIPT)
   local output = output_of(("%s --check %s --workers 1"):format(program, folder))
   files.remove_tree(folder)
   return reference.parse(output)
@@ -29,8 +29,11 @@ local function rewrite(path, update)
   print("wrote " .. path)
 end
 
-local tables = read_tables(arg[1] or "build/release/tidegate")
+local tables, metrics = read_rows(arg[1] or "build/release/tidegate")
 for path in output_of("find lua/doc -name '*.md'"):gmatch "[^\n]+" do
-  rewrite(path, function(text) return (reference.update_page(text, path:gsub("^lua/doc/", ""), tables)) end)
+  rewrite(path, function(text)
+    text = reference.update_metrics(text, metrics)
+    return (reference.update_page(text, path:gsub("^lua/doc/", ""), tables))
+  end)
 end
 rewrite("lua/tidegate/types.lua", function(text) return reference.update_types(text, tables) end)

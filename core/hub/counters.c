@@ -15,5 +15,6 @@ static const struct metric rows[] = {
     COUNTER(joins_refused, "Joins that a limit refused"),
     COUNTER(encoded, "Wire forms that were encoded"),
     GAUGE(form_bytes, "Memory of the encoded wire forms that exist"),
+    GAUGE(topics, "Topics that exist"),
 };
 const struct metrics hub_metrics = METRICS(rows);

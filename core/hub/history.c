@@ -115,13 +115,6 @@ size_t hub_count(struct hub *hub, struct slice topic) {
   return count;
 }
 
-size_t hub_topic_count(struct hub *hub) {
-  pthread_mutex_lock(&hub->lock);
-  size_t count = hub->topics.count;
-  pthread_mutex_unlock(&hub->lock);
-  return count;
-}
-
 enum { SCAN_STEP = 1024, SCAN_TRIES = 4 };
 
 struct scan {

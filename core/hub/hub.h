@@ -91,6 +91,7 @@ struct hub_counters {
   metric_value joins_refused;
   metric_value encoded;
   metric_value form_bytes;
+  metric_value topics;
 };
 
 extern const struct metrics hub_metrics;
@@ -135,7 +136,6 @@ enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct messa
                             uint64_t *seq);
 
 size_t hub_count(struct hub *hub, struct slice topic);  // subscriptions on all workers, exact
-size_t hub_topic_count(struct hub *hub);
 
 // What is due by time: messages past their ttl, topics that hold nothing,
 // members whose grace is over, and the diffs of presence. Called every

@@ -16,10 +16,15 @@ void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq) {
   if (seq > *place) *place = seq;
 }
 
+static void count_topics(struct hub *hub) {
+  metric_set(&hub->counters.topics, (long long)hub->topics.count);
+}
+
 struct topic *topics_create(struct hub *hub, struct slice name) {
   struct topic *t = topic_new(name, *vanished_place(hub, name));
   size_t cap = hub->topics.cap;
   map_set(&hub->topics, topic_name(t), t);
+  count_topics(hub);
   if (hub->topics.cap != cap) hub->topics_version++;
   return t;
 }
@@ -27,6 +32,7 @@ struct topic *topics_create(struct hub *hub, struct slice name) {
 static void remove_topic(struct hub *hub, struct topic *t) {
   topics_note_vanished(hub, topic_name(t), t->lost_seq);
   map_remove(&hub->topics, topic_name(t));
+  count_topics(hub);
   hub->topics_version++;
   topic_free(t);
 }

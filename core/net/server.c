@@ -168,6 +168,7 @@ static char *open_address(struct server *server, struct listener **per_worker, s
 
 char *server_init(struct server *server, const struct config *config, const struct app *app) {
   *server = (struct server){.config = config};
+  metric_set(&server->stats.workers, (long long)config->workers);
   server->hub = hub_new(wire_encoders, WIRE_FORMS);
   const struct hub_limits limits = {.max_bytes = config->hub_max_bytes,
                                     .max_topics = (uint32_t)config->max_topics,

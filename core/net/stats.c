@@ -19,5 +19,6 @@ static const struct metric rows[] = {
             "WebSockets that were cut because the client left two heartbeats unanswered"),
     COUNTER(messages_in, "WebSocket messages that were received"),
     COUNTER(sends_full, "Direct sends that were refused because the queue was full"),
+    GAUGE(workers, "Workers, each a thread with a Lua state of its own"),
 };
 const struct metrics stats_metrics = METRICS(rows);

@@ -18,6 +18,7 @@ struct stats {
   metric_value lost_peers;
   metric_value messages_in;
   metric_value sends_full;
+  metric_value workers;
 };
 
 extern const struct metrics stats_metrics;

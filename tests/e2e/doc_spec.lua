@@ -288,6 +288,14 @@ local ROWS = {
   { name = "size", type = "bytes", luals = "integer", setting = "max_size", help = "bytes" },
 }
 
+-- What the server says: tables of options by name, the rows of metrics.
+local function read_rows()
+  local out = with_tree({ ["rows.lua"] = reference.SCRIPT }, function(folder)
+    return tidegate.run({ "--check", folder, "--workers", "1" }).out
+  end)
+  return reference.parse(out)
+end
+
 describe("options", function()
   it("are written as a table, with links as from the page", function()
     local text = reference.table(ROWS, "a.md")
@@ -342,12 +350,7 @@ describe("options", function()
   end)
 
   local tables, pages = nil, doc.find("lua", "doc", "%.md$")
-  setup(function()
-    local out = with_tree({ ["options.lua"] = reference.SCRIPT }, function(folder)
-      return tidegate.run({ "--check", folder, "--workers", "1" }).out
-    end)
-    tables = reference.parse(out)
-  end)
+  setup(function() tables = read_rows() end)
 
   -- After a change of a row: make reference.
   for _, path in ipairs(pages) do
@@ -395,6 +398,29 @@ describe("options", function()
         assert.is_nil(row.help:find("|", 1, true), at)
       end
     end
+  end)
+end)
+
+describe("metrics", function()
+  local ROWS_OF_METRICS = { { name = "b", kind = "gauge", help = "What is" },
+                            { name = "a", kind = "counter", help = "What was" } }
+
+  it("come into a page where they are marked", function()
+    local page = "# A\n<!-- metrics -->\n%s<!-- end of metrics -->\nB\n"
+    local text, count = reference.update_metrics(page:format "old\n", ROWS_OF_METRICS)
+    assert.equal(page:format("| name | kind | |\n|---|---|---|\n"
+      .. "| `a` | counter | What was |\n| `b` | gauge | What is |\n"), text)
+    assert.equal(1, count)
+  end)
+
+  -- After a change of a row: make reference.
+  it("on their page are what the rows say", function()
+    local metrics = select(2, read_rows())
+    local text = files.read "lua/doc/server.md"
+    local updated, count = reference.update_metrics(text, metrics)
+    assert.equal(updated, text)
+    assert.equal(1, count)
+    assert.matches("\n| `connections` | gauge | ", text, 1, true)
   end)
 end)
 

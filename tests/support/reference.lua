@@ -1,6 +1,6 @@
 -- The parts of the documents and of the types for editors that are written from the
--- rows which declare options: tables between markers in lua/doc/, classes between
--- markers in lua/tidegate/types.lua. Pure: rows and text in, text out.
+-- rows which declare options and metrics: tables between markers in lua/doc/, classes
+-- between markers in lua/tidegate/types.lua. Pure: rows and text in, text out.
 local cjson = require "cjson"
 
 local reference = {}
@@ -25,14 +25,21 @@ local tables = {}
 for _, name in ipairs(core.options()) do tables[name] = plain(core.options(name, true)) end
 for name, rows in pairs(check.declared) do tables[name] = plain(rows) end
 print("options " .. core.json.encode(tables))
+print("metrics " .. core.json.encode(core.metrics()))
 ]]
 
--- Tables of rows by name, from what the script printed.
+---@class support.metric
+---@field name string
+---@field kind "counter"|"gauge"
+---@field help string
+
+-- From what the script printed: tables of rows by name, and the rows of all metrics.
 ---@param output string
----@return table<string, tidegate.option[]>
+---@return table<string, tidegate.option[]> tables, support.metric[] metrics
 function reference.parse(output)
-  local json = assert(output:match "options ({[^\n]*})", output)
-  return cjson.decode(json)
+  local options = assert(output:match "options ({[^\n]*})", output)
+  local metrics = assert(output:match "metrics (%[[^\n]*%])", output)
+  return cjson.decode(options), cjson.decode(metrics)
 end
 
 -- ---- what a row says -------------------------------------------------------
@@ -131,6 +138,30 @@ function reference.update_page(text, page, tables)
     return head .. reference.table(rows, page) .. tail
   end)
   return text, names
+end
+
+-- The table of Markdown of all metrics, by name.
+---@param metrics support.metric[]
+---@return string
+function reference.metrics_table(metrics)
+  local sorted = { table.unpack(metrics) }
+  table.sort(sorted, function(a, b) return a.name < b.name end)
+  local lines = { "| name | kind | |", "|---|---|---|" }
+  for _, row in ipairs(sorted) do
+    lines[#lines + 1] = line_of { "`" .. row.name .. "`", row.kind, row.help }
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- A page with its table of metrics, and how many it has: between <!-- metrics --> and
+-- <!-- end of metrics -->.
+---@param text string
+---@param metrics support.metric[]
+---@return string text, integer count
+function reference.update_metrics(text, metrics)
+  return text:gsub("(<!%-%- metrics %-%->\n)(.-)(<!%-%- end of metrics %-%->)", function(head, _, tail)
+    return head .. reference.metrics_table(metrics) .. tail
+  end)
 end
 
 -- ---- types -------------------------------------------------------------------

@@ -25,6 +25,7 @@ struct script_module *const script_modules[] = {
     &bind_json,
     &bind_crypto,
     &bind_system,
+    &bind_stats,
     &bind_time,
     &bind_rules,
     &bind_hub,

@@ -18,6 +18,7 @@ extern struct script_module bind_res;
 extern struct script_module bind_rules;
 extern struct script_module bind_session;
 extern struct script_module bind_standard;
+extern struct script_module bind_stats;
 extern struct script_module bind_system;
 extern struct script_module bind_time;
 

@@ -1,17 +1,13 @@
-// core.log, env, keep, stats, dir, version, url_decode.
+// core.log, env, keep, dir, version, url_decode.
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
-#include "net/worker.h"
 #include "proto/url.h"
 #include "script/bind/modules.h"
-#include "script/reload/generation.h"
 #include "script/vm/args.h"
 #include "script/vm/vm.h"
 
@@ -84,37 +80,6 @@ static int keep(lua_State *L) {
   return 1;
 }
 
-static void set_count(lua_State *L, const char *name, size_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_metrics(lua_State *L, const struct metrics *metrics, const void *values) {
-  for (size_t i = 0; i < metrics->count; i++) {
-    lua_pushinteger(L, metric_read(&metrics->rows[i], values));
-    lua_setfield(L, -2, metrics->rows[i].name);
-  }
-}
-
-// stats() -> table of process-wide counters
-static int stats(lua_State *L) {
-  struct vm *vm = vm_of(L);
-  struct worker *worker = vm->worker;
-  lua_createtable(L, 0, 32);
-  set_metrics(L, &stats_metrics, worker->stats);
-  set_metrics(L, &hub_metrics, hub_counters(worker->hub));
-  set_metrics(L, &vm_metrics, &vm->metrics);
-  set_count(L, "topics", hub_topic_count(worker->hub));
-  set_count(L, "workers", worker->config->workers);
-  set_count(L, "worker", worker->index);
-  const struct generation *generation = vm->loading != NULL ? vm->loading : vm->live;
-  // None for what Lua collects when the VM ends.
-  set_count(L, "generation", generation != NULL ? generation->number : 0);
-  lua_pushnumber(L, (double)(clock_mono_ms() - worker->started_ms) / 1000);
-  lua_setfield(L, -2, "uptime");
-  return 1;
-}
-
 // url_decode(text) -> text without percent codes | nil
 static int decode(lua_State *L) {
   struct buf out = {0};
@@ -126,8 +91,7 @@ static int decode(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"keep", keep}, {"stats", stats}, {"url_decode", decode}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"keep", keep}, {"url_decode", decode}, {NULL, NULL}};
 
 static void open_module(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

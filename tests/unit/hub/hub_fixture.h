@@ -19,6 +19,10 @@ static inline uint64_t counted(const metric_value *counter) {
   return (uint64_t)metric_get(counter);
 }
 
+static inline uint64_t hub_topic_count(struct hub *hub) {
+  return counted(&hub_counters(hub)->topics);
+}
+
 enum { FORM_ALL, FORM_TEXT, FORM_COUNT };  // the second cannot carry binary
 
 struct event {

@@ -98,6 +98,11 @@ static void of_the_rest(void **state) {
       {"note(gate.keep('a', 5), gate.keep('a', 6), gate.keep('b', function() return 7 end))",
        "5 5 7"},
       {"note(gate.stats().workers, gate.stats().generation, gate.stats().worker)", "1 1 0"},
+      {"local stats = gate.stats() for _, row in ipairs(core.metrics()) do stats[row.name] = nil "
+       "end "
+       "local rest = {} for name in pairs(stats) do rest[#rest + 1] = name end "
+       "table.sort(rest) note(table.concat(rest, ' '), math.type(gate.stats().topics))",
+       "generation uptime worker integer"},
       {"note(gate.stats().connections, gate.stats().vm_bytes > 0)", "0 true"},
       {"note(#gate.id(), gate.id() ~= gate.id())", "22 true"},
       {"note(gate.now() > 1600000000, gate.version, gate.dir ~= nil)", "true 0."},
