@@ -15,7 +15,7 @@ check.hide_file()
 local paths = router.new(core.url_decode)
 local routes = {} ---@type tidegate.route[]
 local links = {} ---@type tidegate.link[]
-local sessions = {} ---@type tidegate.session_route[]
+local session_routes = {} ---@type tidegate.session_route[]
 local is_finished = false
 
 -- Words for keys that are not methods.
@@ -41,7 +41,7 @@ function app.add_route(name, route)
   end
   routes[#routes + 1] = route
   if route.session then
-    sessions[#sessions + 1] = route.session
+    session_routes[#session_routes + 1] = route.session
     route.session.key = route.key .. " " .. route.pattern.text
   end
 end
@@ -57,7 +57,7 @@ app.root = scope.new(app, "gate", "", {})
 
 ---@class tidegate.generation
 ---@field dispatch tidegate.dispatch to be called in a task
----@field sessions tidegate.session_route[] what accept_ws and accept_sse name by key
+---@field session_routes tidegate.session_route[] what accept_ws and accept_sse name by key
 ---@field routes { method: string, pattern: string, source: string }[] for --check
 
 ---Ends registration and hands everything over. Called once by the server.
@@ -68,7 +68,7 @@ function app.finish()
   for i, route in ipairs(routes) do
     listing[i] = { method = route.method, pattern = route.pattern.text, source = route.source }
   end
-  return { dispatch = dispatch.new(paths, routes, links), sessions = sessions, routes = listing }
+  return { dispatch = dispatch.new(paths, routes, links), session_routes = session_routes, routes = listing }
 end
 
 return app

@@ -19,26 +19,26 @@ describe("app", function()
     }, generation.app.finish().routes)
   end)
 
-  it("gives sessions with key, kind, callbacks and options", function()
+  it("gives routes of sessions with key, kind, callbacks and options", function()
     local function open() end
     local function task() end
     generation.gate.get("/first", task)
     generation.gate.ws("/chat/{room}", { open = open, heartbeat = 5, max_message = 100, protocols = { "a" } })
     generation.gate.sse("/feed", { close = open, keepalive = 2 })
     generation.gate.scope("/s").ws("/{id:%d+}", task)
-    local sessions = generation.app.finish().sessions
-    assert.equal(3, #sessions)
+    local session_routes = generation.app.finish().session_routes
+    assert.equal(3, #session_routes)
     assert.same({ key = "ws /chat/{room}", kind = "ws",
-      options = { open = open, heartbeat = 5, max_message = 100, protocols = { "a" } } }, sessions[1])
-    assert.same({ key = "sse /feed", kind = "sse", options = { close = open, keepalive = 2 } }, sessions[2])
-    assert.same({ key = "ws /s/{id:%d+}", kind = "ws", task = task, options = {} }, sessions[3])
+      options = { open = open, heartbeat = 5, max_message = 100, protocols = { "a" } } }, session_routes[1])
+    assert.same({ key = "sse /feed", kind = "sse", options = { close = open, keepalive = 2 } }, session_routes[2])
+    assert.same({ key = "ws /s/{id:%d+}", kind = "ws", task = task, options = {} }, session_routes[3])
   end)
 
   it("does not see what a script does to its table afterwards", function()
     local callbacks = { open = function() end }
     generation.gate.ws("/x", callbacks)
     callbacks.open = nil
-    assert.is_function(generation.app.finish().sessions[1].options.open)
+    assert.is_function(generation.app.finish().session_routes[1].options.open)
   end)
 
   it("keeps generations apart", function()

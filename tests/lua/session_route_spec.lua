@@ -42,7 +42,7 @@ describe("session_route", function()
     local _, message = pcall(gate.ws, "/s", { open = noop, later = 5 })
     assert.matches('unknown option "later"', message)
     gate.sse("/s", { ended = noop, later = 5 })
-    assert.same({ ended = noop, later = 5 }, generation.app.finish().sessions[1].options)
+    assert.same({ ended = noop, later = 5 }, generation.app.finish().session_routes[1].options)
   end)
 
   for _, kind in ipairs { "ws", "sse" } do

@@ -59,7 +59,7 @@ static void take_result(lua_State *L, struct generation *generation) {
   int result = lua_gettop(L);
   lua_getfield(L, result, "dispatch");
   generation->dispatch_ref = vm_ref(L);
-  lua_getfield(L, result, "sessions");
+  lua_getfield(L, result, "session_routes");
   routes_read(L, &generation->routes);
   lua_pop(L, 1);
   read_listing(L, generation, result);
