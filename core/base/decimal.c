@@ -1,3 +1,4 @@
+// Digits from the last to the first, by division.
 #include "base/decimal.h"
 
 #include <string.h>
