@@ -30,7 +30,7 @@ test: ## install what is missing, then run every test in every build
 
 TEST_KINDS := arrows format luacheck tidy unit lua e2e clients browser count coverage fuzz
 .PHONY: $(TEST_KINDS:%=test-%)
-test-arrows:  ## check that includes in core/ only point downward, and how long files are
+test-arrows:  ## check the shape of the tree: includes, length and opening of files, tables of files
 test-format:  ## check that the C files are as `make format` would lay them out
 test-luacheck: ## check all Lua with luacheck
 test-tidy:    ## check core/ and tests/unit/ with clang-tidy

@@ -1,6 +1,7 @@
 -- Checks the shape of the tree: dependencies in core/ only point downward, no
--- modules include each other, and no file is too long. Run with Lua 5.4 from the top of
--- the repository. First it shows on small bad trees that each rule can fail. Speaks TAP.
+-- modules include each other, no file is too long or without an opening comment, and
+-- the tables of folders name their files. Run with Lua 5.4 from the top of the
+-- repository. First it shows on small bad trees that each rule can fail. Speaks TAP.
 
 -- An include may point to the same or a later row. Rooms that do not exist yet have
 -- their place; a file in none of these rows fails. So does one of a room whose modules
@@ -44,6 +45,11 @@ local FORBIDDEN = {
 }
 
 local MAX_LINES = 500
+
+-- The README whose tables name all files of their folder, and no other.
+local READMES = {
+  "core/base", "core/hub", "core/net", "core/script", "lua/tidegate", "tests/e2e", "tests/support",
+}
 
 -- A room of one row, a folder of a room, or a module of a room -> how far down it is.
 local rank = {}
@@ -198,6 +204,63 @@ local function check_lengths(files)
   return problems
 end
 
+local OPENING = { c = "^// %S", h = "^// %S", lua = "^%-%-%-? ?%S" }
+
+local function check_openings(files)
+  local problems = {}
+  for _, path in ipairs(sorted_keys(files)) do
+    local opening = OPENING[path:match "%.(%w+)$"]
+    if opening and not files[path]:find(opening) then
+      problems[#problems + 1] = path .. ": does not begin with a comment that says what it is for"
+    end
+  end
+  return problems
+end
+
+-- ---- tables of files -----------------------------------------------------------
+
+-- The names in the column "file" of all tables of a README, and the names with an ending in
+-- any column of these: sets.
+local function read_tables(text)
+  local named, mentioned, column = {}, {}, nil
+  for line in text:gmatch "([^\n]*)\n?" do
+    local cells = {}
+    for cell in line:gmatch "|([^|]*)" do cells[#cells + 1] = cell:match "^%s*(.-)%s*$" end
+    if #cells == 0 then column = nil end
+    for i, cell in ipairs(cells) do if cell == "file" then column = i end end
+    for name in (column and cells[column] or ""):gmatch "`([^`]+)`" do named[name:match "[^/]*$"] = true end
+    for name in (column and line or ""):gmatch "`([%w_]+%.%l+)`" do mentioned[name] = true end
+  end
+  return named, mentioned
+end
+
+local function stem_of(name) return name:match "^[^.]+" end
+
+local function check_table(files, folder, problems)
+  local named, mentioned = read_tables(files[folder .. "/README.md"] or "")
+  local is_there = {}
+  for _, path in ipairs(sorted_keys(files)) do
+    local name = path:sub(1, #folder + 1) == folder .. "/" and (path:match "[^/]+%.[ch]$" or path:match "[^/]+%.lua$")
+    if name then
+      is_there[name], is_there[stem_of(name)] = true, true
+      if not (named[name] or named[stem_of(name)] or mentioned[name]) then
+        problems[#problems + 1] = ("%s/README.md: no table names %s"):format(folder, path:sub(#folder + 2))
+      end
+    end
+  end
+  for _, name in ipairs(sorted_keys(named)) do
+    if not is_there[name] then
+      problems[#problems + 1] = ("%s/README.md: names %s, which is not there"):format(folder, name)
+    end
+  end
+end
+
+local function check_tables(files)
+  local problems = {}
+  for _, folder in ipairs(READMES) do check_table(files, folder, problems) end
+  return problems
+end
+
 -- ---- the checker's own tests -----------------------------------------------
 
 -- What each tree below core/ must be blamed for (nil: nothing).
@@ -295,6 +358,28 @@ end
 self_test("a file of 500 lines", check_lengths, "", { ["core/net/a.c"] = ("\n"):rep(MAX_LINES) })
 self_test("a file of 501 lines", check_lengths, "core/net/a.c: has 501 lines, more than 500",
   { ["core/net/a.c"] = ("\n"):rep(MAX_LINES + 1) })
+self_test("files that begin with a comment", check_openings, "",
+  { ["core/a.c"] = "// What a is for.\n", ["lua/a.lua"] = "-- What a is for.\n", ["tests/run"] = "run\n" })
+for path, text in pairs { ["core/a.c"] = "#include <a.h>\n", ["core/a.h"] = "//\n", ["lua/a.lua"] = "return {}\n" } do
+  self_test("a file that does not, " .. path, check_openings,
+    path .. ": does not begin with a comment that says what it is for", { [path] = text })
+end
+
+-- The problems of one table of files, beside which stand a.c, a.h, b.h and inner/c.lua.
+local function check_small_table(table_text)
+  local problems = {}
+  check_table({ ["x/README.md"] = table_text, ["x/a.c"] = "", ["x/a.h"] = "", ["x/b.h"] = "", ["x/inner/c.lua"] = "" },
+    "x", problems)
+  return problems
+end
+
+self_test("a table of all files", check_small_table, "",
+  "| row | file | what |\n|---|---|---|\n| top | `a`, `b.h` | as `d.c` |\n| | `inner/c.lua` | |\n\nnot | `d` |\n")
+self_test("a table without a file", check_small_table, "x/README.md: no table names b.h",
+  "| file |\n|---|\n| `a` |\n| `c` |\n\n| word |\n|---|\n| `b` |\n")
+self_test("a table with a file that is gone", check_small_table, "x/README.md: names d, which is not there",
+  "| file | what |\n|---|---|\n| `a`, `b` |\n| `c`, `d` | |\n")
+
 -- ---- the tree itself -------------------------------------------------------
 
 -- Path -> text of all files, without those that nobody wrote by hand.
@@ -317,6 +402,8 @@ report(files["core/main.c"] ~= nil and count > 100, "there are files to check", 
 for _, check in ipairs {
   { check_includes, "includes in core/ point downward, without a cycle" },
   { check_lengths, ("none of %d files has more than %d lines"):format(count, MAX_LINES) },
+  { check_openings, "files of C and Lua begin with a comment" },
+  { check_tables, "tables of files name what is there" },
 } do
   local problems = check[1](files)
   report(#problems == 0, check[2], table.concat(problems, "\n"))
