@@ -34,7 +34,9 @@ static inline void list_remove(struct list *node) {
 static inline struct list *list_pop(struct list *head) {
   if (list_is_empty(head)) return NULL;
   struct list *node = head->next;
-  list_remove(node);
+  head->next = node->next;
+  head->next->prev = head;
+  list_init(node);
   return node;
 }
 

@@ -80,7 +80,8 @@ static void member_free(struct member *member) {
 }
 
 static void free_list(struct list *members) {
-  while (!list_is_empty(members)) member_free(list_entry(members->next, struct member, link));
+  struct list *node;
+  while ((node = list_pop(members)) != NULL) member_free(list_entry(node, struct member, link));
 }
 
 void presence_free(struct topic *t) {
@@ -236,7 +237,7 @@ static size_t append_joins(struct hub *hub, struct presence *p, struct buf *out)
 static size_t append_leaves(struct presence *p, struct buf *out) {
   size_t told = 0;
   while (has_room(out) && !list_is_empty(&p->gone)) {
-    struct member *member = list_entry(p->gone.next, struct member, link);
+    struct member *member = list_entry(list_pop(&p->gone), struct member, link);
     // Who came back meanwhile is told as a join alone.
     if (map_get(&p->ids, member_id(member)) == NULL) {
       if (told++ > 0) buf_append_char(out, ',');

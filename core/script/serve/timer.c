@@ -172,7 +172,8 @@ static void open_module(lua_State *L) {
 }
 
 static void end_all(struct timers *timers) {
-  while (!list_is_empty(&timers->all)) timer_end(list_entry(timers->all.next, struct timer, link));
+  struct list *node;
+  while ((node = list_pop(&timers->all)) != NULL) timer_end(list_entry(node, struct timer, link));
 }
 
 static void declare(struct generation *generation) {

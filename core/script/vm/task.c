@@ -337,7 +337,8 @@ static void kill_background(struct vm *vm, struct generation *before, struct gen
 
 static void stop(struct vm *vm) {
   struct tasks *tasks = tasks_of(vm);
-  while (!list_is_empty(&tasks->all)) task_kill(list_entry(tasks->all.next, struct task, link));
+  struct list *node;
+  while ((node = list_pop(&tasks->all)) != NULL) task_kill(list_entry(node, struct task, link));
   while (tasks->idle != NULL) {
     struct task *task = tasks->idle;
     tasks->idle = task->next_idle;
