@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/config.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listen.h"
@@ -114,8 +115,8 @@ static int fail(char *error) {
 // Configuration from file and environment, under the flags.
 static char *complete_config(struct arguments *args) {
   struct stat info;
-  if (stat(args->dir, &info) != 0) return mem_format("%s: %s", args->dir, strerror(errno));
-  if (!S_ISDIR(info.st_mode)) return mem_format("%s: %s", args->dir, strerror(ENOTDIR));
+  if (stat(args->dir, &info) != 0) return mem_format("%s: %s", args->dir, error_text(errno));
+  if (!S_ISDIR(info.st_mode)) return mem_format("%s: %s", args->dir, error_text(ENOTDIR));
   char *error = config_file_apply(&args->config, args->dir);
   if (error == NULL) error = config_apply_environment(&args->config, environ);
   enum log_level level = LOG_INFO;

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/worker.h"
@@ -135,7 +136,7 @@ static char *open_tcp(const char *address, struct listener *out, size_t count, u
   // A first socket without SO_REUSEPORT finds out whether anybody, also
   // another server of the same user, has the port; it also picks port 0.
   int probe = bind_tcp(&where, len, false, unacked_ms);
-  if (probe < 0) return mem_format("cannot listen on %s: %s", address, strerror(-probe));
+  if (probe < 0) return mem_format("cannot listen on %s: %s", address, error_text(-probe));
   getsockname(probe, (struct sockaddr *)&where, &len);
   close(probe);
 
@@ -143,7 +144,7 @@ static char *open_tcp(const char *address, struct listener *out, size_t count, u
     int fd = bind_tcp(&where, len, true, unacked_ms);
     if (fd < 0) {
       while (i > 0) close(out[--i].fd);
-      return mem_format("cannot listen on %s: %s", address, strerror(-fd));
+      return mem_format("cannot listen on %s: %s", address, error_text(-fd));
     }
     out[i] = (struct listener){.fd = fd};
   }
@@ -169,11 +170,11 @@ static char *open_unix(const char *address, struct listener *out, size_t count, 
   struct sockaddr_un where = {.sun_family = AF_UNIX};
   snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
   if (!unix_path_is_free(&where))
-    return mem_format("cannot listen on %s: %s", address, strerror(EADDRINUSE));
+    return mem_format("cannot listen on %s: %s", address, error_text(EADDRINUSE));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 || bind(fd, (struct sockaddr *)&where, sizeof where) != 0 ||
       listen(fd, BACKLOG) != 0) {
-    char *error = mem_format("cannot listen on %s: %s", address, strerror(errno));
+    char *error = mem_format("cannot listen on %s: %s", address, error_text(errno));
     if (fd >= 0) close(fd);
     return error;
   }
@@ -211,7 +212,7 @@ static void on_retry(struct wheel_timer *timer) {
 // The waiting connection keeps the socket readable, so polling on would spin.
 static void pause_accepting(struct listener *listener) {
   if (!listener->is_short)
-    log_warn("new connections wait for file descriptors or memory: %s", strerror(errno));
+    log_warn("new connections wait for file descriptors or memory: %s", error_text(errno));
   listener->is_short = true;
   poll_stop(listener);
   worker_set_timer(listener->worker, &listener->retry, RETRY_MS);

@@ -40,6 +40,7 @@ static void open_log(lua_State *L) {
 
 // env.NAME -> string | nil
 static int env_index(lua_State *L) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing changes the environment
   lua_pushstring(L, getenv(luaL_checkstring(L, 2)));
   return 1;
 }

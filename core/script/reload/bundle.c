@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/mem.h"
 #include "script/reload/embedded.h"
 
@@ -67,7 +68,7 @@ static bool read_file(const char *path, struct buf *out, char **error) {
   }
   if (file == NULL || ferror(file) || buf_len(out) > FILE_MAX) {
     *error = mem_format("cannot read %s: %s", path,
-                        buf_len(out) > FILE_MAX ? "too large" : strerror(errno));
+                        buf_len(out) > FILE_MAX ? "too large" : error_text(errno));
   }
   if (file != NULL) fclose(file);
   return *error == NULL;
@@ -127,7 +128,7 @@ static bool load_folder(struct loader *loader, const char *root, const char *pre
   if (folder_len > 1 && folder[folder_len - 1] == '/') folder[folder_len - 1] = '\0';
   struct dirent **entries;
   int count = scandir(folder, &entries, not_hidden, by_name);
-  if (count < 0) loader->error = mem_format("cannot read %s: %s", folder, strerror(errno));
+  if (count < 0) loader->error = mem_format("cannot read %s: %s", folder, error_text(errno));
   bool ok = count >= 0;
   for (int i = 0; i < count; i++) {
     const char *name = entries[i]->d_name;
@@ -138,7 +139,7 @@ static bool load_folder(struct loader *loader, const char *root, const char *pre
     if (!ok || lstat(path, &info) != 0) {
       // A file that vanished between the two calls is not there.
     } else if (stat(path, &info) != 0 && is_lua_file(name)) {
-      loader->error = mem_format("cannot read %s: %s", path, strerror(errno));
+      loader->error = mem_format("cannot read %s: %s", path, error_text(errno));
       ok = false;
     } else if (S_ISDIR(info.st_mode)) {
       char *deeper = mem_format("%s/", relative);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -70,7 +71,7 @@ struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_r
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 16) != 0) {
     log_warn("`tidegate reload` will not reach this server: %s",
-             errno == EADDRINUSE ? "another one serves the same folder" : strerror(errno));
+             errno == EADDRINUSE ? "another one serves the same folder" : error_text(errno));
     if (fd >= 0) close(fd);
     return NULL;
   }
@@ -106,7 +107,7 @@ int control_reload(const char *dir) {
   struct sockaddr_un address;
   socklen_t len = address_of(dir, &address);
   if (len == 0) {
-    fprintf(stderr, "tidegate: %s: %s\n", dir, strerror(errno));
+    fprintf(stderr, "tidegate: %s: %s\n", dir, error_text(errno));
     return 1;
   }
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -96,6 +96,7 @@ static void scan(struct watch *watch, const char *path, int depth) {
   DIR *dir = depth < DEPTH_MAX ? opendir(path) : NULL;
   if (dir == NULL) return;
   struct dirent *entry;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread reads this stream
   while ((entry = readdir(dir)) != NULL) {
     if (is_ignored(entry->d_name)) continue;
     char *below = mem_format("%s/%s", path, entry->d_name);

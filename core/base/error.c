@@ -1,0 +1,8 @@
+// The one place that calls strerror, which POSIX lets share a buffer between threads.
+// It does not in glibc (since 2.32) and musl.
+#include "base/error.h"
+
+#include <string.h>
+
+// NOLINTNEXTLINE(concurrency-mt-unsafe): see above
+const char *error_text(int error) { return strerror(error); }
