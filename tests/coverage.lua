@@ -8,13 +8,14 @@ local BUILD = "build/coverage"
 local OBJECTS = BUILD .. "/CMakeFiles/*.dir/core"
 
 -- The least share of lines that may run, in percent: in the unit tests, and in all.
--- Raise a floor when tests have come; lower one only where a commit says why.
+-- About one below what is measured. Raise a floor when tests have come; lower one only
+-- where a commit says why.
 local FLOORS = {
-  { room = "core/script", unit = 94, all = 97 },
-  { room = "core/net", unit = 94, all = 97 },
-  { room = "core/hub", unit = 98, all = 98 },
-  { room = "core/proto", unit = 97, all = 98 },
-  { room = "core/base", unit = 97, all = 98 },
+  { room = "core/script", unit = 96.5, all = 97.8 },
+  { room = "core/net", unit = 95.7, all = 98.4 },
+  { room = "core/hub", unit = 98.5, all = 98.5 },
+  { room = "core/proto", unit = 98.5, all = 98.7 },
+  { room = "core/base", unit = 98.1, all = 98.1 },
 }
 
 -- These ask how much and how fast, with lines that other specs run, too.
@@ -139,7 +140,7 @@ local function judge(rooms, floors)
     for _, column in ipairs { "unit", "all" } do
       local got = room and share(room, column) or 0
       verdicts[#verdicts + 1] = { got >= floor[column],
-        ("%s: %.1f %% of lines run in %s tests, at least %d"):format(floor.room, got, column, floor[column]) }
+        ("%s: %.1f %% of lines run in %s tests, at least %g"):format(floor.room, got, column, floor[column]) }
     end
   end
   return verdicts
