@@ -223,7 +223,7 @@ void conn_destroy(struct conn *conn) {
 }
 
 static bool is_unix(int fd) {
-  struct sockaddr_storage own;
+  struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
   socklen_t len = sizeof own;
   return getsockname(fd, (struct sockaddr *)&own, &len) == 0 && own.ss_family == AF_UNIX;
 }
