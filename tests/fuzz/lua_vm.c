@@ -4,7 +4,9 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/config.h"
 #include "fuzz.h"
+#include "net/worker.h"
 #include "no_leaks.h"
 #include "script/bind/modules.h"
 #include "script/vm/vm.h"
@@ -34,9 +36,12 @@ static int open_driver(lua_State *L) {
 }
 
 static struct vm *vm_of_driver(const char *name) {
+  static struct config config;
+  static struct worker worker = {.config = &config};
   static struct vm *vm;
   if (vm != NULL) return vm;
-  vm = vm_new(NULL, ".", MEMORY_MAX, script_modules);
+  config_init(&config);
+  vm = vm_new(&worker, ".", MEMORY_MAX, script_modules);
   assert_non_null(vm);
   assert_true(vm_enter(vm, open_driver, (void *)name, name));
   lua_sethook(vm->L, count_line, LUA_MASKLINE, 0);

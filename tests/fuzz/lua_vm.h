@@ -1,4 +1,4 @@
-// The Lua side of drivers: a VM as a worker has it, but without a worker, whose
+// The Lua side of drivers: a VM as a worker has it, of a worker that has settings alone, whose
 // lines libFuzzer counts as it counts those of C.
 #ifndef TIDEGATE_FUZZ_LUA_VM_H
 #define TIDEGATE_FUZZ_LUA_VM_H
