@@ -24,6 +24,7 @@
 // ---- the app: GET / says hello, POST echoes, /ws echoes and joins, /sse joins
 
 static atomic_int closed_code = -1;
+static atomic_int closed_count;
 static atomic_int gone_requests;
 
 static void *start_worker(struct worker *worker, void *ctx) {
@@ -85,6 +86,7 @@ static void on_drained(struct session *session) { (void)session; }
 static void on_closed(struct session *session, int code, struct slice reason) {
   (void)session, (void)reason;
   if (code != 0) closed_code = code;
+  closed_count++;
 }
 
 static const struct app app = {
@@ -202,6 +204,7 @@ static void one_message_reaches_both_transports(void **state) {
   int reader = open_ws();
   int writer = open_ws();
   assert_int_equal(hub_count(server.hub, slice_str("t")), 3);
+  int closed_before = closed_count;
   send_frame(writer, 1, "!news");
   read_until(reader, "!news");
   read_until(writer, "!news");
@@ -209,6 +212,9 @@ static void one_message_reaches_both_transports(void **state) {
   close(stream);
   close(reader);
   close(writer);
+  // On their workers, in time of theirs: the next test asks for the code of its own session.
+  for (int i = 0; i < 20000 && closed_count < closed_before + 3; i++) usleep(1000);
+  assert_int_equal(closed_count, closed_before + 3);
 }
 
 static void echoes_and_closes(void **state) {
