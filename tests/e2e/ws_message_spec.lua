@@ -14,7 +14,7 @@ gate.ws("/kinds", {
   message = function(ws, data, kind) ws:send(kind .. ":" .. #data) end,
 })
 gate.ws("/large", { max_message = 16 * 1024 * 1024, message = function(ws, data, kind) ws:send(data, kind) end })
-gate.ws("/small", { max_message = 10, message = function(ws, data) ws:send(data) end })
+gate.ws("/small", { max_message = 20 / 2, message = function(ws, data) ws:send(data) end })
 gate.ws("/table", { open = function(ws) ws:send { list = { 1, 2 } } end, message = function() end })
 gate.ws("/refused", {
   message = function(ws, data)

@@ -83,7 +83,8 @@ static void read_number(lua_State *L, const struct option *option, const char *w
   double value = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : NAN;
   double most = option->most != 0 ? option->most : HUGE_VAL;
   bool is_whole = option->type == OPTION_WHOLE || option->type == OPTION_BYTES;
-  if (is_whole && option->most == 0 && !(lua_isinteger(L, -1) && value >= option->least))
+  bool counts = option->type == OPTION_WHOLE && option->most == 0;
+  if (counts && !(lua_isinteger(L, -1) && value >= option->least))
     luaL_error(L, "%s: %s must be a whole number, %I or more", what, option->name,
                (LUAI_UACINT)option->least);
   if (!(value >= option->least && value <= most)) fail_range(L, option, what);

@@ -16,9 +16,9 @@
 enum option_type {
   OPTION_TEXT,      // struct slice; a string or number
   OPTION_NUMBER,    // integer of 4 or 8 bytes, rounded up
-  OPTION_WHOLE,     // likewise; a whole number
+  OPTION_WHOLE,     // likewise; a whole number, and no float where there is no `most`
   OPTION_SECONDS,   // as OPTION_NUMBER
-  OPTION_BYTES,     // as OPTION_WHOLE
+  OPTION_BYTES,     // as OPTION_NUMBER; a whole number, a float among them
   OPTION_BOOLEAN,   // bool
   OPTION_TRUTH,     // bool; any value that Lua takes for true or false
   OPTION_CHOICE,    // bool, or enum; one of the names of `choices`
