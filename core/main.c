@@ -1,16 +1,19 @@
 // The program: command line and signals; wires configuration, scripts and
 // server together.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/log_out.h"
 #include "base/mem.h"
 #include "net/listen.h"
 #include "net/server.h"
@@ -59,9 +62,9 @@ static void print_help(void) {
 }
 
 static int usage_error(const char *format, const char *what, const char *detail) {
-  fprintf(stderr, "tidegate: ");
-  fprintf(stderr, format, what, detail);
-  fprintf(stderr, "; see tidegate --help\n");
+  char *text = mem_format(format, what, detail);
+  log_plain("tidegate: %s; see tidegate --help", text);
+  free(text);
   return EXIT_USAGE;
 }
 
@@ -107,7 +110,7 @@ static int parse_arguments(struct arguments *out, int argc, char **argv) {
 }
 
 static int fail(char *error) {
-  fprintf(stderr, "tidegate: %s\n", error);
+  log_plain("tidegate: %s", error);
   free(error);
   return EXIT_FAILURE;
 }
@@ -209,9 +212,22 @@ static int serve(struct arguments *args) {
   return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv) {
-  signal(SIGPIPE, SIG_IGN);
-  if (argc == 3 && strcmp(argv[1], "reload") == 0) return control_reload(argv[2]);
+// Descriptors 0 to 2 that are closed would become sockets, which get what is written for
+// a terminal.
+static void open_standard_files(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
+// What was printed for others to read must have got there.
+static int check_output(int status) {
+  if (fflush(stdout) == 0 || status != EXIT_SUCCESS) return status;
+  return fail(mem_format("standard output: %s", error_text(errno)));
+}
+
+static int run_arguments(int argc, char **argv) {
   struct arguments args = {0};
   config_init(&args.config);
   int status = parse_arguments(&args, argc, argv);
@@ -220,5 +236,15 @@ int main(int argc, char **argv) {
     status = error != NULL ? fail(error) : serve(&args);
   }
   config_free(&args.config);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  open_standard_files();
+  signal(SIGPIPE, SIG_IGN);
+  if (argc == 3 && strcmp(argv[1], "reload") == 0) return control_reload(argv[2]);
+  if (!log_out_start()) return fail(mem_format("cannot start a thread: %s", error_text(errno)));
+  int status = check_output(run_arguments(argc, argv));
+  log_out_stop();
   return status;
 }

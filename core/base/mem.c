@@ -2,14 +2,23 @@
 #include "base/mem.h"
 
 #include <malloc.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+// The log has no memory either, so this goes out at once, where stderr has room for it.
+static void say_out_of_memory(size_t bytes) {
+  struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+  if (poll(&room, 1, 0) == 1)
+    dprintf(STDERR_FILENO, "tidegate: out of memory (%zu bytes asked for)\n", bytes);
+}
 
 static void *checked(void *ptr, size_t bytes) {
   if (ptr == NULL && bytes > 0) {
-    fprintf(stderr, "tidegate: out of memory (%zu bytes asked for)\n", bytes);
+    say_out_of_memory(bytes);
     abort();
   }
   return ptr;

@@ -3,6 +3,7 @@
 #include <lua.h>
 
 #include "base/clock.h"
+#include "base/log_out.h"
 #include "base/metrics.h"
 #include "hub/hub.h"
 #include "net/worker.h"
@@ -12,13 +13,17 @@
 
 static const void *net_values(const struct vm *vm) { return vm->worker->stats; }
 static const void *hub_values(const struct vm *vm) { return hub_counters(vm->worker->hub); }
+static const void *log_values(const struct vm *vm) { return (void)vm, &log_counts; }
 static const void *vm_values(const struct vm *vm) { return &vm->metrics; }
 
 // All metrics there are.
 static const struct group {
   const struct metrics *metrics;
   const void *(*values)(const struct vm *vm);  // that the rows are about
-} groups[] = {{&stats_metrics, net_values}, {&hub_metrics, hub_values}, {&vm_metrics, vm_values}};
+} groups[] = {{&stats_metrics, net_values},
+              {&hub_metrics, hub_values},
+              {&vm_metrics, vm_values},
+              {&log_metrics, log_values}};
 
 enum { GROUPS = sizeof groups / sizeof *groups };
 

@@ -24,19 +24,36 @@ bool log_level_parse(const char *name, enum log_level *level) {
 }
 
 // What does not fit is dropped.
+static inline void fake_log_add(const char *start, const char *text, int length) {
+  pthread_mutex_lock(&fake_log_lock);
+  int len = snprintf(fake_log_text + fake_log_len, FAKE_LOG_BYTES - fake_log_len, "%s%.*s\n", start,
+                     length, text);
+  if (len > 0 && fake_log_len + (size_t)len < FAKE_LOG_BYTES) fake_log_len += (size_t)len;
+  fake_log_text[fake_log_len] = '\0';
+  pthread_mutex_unlock(&fake_log_lock);
+}
+
+void log_write_text(enum log_level level, const char *text, size_t length) {
+  static const char *const starts[] = {"debug ", "info ", "warn ", "error "};
+  fake_log_add(starts[level], text, (int)length);
+}
+
 void log_write(enum log_level level, const char *format, ...) {
-  static const char *const names[] = {"debug", "info", "warn", "error"};
   char line[4096];
   va_list args;
   va_start(args, format);
   vsnprintf(line, sizeof line, format, args);
   va_end(args);
-  pthread_mutex_lock(&fake_log_lock);
-  int len = snprintf(fake_log_text + fake_log_len, FAKE_LOG_BYTES - fake_log_len, "%s %s\n",
-                     names[level], line);
-  if (len > 0 && fake_log_len + (size_t)len < FAKE_LOG_BYTES) fake_log_len += (size_t)len;
-  fake_log_text[fake_log_len] = '\0';
-  pthread_mutex_unlock(&fake_log_lock);
+  log_write_text(level, line, strlen(line));
+}
+
+void log_plain(const char *format, ...) {
+  char line[4096];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  fake_log_add("", line, (int)strlen(line));
 }
 
 // Whether the text was logged since the last fake_log_clear.

@@ -1,0 +1,36 @@
+// The way of finished lines to stderr. Whoever reads there may be slow, stand still or be
+// gone, which must not hold up the server: a thread of its own writes, and lines wait for
+// it up to a bound. What comes beyond is dropped and counted, and a line says how many they
+// were as soon as lines get through again. Lines keep their order, and no line of this
+// process gets into another, however long it is.
+#ifndef TIDEGATE_BASE_LOG_OUT_H
+#define TIDEGATE_BASE_LOG_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/metrics.h"
+
+enum {
+  LOG_WAITING_BYTES = 1048576,  // of lines that may wait; one line alone may be longer
+  LOG_FLUSH_MS = 1000,          // log_out_stop waits that long at most
+};
+
+struct log_counts {
+  metric_value log_dropped;
+};
+extern struct log_counts log_counts;
+extern const struct metrics log_metrics;
+
+// Starts the thread; false, with errno, when the system gives none. Until then, and after log_out_stop,
+// the thread that logs writes.
+bool log_out_start(void);
+
+// Adds one line, its newline included. Copies it. Any thread.
+void log_out_put(const char *line, size_t length);
+
+// Waits until everything is written, but at most LOG_FLUSH_MS; and ends the thread. Whoever
+// logs after a wait in vain is not heard.
+void log_out_stop(void);
+
+#endif
