@@ -26,14 +26,19 @@ local function collect(pipe, lines, on_end)
       pipe:close()
       return on_end()
     end
-    rest = (rest .. chunk):gsub("(.-)\n", function(line)
-      lines[#lines + 1] = line
-      return ""
-    end)
+    local start = 1
+    local stop = chunk:find("\n", start, true)
+    while stop do
+      lines[#lines + 1] = rest .. chunk:sub(start, stop - 1)
+      rest, start = "", stop + 1
+      stop = chunk:find("\n", start, true)
+    end
+    rest = rest .. chunk:sub(start)
   end))
 end
 
--- options: args, env (name -> value, false removes), cwd.
+-- options: args, env (name -> value, false removes), cwd, ignores_err (nobody reads its standard
+-- error before read_err).
 ---@param path string
 ---@param options table
 function process.start(path, options)
@@ -57,8 +62,15 @@ function process.start(path, options)
   self.handle, self.pid = handle, pid
   running[self] = true
   collect(out, self.out, on_part_done)
-  collect(err, self.err, on_part_done)
+  self.collect_err = function() collect(err, self.err, on_part_done) end
+  if not options.ignores_err then self:read_err() end
   return self
+end
+
+-- For one that was started with ignores_err.
+function Process:read_err()
+  if self.collect_err then self.collect_err() end
+  self.collect_err = nil
 end
 
 ---@param signal string  "sigterm"
