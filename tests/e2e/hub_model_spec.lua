@@ -1,390 +1,24 @@
--- The promise of the hub, held against a plain model: seeded random lives of
--- publishers and sessions on two workers, with joins from anywhere, stalls,
--- broken connections that come back with their last id, evictions and reloads.
--- Every session must be told exactly what the model says. SEED=n runs one again.
-local cjson = require "cjson"
-local http = require "support.http"
-local hub_model = require "support.hub_model"
-local hub_session = require "support.hub_session"
+-- The promise of the hub, held against a plain model over real connections: random lives
+-- on two workers (support.hub_life), each of another seed. SEED=n runs one again.
+local hub_life = require "support.hub_life"
 local loop = require "support.loop"
-local spread = require "support.spread"
 local tidegate = require "support.server"
+local uv = require "luv"
 
 local RUNS = loop.preset == "tsan" and 50 or loop.is_sanitized and 100 or 300
-local STEPS = 70
-local MAX_SESSIONS = 7
-
--- What topics keep, by the first part of their name. Messages of the big ones
--- fill the socket of a session that stalls.
-local RULES = {
-  many = { history = 60 },
-  few = { history = 4 },
-  bytes = { history = 100, bytes = 120 },
-  ttl = { history = 50, ttl = 0.04 },
-  none = {},
-  keys = { history = 5 },
-  big = { history = 6 },
-  biglatest = { history = 6, lag = "latest" },
-  bigclose = { history = 6, lag = "close" },
-  bigkeys = { history = 6 },
-}
-local KEYS = { "a", "b", "c", false }
-local SMALL, BIG = { "many", "few", "bytes", "ttl", "none", "keys" }, { "big", "biglatest", "bigclose", "bigkeys" }
-local FILL = 16384
-
--- What the model knows besides: in which of them messages have keys.
-local MODEL_RULES = {}
-for name, rule in pairs(RULES) do
-  local copy = { has_keys = name:find "keys" ~= nil }
-  for field, value in pairs(rule) do copy[field] = value end
-  MODEL_RULES[name] = copy
-end
-
-local SCRIPT = hub_session.SCRIPT .. [[
-local rules = gate.json.decode('RULES')
-for name, rule in pairs(rules) do gate.topic(name .. "/*", rule) end
-local fill = (" "):rep(FILL)
-
-gate.post("/publish", function(req)
-  local ids = {}
-  for i, m in ipairs(req:json()) do
-    ids[i] = assert(gate.publish(m.topic, m.is_big and m.text .. fill or m.text, { kind = m.kind, key = m.key }))
-  end
-  return ids
-end)
-gate.post("/count", function(req)
-  local counts = {}
-  for _, topic in ipairs(req:json()) do counts[topic] = gate.count(topic) end
-  return counts
-end)
-local vm = gate.keep("vm", { id = gate.id() })
-gate.get("/vm", function() return vm.id end)
-]]
-SCRIPT = SCRIPT:gsub("RULES", function() return cjson.encode(RULES) end):gsub("FILL", FILL)
 
 describe("a random life of the hub", function()
-  local server, workers, tally
+  local server, total
   setup(function()
-    server = tidegate.start { scripts = SCRIPT, workers = 2, listen = { "127.0.0.1:0", "unix:./socket" } }
-    tally = { messages = 0, holes = 0, recovered = 0, unrecovered = 0, ended = 0, resumed = 0, reloads = 0 }
+    server = tidegate.start { scripts = hub_life.SCRIPT, workers = 2, listen = { "127.0.0.1:0", "unix:./socket" } }
+    total = {}
   end)
   teardown(function() server:stop() end)
 
-  local function connect_workers()
-    return spread.connect(2, function()
-      local connection = http.connect(server)
-      return connection, connection:get("/vm").body
-    end)
-  end
-
-  -- ---- one run ---------------------------------------------------------------
-
-  local Run = {}
-  Run.__index = Run
-
-  local function pick(list) return list[math.random(#list)] end
-  local function chance(percent) return math.random(100) <= percent end
-
-  local function new_run(seed)
-    math.randomseed(seed)
-    local run = setmetatable({ model = hub_model.new(MODEL_RULES), sessions = {}, all = {}, small = {},
-      topics = {} }, Run)
-    for i = 1, 3 do run.small[i] = ("%s/%d.%d"):format(pick(SMALL), seed, i) end
-    table.move(run.small, 1, 3, 1, run.topics)
-    for i = 1, math.random(0, 2) do table.insert(run.topics, ("%s/%d.%d"):format(pick(BIG), seed, i)) end
-    run.pending = { {}, {} }
-    return run
-  end
-
-  function Run:add_session(session)
-    table.insert(self.sessions, session)
-    table.insert(self.all, session)
-    return session
-  end
-
-  -- Sends a burst to one worker; collect() takes the answers.
-  function Run:publish(worker, list)
-    local numbers = {}
-    for i, m in ipairs(list) do
-      numbers[i] = self.model:add(m.topic, { size = #m.text, kind = m.kind, key = m.key })
-      local message = self.model.messages[numbers[i]]
-      m.text = numbers[i] .. m.text
-      m.is_big = m.topic:find "^big" ~= nil
-      message.size = #m.text + (m.is_big and FILL or 0)
-    end
-    workers[worker]:send(http.format_request("POST", "/publish", { body = cjson.encode(list) }))
-    table.insert(self.pending[worker], numbers)
-  end
-
-  function Run:collect()
-    for worker = 1, 2 do
-      for _, numbers in ipairs(self.pending[worker]) do
-        local ids = workers[worker]:response():json()
-        for i, number in ipairs(numbers) do self.model:published(number, ids[i]) end
-      end
-      self.pending[worker] = {}
-    end
-    for _, session in ipairs(self.sessions) do
-      loop.wait(function() return session.open_count == 0 or session:is_paused() or session:has_ended() end, "answers")
-    end
-  end
-
-  -- Afterwards both workers have given out all that was published: the second
-  -- answer of a worker comes from a later turn.
-  function Run:fence()
-    self:collect()
-    local started = loop.now()
-    for _ = 1, 2 do
-      for _, connection in ipairs(workers) do connection:get "/vm" end
-    end
-    self.model:fence(started)
-  end
-
-  local MALFORMED = { "0", "nonsense", "-", "%s-", "%s-01", "%s--1", "%s-x", "%s-99999999999999999999", "zzzzzz-5",
-    "%s-1 " }
-
-  function Run:random_since()
-    local kind = math.random(10)
-    if kind <= 2 then return nil end
-    if kind == 3 then return "first" end
-    if kind == 4 then return "last" end
-    local epoch = self.model.epoch or "none"
-    if kind == 5 then return (pick(MALFORMED):format(epoch)) end
-    if kind == 6 then return ("%s-%d"):format(epoch, 1000000000) end
-    if kind == 7 then return ("%s-%d"):format(epoch:reverse(), math.random(100)) end
-    return self:random_id()
-  end
-
-  function Run:random_id()
-    local messages = self.model.messages
-    local message = messages[math.max(1, #messages - math.random(0, 30))]
-    return message and message.id
-  end
-
-  -- ---- steps -----------------------------------------------------------------
-
-  local function random_lag() return pick { "skip", "latest", "close", false } or nil end
-
-  function Run:random_topic(session)
-    return pick(session and not session.may_lag and self.small or self.topics)
-  end
-
-  local step = {}
-
-  function step.publish(run)
-    local list, topic = {}, run:random_topic()
-    local is_flood = topic:find "^big" and chance(50)
-    for i = 1, is_flood and 30 or chance(60) and math.random(3) or math.random(20) do
-      if not is_flood and chance(30) then topic = run:random_topic() end
-      local is_binary = chance(10) and not topic:find "^big"
-      local key = topic:find "^%a*keys" and pick(KEYS) or nil
-      list[i] = { topic = topic, text = "", kind = is_binary and "binary" or "text", key = key }
-    end
-    run:publish(math.random(2), list)
-  end
-
-  -- A session is born big or small: only one that follows big topics may lag.
-  function step.open(run)
-    if #run.sessions >= MAX_SESSIONS then return end
-    local is_big = chance(50) and #run.topics > 3
-    local address = is_big and server.addresses[2] or pick(server.addresses)
-    if chance(50) then
-      run:add_session(hub_session.open_ws(run.model, address)).may_lag = is_big
-      return step.join(run, run.sessions[#run.sessions])
-    end
-    local joins, seen = {}, {}
-    for _ = 1, math.random(3) do
-      local topic = run:random_topic { may_lag = is_big }
-      if not seen[topic] then
-        table.insert(joins, { topic = topic, since = run:random_since(), lag = random_lag() })
-        seen[topic] = true
-      end
-    end
-    local last_event_id = chance(30) and run:random_id() or nil
-    run:add_session(hub_session.open_sse(run.model, address, joins, last_event_id)).may_lag = is_big
-  end
-
-  function step.join(run, session)
-    if session.is_stream then return end
-    session:join(run:random_topic(session), run:random_since(), random_lag())
-  end
-
-  function step.leave(_, session)
-    local topic = next(session.topics)
-    if topic and not session.is_stream then session:leave(topic) end
-  end
-
-  function step.say(run, session)
-    if session.is_stream or session.may_lag or session:is_paused() then return end
-    session:say(pick(run.small), " own")
-  end
-
-  function step.pause(_, session)
-    if not session:is_paused() then session:pause() end
-  end
-
-  function step.resume(_, session)
-    if session:is_paused() then session:resume() end
-  end
-
-  -- What a client does that comes back: all it had, after the last it has seen.
-  local function resume_elsewhere(run, old)
-    local last
-    for _, event in ipairs(old.trace) do
-      if event.kind == "message" then last = run.model.messages[event.number].id end
-      if event.kind == "joined" then last = event.result.id end
-    end
-    if not last or not next(old.topics) then return end
-    tally.resumed = tally.resumed + 1
-    local address = old.may_lag and server.addresses[2] or pick(server.addresses)
-    local names = {}
-    for topic in pairs(old.topics) do names[#names + 1] = topic end
-    table.sort(names)
-    local session
-    if old.is_stream then
-      local joins = {}
-      for i, topic in ipairs(names) do joins[i] = { topic = topic } end
-      session = hub_session.open_sse(run.model, address, joins, last)
-    else
-      session = hub_session.open_ws(run.model, address)
-      for _, topic in ipairs(names) do session:join(topic, last) end
-    end
-    run:add_session(session).may_lag = old.may_lag
-  end
-
-  function step.drop(run, session, is_ended)
-    run:collect()
-    session:drop(chance(50))
-    for at, other in ipairs(run.sessions) do
-      if other == session then table.remove(run.sessions, at) end
-    end
-    if is_ended or chance(80) then resume_elsewhere(run, session) end
-  end
-
-  function step.fence(run) run:fence() end
-
-  function step.reload(run)
-    if run.reload_mark and not server:find_log("generation %d+", run.reload_mark) then return end
-    run.reload_mark = server:mark()
-    server:signal "sighup"
-    tally.reloads = tally.reloads + 1
-  end
-
-  local WEIGHTS = { publish = 40, open = 10, join = 12, leave = 4, say = 5, pause = 8, resume = 5, drop = 4,
-    fence = 6, reload = 1 }
-  local STEP_NAMES = {}
-  for _, name in ipairs { "publish", "open", "join", "leave", "say", "pause", "resume", "drop", "fence", "reload" } do
-    for _ = 1, WEIGHTS[name] do table.insert(STEP_NAMES, name) end
-  end
-  local NEEDS_SESSION = { join = true, leave = true, say = true, pause = true, resume = true, drop = true }
-
-  -- The hub ends only sessions that lag and have asked for that.
-  local function take_ended(run)
-    for _, session in ipairs({ table.unpack(run.sessions) }) do
-      if session:has_ended() then
-        assert(session.may_lag, "a session was ended that keeps up")
-        tally.ended = tally.ended + 1
-        step.drop(run, session, true)
-      end
-    end
-  end
-
-  -- A subscriber that stays all along, so that topics without history exist.
-  local function anchor(run)
-    local session = run:add_session(hub_session.open_ws(run.model, server.addresses[1]))
-    for _, topic in ipairs(run.small) do session:join(topic) end
-    session:settle()
-    for _, event in ipairs(session.trace) do run.model:topic(event.topic).anchor_seq = event.seq_after end
-    table.remove(run.sessions)
-  end
-
-  local function live(run)
-    if chance(50) then anchor(run) end
-    step.open(run)
-    for _ = 1, STEPS do
-      local name = pick(STEP_NAMES)
-      if not NEEDS_SESSION[name] then
-        step[name](run)
-      elseif #run.sessions > 0 then
-        step[name](run, pick(run.sessions))
-      end
-      if chance(30) then loop.turn() end
-      take_ended(run)
-    end
-  end
-
-  -- ---- the end of a run --------------------------------------------------------
-
-  -- A last message on every topic, seen by all that have joined it.
-  local function come_to_the_end(run)
-    for _, session in ipairs(run.all) do
-      if not session.is_over and session:is_paused() then session:resume() end
-    end
-    run:fence()
-    for _, topic in ipairs(run.topics) do run:publish(1, { { topic = topic, text = " end" } }) end
-    run:collect()
-    for _, session in ipairs(run.all) do
-      loop.wait(function() return session.is_over or session:has_ended() or session:is_complete() end,
-        function() return "end of all topics at a session that was told:\n" .. session:tail(30) end)
-      if not session.is_over and session:has_ended() then
-        assert(session.may_lag, "a session was ended that keeps up")
-        session:drop()
-      elseif not session.is_over and not session.is_stream then
-        session:settle()
-      end
-    end
-    if run.reload_mark then assert(server:wait_for_outcome(run.reload_mark)) end
-  end
-
-  local function check_counts(run)
-    local expected = {}
-    for _, topic in ipairs(run.topics) do expected[topic] = 0 end
-    for _, session in ipairs(run.all) do
-      for topic in pairs(session.is_over and {} or session.topics) do expected[topic] = expected[topic] + 1 end
-    end
-    local body = cjson.encode(run.topics)
-    loop.poll(function()
-      local counts = workers[1]:request("POST", "/count", { body = body }):json()
-      for topic, count in pairs(expected) do
-        if counts[topic] ~= count then return false end
-      end
-      return true
-    end, "exact counts " .. cjson.encode(expected))
-  end
-
-  local function check_sessions(run)
-    run.model:sort()
-    for _, session in ipairs(run.all) do
-      local ok, message = pcall(run.model.check, run.model, session)
-      if not ok then error(("%s\n%s\n"):format(message, session:tail(#session.trace)), 0) end
-      for _, event in ipairs(session.trace) do
-        if event.kind == "message" then tally.messages = tally.messages + 1 end
-        if event.kind == "gap" then tally.holes = tally.holes + 1 end
-        local answer = event.kind == "joined" and event.since
-          and (event.result.recovered and "recovered" or "unrecovered")
-        if answer then tally[answer] = tally[answer] + 1 end
-      end
-    end
-  end
-
-  local function run_seed(seed)
-    local run = new_run(seed)
-    live(run)
-    come_to_the_end(run)
-    check_counts(run)
-    check_sessions(run)
-    for _, session in ipairs(run.all) do
-      if not session.is_over then session:drop() end
-    end
-  end
-
   local function run_seeds(first, last)
-    workers = connect_workers()
-    for seed = first, last do
-      local ok, message = pcall(run_seed, seed)
-      if not ok then error(("seed %d (SEED=%d runs it alone): %s"):format(seed, seed, message), 0) end
-    end
-    for _, connection in ipairs(workers) do connection:close() end
+    local life = hub_life.start(server)
+    for seed = first, last do life:run_seed(seed) end
+    for what, count in pairs(life:finish()) do total[what] = (total[what] or 0) + count end
   end
 
   local seed = tonumber(os.getenv "SEED")
@@ -398,9 +32,22 @@ describe("a random life of the hub", function()
 
   it("had everything in it", function()
     local parts = {}
-    for name, count in pairs(tally) do parts[#parts + 1] = ("%s %d"):format(name, count) end
+    for what, count in pairs(total) do parts[#parts + 1] = ("%s %d"):format(what, count) end
     table.sort(parts)
     io.stderr:write("\nthe hub and its model: ", table.concat(parts, ", "), "\n")
-    for name, count in pairs(tally) do assert.is_true(count >= RUNS // 20, name .. " hardly ever happened") end
+    for what, count in pairs(total) do assert.is_true(count >= RUNS // 20, what .. " hardly ever happened") end
+  end)
+
+  it("lasts as long as a test wants, beside a server that reloads for other reasons", function()
+    local life, mark = hub_life.start(server, { steps = 700, reloads = false }), server:mark()
+    local beside = uv.new_timer()
+    beside:start(0, 100, function() server:signal "sighup" end)
+    local next_seed = life:run(1, 1000)
+    loop.close(beside)
+    local tally = life:finish()
+    assert.equal(next_seed - 1000, tally.lives)
+    assert.equal(0, tally.reloads)
+    assert.is_true(tally.messages > 0)
+    assert.is_truthy(server:find_log("generation %d+ is live", mark))
   end)
 end)
