@@ -85,7 +85,7 @@ static void read_locked(struct hub *hub, struct topic *t, const struct hub_histo
 struct hub_history hub_history_read(struct hub *hub, struct slice topic,
                                     const struct hub_history_options *options) {
   struct hub_history history = {.missed_known = true};
-  if (!topic_name_is_valid(topic)) return history;
+  if (topic_name_check(topic) != HUB_OK) return history;
   pthread_mutex_lock(&hub->lock);
   struct topic *t = topics_find(hub, topic);
   bool is_new = t == NULL;
@@ -105,7 +105,14 @@ void hub_history_free(struct hub_history *history) {
 
 // ---- topics --------------------------------------------------------------
 
-bool hub_topic_is_valid(struct slice topic) { return topic_name_is_valid(topic); }
+enum hub_status hub_topic_check(struct slice topic) { return topic_name_check(topic); }
+
+enum hub_status hub_publish_check(struct slice topic) {
+  enum hub_status status = topic_name_check(topic);
+  return status == HUB_OK && topic_is_reserved(topic) ? HUB_RESERVED : status;
+}
+
+bool hub_pattern_is_valid(struct slice pattern) { return topic_text_is_valid(pattern); }
 
 size_t hub_count(struct hub *hub, struct slice topic) {
   pthread_mutex_lock(&hub->lock);

@@ -35,6 +35,9 @@ enum hub_status {
   HUB_NO_PRESENCE = -5,     // the topic's rule has presence turned off
   HUB_BAD_MEMBER = -6,      // `as` is not 1 to 255 bytes of UTF-8 without control characters
   HUB_INFO_TOO_LARGE = -7,  // `info` has more than HUB_INFO_MAX bytes
+  HUB_IS_PATTERN = -8,      // a name with `*` in it is a pattern, never a topic
+  HUB_RESERVED = -9,        // only the hub publishes to topics of HUB_PRESENCE_PREFIX
+  HUB_LONG_TOPIC = -10,     // no room for HUB_PRESENCE_PREFIX before it: it can have no members
 };
 
 // What happens to a cursor that falls off the tail of its log.
@@ -124,14 +127,19 @@ struct hub_counters *hub_counters(struct hub *hub);
 
 // ---- any thread ----------------------------------------------------------
 
-bool hub_topic_is_valid(struct slice topic);  // else HUB_BAD_TOPIC
+// HUB_OK, HUB_BAD_TOPIC or HUB_IS_PATTERN.
+enum hub_status hub_topic_check(struct slice topic);
+// Whether scripts may publish there: the same, or HUB_RESERVED.
+enum hub_status hub_publish_check(struct slice topic);
+bool hub_pattern_is_valid(struct slice pattern);  // as topics are, and `*` is allowed
 
 // Publishes m (takes over one reference, also on failure) to its topic, which is
 // created when needed. A message is published once: its seq is set here.
 // `from` is the caller's own port, or NULL: that port is not woken, because
 // its thread delivers before it sleeps (it is woken when it publishes from
 // within its own delivery).
-// Returns HUB_OK and the message's seq in *seq (may be NULL).
+// Returns HUB_OK and the message's seq in *seq (may be NULL), HUB_TOO_LARGE, or what
+// hub_publish_check says.
 enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct message *m,
                             uint64_t *seq);
 
@@ -184,7 +192,8 @@ struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t 
 // order of joining: see presence.h.
 void hub_presence(struct hub *hub, struct slice topic, struct buf *out);
 
-// The topic on which the joins and leaves of a topic are told: this before its name.
+// The topic on which the joins and leaves of a topic are told: this before its name. Such
+// topics can be joined, tapped and given rules like others, but only the hub publishes there.
 #define HUB_PRESENCE_PREFIX "presence:"
 
 // Ids: "<epoch>-<seq>" in at most HUB_ID_MAX bytes with the NUL.

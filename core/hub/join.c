@@ -165,14 +165,15 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
   struct hub_join_result ignored;
   if (result == NULL) result = &ignored;
   *result = (struct hub_join_result){.missed_known = true};
-  if (!topic_name_is_valid(topic)) return HUB_BAD_TOPIC;
+  enum hub_status status = topic_name_check(topic);
+  if (status != HUB_OK) return status;
   struct hub *hub = reader->port->hub;
   pthread_mutex_lock(&hub->lock);
   struct topic *t = topics_find(hub, topic);
   if (t == NULL) t = topics_create(hub, topic);
   uint64_t now_ms = clock_mono_ms();
   topics_trim(hub, t, now_ms);  // so that nothing past its ttl is replayed
-  enum hub_status status = join_locked(reader, t, options, result);
+  status = join_locked(reader, t, options, result);
   if (status != HUB_OK) topics_settle(hub, t, now_ms);
   pthread_mutex_unlock(&hub->lock);
   if (status == HUB_LIMIT) metric_count(&hub->counters.joins_refused, 1);
@@ -181,7 +182,7 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
 
 enum hub_status hub_join_pattern(struct hub_reader *reader, struct slice pattern) {
   struct hub *hub = reader->port->hub;
-  if (!topic_name_is_valid(pattern)) return HUB_BAD_TOPIC;
+  if (!topic_text_is_valid(pattern)) return HUB_BAD_TOPIC;
   pthread_mutex_lock(&hub->lock);
   struct topic *tap = tap_add(hub, pattern);
   if (tap != NULL) {

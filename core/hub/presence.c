@@ -139,9 +139,9 @@ static void member_end(struct hub *hub, struct member *member) {
 
 enum hub_status presence_check(const struct topic *t, struct slice as, struct slice info) {
   if (t->rule->presence_off) return HUB_NO_PRESENCE;
-  if (as.len > HUB_MEMBER_MAX || !topic_name_is_valid(as)) return HUB_BAD_MEMBER;
+  if (as.len > HUB_MEMBER_MAX || !topic_text_is_valid(as)) return HUB_BAD_MEMBER;
   if (info.len > HUB_INFO_MAX) return HUB_INFO_TOO_LARGE;
-  return t->name_len + PREFIX_LEN > HUB_TOPIC_MAX ? HUB_BAD_TOPIC : HUB_OK;
+  return t->name_len + PREFIX_LEN > HUB_TOPIC_MAX ? HUB_LONG_TOPIC : HUB_OK;
 }
 
 static void set_info(struct hub *hub, struct member *member, struct slice info) {

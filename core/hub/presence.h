@@ -14,7 +14,7 @@
 #include "hub/cursor.h"
 
 // Whether presence_join would take this member: HUB_OK, HUB_NO_PRESENCE,
-// HUB_BAD_MEMBER, HUB_INFO_TOO_LARGE, or HUB_BAD_TOPIC when the companion's
+// HUB_BAD_MEMBER, HUB_INFO_TOO_LARGE, or HUB_LONG_TOPIC when the companion's
 // name would be too long. t's rule is up to date.
 enum hub_status presence_check(const struct topic *t, struct slice as, struct slice info);
 

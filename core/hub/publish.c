@@ -39,7 +39,9 @@ static enum hub_status publish_checked(struct hub *hub, struct hub_port *from, s
                                        struct port_wakes *wakes) {
   struct slice name = message_topic(m);
   struct topic *t = topics_find(hub, name);
-  if (t == NULL && !topic_name_is_valid(name)) return HUB_BAD_TOPIC;
+  enum hub_status status = t == NULL ? topic_name_check(name) : HUB_OK;
+  if (status == HUB_OK && topic_is_reserved(name)) status = HUB_RESERVED;
+  if (status != HUB_OK) return status;
   const struct hub_rule *rule = topics_rule_of(hub, t, name);
   if (m->size > rule->bytes || cost_alone(m) > hub->limits.max_bytes) return HUB_TOO_LARGE;
   if (t == NULL && rule->history > 0) t = topics_for(hub, name);

@@ -8,15 +8,20 @@
 
 enum { RING_MIN = 4 };
 
-bool topic_name_is_valid(struct slice name) {
-  if (name.len < 1 || name.len > HUB_TOPIC_MAX) return false;
-  for (size_t i = 0; i < name.len; i++) {
-    unsigned char c = (unsigned char)name.ptr[i];
+bool topic_text_is_valid(struct slice text) {
+  if (text.len < 1 || text.len > HUB_TOPIC_MAX) return false;
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.ptr[i];
     if (c < 0x20 || c == 0x7F) return false;
     // U+0080 to U+009F are control characters too: C2 80 to C2 9F.
-    if (c == 0xC2 && i + 1 < name.len && (unsigned char)name.ptr[i + 1] < 0xA0) return false;
+    if (c == 0xC2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xA0) return false;
   }
-  return utf8_is_valid(name);
+  return utf8_is_valid(text);
+}
+
+enum hub_status topic_name_check(struct slice name) {
+  if (!topic_text_is_valid(name)) return HUB_BAD_TOPIC;
+  return memchr(name.ptr, '*', name.len) != NULL ? HUB_IS_PATTERN : HUB_OK;
 }
 
 struct topic *topic_new(struct slice name, uint64_t lost_seq) {

@@ -10,6 +10,8 @@
 #ifndef TIDEGATE_HUB_TOPIC_H
 #define TIDEGATE_HUB_TOPIC_H
 
+#include <string.h>
+
 #include "base/list.h"
 #include "hub/hub.h"
 #include "hub/keys.h"
@@ -63,8 +65,15 @@ struct topic_loss {
   uint64_t bytes;  // message_cost
 };
 
-// 1 to HUB_TOPIC_MAX bytes of UTF-8 without control characters.
-bool topic_name_is_valid(struct slice name);
+// 1 to HUB_TOPIC_MAX bytes of UTF-8 without control characters, as patterns and members are.
+bool topic_text_is_valid(struct slice text);
+// Whether a topic may have that name: HUB_OK, HUB_BAD_TOPIC or HUB_IS_PATTERN.
+enum hub_status topic_name_check(struct slice name);
+// Whether the hub alone publishes there.
+static inline bool topic_is_reserved(struct slice name) {
+  enum { LEN = sizeof HUB_PRESENCE_PREFIX - 1 };
+  return name.len >= LEN && memcmp(name.ptr, HUB_PRESENCE_PREFIX, LEN) == 0;
+}
 
 struct topic *topic_new(struct slice name, uint64_t lost_seq);  // in no list
 void topic_free(struct topic *t);  // drops its messages; it has no ports and no presence left

@@ -84,7 +84,9 @@ static void check_name(struct slice topic) {
     unsigned char c = (unsigned char)topic.ptr[i];
     is_good = is_good && c >= ' ' && c != 0x7F;
   }
-  if (!is_good) assert_false(hub_topic_is_valid(topic));
+  if (!is_good) assert_false(hub_pattern_is_valid(topic));
+  bool is_topic = hub_pattern_is_valid(topic) && memchr(topic.ptr, '*', topic.len) == NULL;
+  assert_int_equal(hub_topic_check(topic) == HUB_OK, is_topic);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

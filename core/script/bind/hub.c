@@ -61,8 +61,6 @@ static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
 }
 
-static int fail_topic(lua_State *L) { return vm_fail(L, "a topic " TOPIC_NAME_RULE, "topic"); }
-
 // publish(topic, string | table [, {except, event, kind, key}]) -> id | nil, message, code
 static int hub_publish_function(lua_State *L) {
   struct slice topic = args_check_string(L, 1);
@@ -71,7 +69,8 @@ static int hub_publish_function(lua_State *L) {
   struct slice payload = args_check_payload(L, 2, "publish: value");
   struct message_fields fields = {.kind = MESSAGE_TEXT};
   options_read(L, 3, &publish_options, "publish", &fields);
-  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  enum hub_status status = hub_publish_check(topic);
+  if (status != HUB_OK) return topic_fail(L, status);
   fields.topic = topic;
   fields.payload = payload;
   fields.is_json = is_json;
@@ -94,7 +93,8 @@ static int hub_publish_function(lua_State *L) {
 // count(topic) -> subscribers on all workers | nil, message, code
 static int hub_count_function(lua_State *L) {
   struct slice topic = args_check_string(L, 1);
-  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  enum hub_status status = hub_topic_check(topic);
+  if (status != HUB_OK) return topic_fail(L, status);
   lua_pushinteger(L, (lua_Integer)hub_count(vm_of(L)->worker->hub, topic));
   return 1;
 }
@@ -144,7 +144,8 @@ static int hub_history_function(lua_State *L) {
   lua_settop(L, 2);
   struct hub_history_options options = {.since = HUB_SINCE_NOW};
   options_read(L, 2, &history_options, "history", &options);
-  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  enum hub_status status = hub_topic_check(topic);
+  if (status != HUB_OK) return topic_fail(L, status);
   struct hub *hub = vm_of(L)->worker->hub;
   struct hub_history *history = box_push_owned(L, sizeof *history, release_history);
   int owned = lua_gettop(L);
@@ -199,7 +200,7 @@ static int hub_topics_function(lua_State *L) {
   size_t count = 0;
   bool has_more = false;
   options_read(L, 2, &topics_options, "topics", &query);
-  if (!hub_topic_is_valid(pattern)) return vm_fail(L, "a pattern " TOPIC_NAME_RULE, "topic");
+  if (!hub_pattern_is_valid(pattern)) return vm_fail(L, "a pattern " TOPIC_NAME_RULE, "topic");
   struct hub_topic_info **found = box_push_owned(L, sizeof *found, release_pointer);
   int owned = lua_gettop(L);
   *found = hub_topics(vm_of(L)->worker->hub, pattern, query.limit, &count, &has_more);
@@ -226,7 +227,8 @@ static void release_buf(void *buf) { buf_free(buf); }
 // presence(topic) -> array of {id, info, since}, in order of joining | nil, message, code
 static int hub_presence_function(lua_State *L) {
   struct slice topic = args_check_string(L, 1);
-  if (!hub_topic_is_valid(topic)) return fail_topic(L);
+  enum hub_status status = hub_topic_check(topic);
+  if (status != HUB_OK) return topic_fail(L, status);
   struct buf *text = box_push_owned(L, sizeof *text, release_buf);
   int owned = lua_gettop(L);
   hub_presence(vm_of(L)->worker->hub, topic, text);

@@ -106,7 +106,7 @@ static int fail_status(lua_State *L, enum hub_status status) {
     case HUB_INFO_TOO_LARGE:
       return vm_fail(L, "info has more than 16384 bytes as JSON", "too_large");
     default:
-      return vm_fail(L, "a topic " TOPIC_NAME_RULE, "topic");
+      return topic_fail(L, status);
   }
 }
 
@@ -193,8 +193,8 @@ static int leave(lua_State *L) {
   struct session *net = script_session_check_net(L, 1);
   struct slice topic = args_check_string(L, 2);
   if (net == NULL) return vm_fail(L, "closed", "closed");
-  enum hub_status status =
-      hub_topic_is_valid(topic) ? hub_leave(&net->reader, topic) : HUB_BAD_TOPIC;
+  enum hub_status status = hub_topic_check(topic);
+  if (status == HUB_OK) status = hub_leave(&net->reader, topic);
   if (status != HUB_OK) return fail_status(L, status);
   lua_pushboolean(L, 1);
   return 1;

@@ -4,10 +4,28 @@
 #include <lauxlib.h>
 
 #include "script/vm/args.h"
+#include "script/vm/vm.h"
+
+int topic_fail(lua_State *L, enum hub_status status) {
+  switch (status) {
+    case HUB_IS_PATTERN:
+      return vm_fail(L,
+                     "a name with * is a pattern, not a topic: only gate.topics, gate.subscribe, "
+                     "gate.on_presence and gate.topic take one",
+                     "topic");
+    case HUB_LONG_TOPIC:
+      return vm_fail(L, "a topic with members has a name of at most 246 bytes", "topic");
+    case HUB_RESERVED:
+      return vm_fail(L, "only the hub publishes to topics that begin with " HUB_PRESENCE_PREFIX,
+                     "topic");
+    default:
+      return vm_fail(L, "a topic " TOPIC_NAME_RULE, "topic");
+  }
+}
 
 struct slice topic_check_pattern(lua_State *L, int arg) {
   struct slice pattern = args_check_string(L, arg);
-  luaL_argcheck(L, hub_topic_is_valid(pattern), arg, TOPIC_NAME_RULE);
+  luaL_argcheck(L, hub_pattern_is_valid(pattern), arg, TOPIC_NAME_RULE);
   return pattern;
 }
 

@@ -11,6 +11,9 @@
 // What topics, patterns and members are called, for messages.
 #define TOPIC_NAME_RULE "must be 1 to 255 bytes of UTF-8 without control characters"
 
+// Returns nil, message, "topic" for a name that cannot be that of a topic, or not here.
+int topic_fail(lua_State *L, enum hub_status status);
+
 // The pattern at `arg`, while scripts load: it stands in the script, so a bad one raises.
 struct slice topic_check_pattern(lua_State *L, int arg);
 

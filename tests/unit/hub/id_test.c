@@ -66,8 +66,8 @@ static void test_topic_names(void **state) {
   (void)state;
   char longest[HUB_TOPIC_MAX + 2];
   memset(longest, 'a', sizeof longest);
-  assert_true(topic_name_is_valid(slice_of(longest, HUB_TOPIC_MAX)));
-  assert_false(topic_name_is_valid(slice_of(longest, HUB_TOPIC_MAX + 1)));
+  assert_true(topic_text_is_valid(slice_of(longest, HUB_TOPIC_MAX)));
+  assert_false(topic_text_is_valid(slice_of(longest, HUB_TOPIC_MAX + 1)));
   static const struct {
     struct slice name;
     bool is_valid;
@@ -88,8 +88,57 @@ static void test_topic_names(void **state) {
       {{"\xF0\x9F\x8C\x8A", 4}, true},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    assert_int_equal(topic_name_is_valid(rows[i].name), rows[i].is_valid);
+    assert_int_equal(topic_text_is_valid(rows[i].name), rows[i].is_valid);
   }
+}
+
+static void test_names_that_no_topic_has(void **state) {
+  (void)state;
+  static const struct {
+    const char *name;
+    enum hub_status topic, publish;
+  } rows[] = {
+      {"chat/1", HUB_OK, HUB_OK},
+      {"", HUB_BAD_TOPIC, HUB_BAD_TOPIC},
+      {"a\n*", HUB_BAD_TOPIC, HUB_BAD_TOPIC},
+      {"*", HUB_IS_PATTERN, HUB_IS_PATTERN},
+      {"chat/**", HUB_IS_PATTERN, HUB_IS_PATTERN},
+      {"presence:*", HUB_IS_PATTERN, HUB_IS_PATTERN},
+      {"presence:chat/1", HUB_OK, HUB_RESERVED},
+      {"presence:", HUB_OK, HUB_RESERVED},
+      {"presence", HUB_OK, HUB_OK},
+      {"a/presence:b", HUB_OK, HUB_OK},
+      {"Presence:b", HUB_OK, HUB_OK},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    assert_int_equal(hub_topic_check(slice_str(rows[i].name)), rows[i].topic);
+    assert_int_equal(hub_publish_check(slice_str(rows[i].name)), rows[i].publish);
+  }
+  assert_true(hub_pattern_is_valid(slice_str("chat/**")));
+  assert_false(hub_pattern_is_valid(slice_str("")));
+}
+
+// Joined or not: the hub alone tells who comes and goes.
+static void test_reserved_topics(void **state) {
+  (void)state;
+  struct hub *hub = fixture_hub();
+  struct port port;
+  struct reader reader;
+  port_open(&port, hub);
+  reader_open(&reader, &port, 1, FORM_ALL);
+  for (int is_joined = 0; is_joined < 2; is_joined++) {
+    struct message *m = message_of("presence:t", "forged", 0, MESSAGE_TEXT);
+    assert_int_equal(hub_publish(hub, NULL, m, NULL), HUB_RESERVED);
+    join(&reader, "presence:t");
+  }
+  struct hub_join_options options = {.as = slice_str("ann")};
+  assert_int_equal(hub_join(&reader.hub, slice_str("t"), &options, NULL), HUB_OK);
+  hub_sweep(hub);
+  hub_deliver(port.hub);
+  assert_int_equal(reader.event_count, 1);
+  reader_close(&reader);
+  hub_port_free(port.hub);
+  hub_free(hub);
 }
 
 static void test_bad_names_change_nothing(void **state) {
@@ -115,10 +164,9 @@ static void test_bad_names_change_nothing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ids_go_there_and_back),
-      cmocka_unit_test(test_odd_ids_are_refused),
-      cmocka_unit_test(test_topic_names),
-      cmocka_unit_test(test_bad_names_change_nothing),
+      cmocka_unit_test(test_ids_go_there_and_back), cmocka_unit_test(test_odd_ids_are_refused),
+      cmocka_unit_test(test_topic_names),           cmocka_unit_test(test_names_that_no_topic_has),
+      cmocka_unit_test(test_reserved_topics),       cmocka_unit_test(test_bad_names_change_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

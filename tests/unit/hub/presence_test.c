@@ -226,7 +226,7 @@ static void test_refused(void **state) {
   }
   assert_int_equal(try(&w->a, "t", "ann", long_text), HUB_INFO_TOO_LARGE);
   const char *name_247 = long_text + sizeof long_text - 1 - 247;
-  assert_int_equal(try(&w->a, name_247, "ann", NULL), HUB_BAD_TOPIC);  // of its companion
+  assert_int_equal(try(&w->a, name_247, "ann", NULL), HUB_LONG_TOPIC);  // of its companion
   set_rule(w->hub, (struct hub_rule){.pattern = "t", .presence_off = true});
   assert_int_equal(try(&w->a, "t", "ann", NULL), HUB_NO_PRESENCE);
   assert_int_equal(hub_count(w->hub, slice_str("t")), 1);
