@@ -6,6 +6,9 @@
 
 uint64_t clock_mono_ms(void);  // milliseconds since an arbitrary start
 uint64_t clock_mono_ns(void);
+// What makes the time of the monotonic clock that of the wall clock, as it is set now. Within
+// microseconds, since the two are read one after the other.
+int64_t clock_wall_offset_ns(void);
 double clock_wall_s(void);  // seconds since 1970-01-01 UTC, with fraction
 
 #endif

@@ -37,6 +37,7 @@ struct message {
   // Set by the hub when it is published; 0 before:
   uint64_t seq;
   uint64_t published_ms;  // monotonic
+  uint64_t time_ns;       // the same moment, since 1970
   uint64_t ordinal;       // its place in the log of its topic
   uint64_t newer;         // ordinal of the next message with its key, 0: none; the hub's lock
   uint32_t keyed;         // messages with a key before it in the log, modulo 2^32

@@ -29,9 +29,10 @@ static struct range range_of(const struct hub *hub, const struct topic *t,
   }
   if (!options->is_reverse)
     return (struct range){id_start_after(hub, t, options->id, result), t->head};
-  // Backwards from an id that was never given out: there is nothing before it.
-  if (!hub_id_parse(hub, options->id, &seq) || seq == 0 || seq > hub->seq)
-    return (struct range){all.from, all.from};
+  result->recovered = hub_id_parse(hub, options->id, &seq) && seq <= hub->seq;
+  result->missed_known = result->recovered;
+  // Nothing is before an id that was never given out, or before the first of all.
+  if (!result->recovered || seq == 0) return (struct range){all.from, all.from};
   return (struct range){all.from, topic_find_after(t, seq - 1)};
 }
 

@@ -165,9 +165,11 @@ struct hub_history_options {
 struct hub_history {
   struct message **messages;  // one reference each
   size_t count;
-  bool recovered;     // HUB_SINCE_ID: every message after id is still kept
-  bool missed_known;  // whether missed is exact
-  uint64_t missed;    // messages after id that are gone
+  // HUB_SINCE_ID: every message after id is still kept; in reverse: id was given out in this
+  // life of the hub. Where it was not, nothing comes before it.
+  bool recovered;
+  bool missed_known;  // whether missed is exact; in reverse, as recovered
+  uint64_t missed;    // messages after id that are gone; 0 in reverse
 };
 
 // Reads what a topic keeps, the superseded messages of a key included. Where the

@@ -1,6 +1,7 @@
 // The life of a hub: making and freeing it, its rules and its limits.
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "hub/presence.h"
@@ -34,6 +35,7 @@ struct hub *hub_new(message_encode_fn *const *encoders, unsigned form_count) {
   hub->rules = rules_new(NULL, 0);
   hub->rules_version = 1;
   hub->limits = (struct hub_limits){HUB_MAX_BYTES, HUB_MAX_TOPICS, HUB_MAX_SUBSCRIPTIONS};
+  hub->wall_offset_ns = clock_wall_offset_ns();
   draw_epoch(hub->epoch);
   for (unsigned i = 0; i < form_count && i < MESSAGE_FORMS; i++) {
     hub->encoders[i] = (struct message_encoder){encoders[i], hub->epoch, &hub->counters.encoded,

@@ -276,12 +276,11 @@ static struct message *new_diff(struct hub *hub, struct presence *p) {
 }
 
 // Publishes one message of the topic's diff.
-static void tell(struct hub *hub, struct presence *p, uint64_t now_ms, struct port_wakes *wakes) {
+static void tell(struct hub *hub, struct presence *p, struct port_wakes *wakes) {
   struct message *m = new_diff(hub, p);
   if (m == NULL) return;
-  m->published_ms = now_ms;
   struct topic *companion = topics_for(hub, message_topic(m));
-  publish_message(hub, NULL, companion, m, wakes);
+  publish_message(hub, NULL, companion, m, clock_mono_ns(), wakes);
   message_unref(m);
   metric_count(&hub->counters.published, 1);
 }
@@ -316,7 +315,7 @@ static bool tell_one(struct hub *hub, uint64_t now_ms, const struct list *round,
                      struct port_wakes *wakes) {
   if (list_is_empty(round)) return false;
   struct presence *p = list_entry(round->next, struct presence, change_link);
-  if (!list_is_empty(&p->changed) || !list_is_empty(&p->gone)) tell(hub, p, now_ms, wakes);
+  if (!list_is_empty(&p->changed) || !list_is_empty(&p->gone)) tell(hub, p, wakes);
   if (list_is_empty(&p->changed) && list_is_empty(&p->gone)) {
     list_remove(&p->change_link);
     settle(hub, p, now_ms);

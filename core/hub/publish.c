@@ -15,8 +15,10 @@ static void append(struct hub *hub, struct hub_port *from, struct topic *t, stru
 }
 
 void publish_message(struct hub *hub, struct hub_port *from, struct topic *t, struct message *m,
-                     struct port_wakes *wakes) {
+                     uint64_t now_ns, struct port_wakes *wakes) {
   m->seq = ++hub->seq;
+  m->published_ms = now_ns / 1000000;
+  m->time_ns = now_ns + (uint64_t)hub->wall_offset_ns;
   if (t != NULL) {
     append(hub, from, t, m, wakes);
   } else {
@@ -36,7 +38,7 @@ void publish_message(struct hub *hub, struct hub_port *from, struct topic *t, st
 static uint64_t cost_alone(const struct message *m) { return HUB_TOPIC_COST + message_cost(m); }
 
 static enum hub_status publish_checked(struct hub *hub, struct hub_port *from, struct message *m,
-                                       struct port_wakes *wakes) {
+                                       uint64_t now_ns, struct port_wakes *wakes) {
   struct slice name = message_topic(m);
   struct topic *t = topics_find(hub, name);
   enum hub_status status = t == NULL ? topic_name_check(name) : HUB_OK;
@@ -45,7 +47,7 @@ static enum hub_status publish_checked(struct hub *hub, struct hub_port *from, s
   const struct hub_rule *rule = topics_rule_of(hub, t, name);
   if (m->size > rule->bytes || cost_alone(m) > hub->limits.max_bytes) return HUB_TOO_LARGE;
   if (t == NULL && rule->history > 0) t = topics_for(hub, name);
-  publish_message(hub, from, t, m, wakes);
+  publish_message(hub, from, t, m, now_ns, wakes);
   return HUB_OK;
 }
 
@@ -53,9 +55,9 @@ enum hub_status hub_publish(struct hub *hub, struct hub_port *from, struct messa
                             uint64_t *seq) {
   struct port_wakes wakes;
   wakes.count = 0;
-  m->published_ms = clock_mono_ms();
+  uint64_t now_ns = clock_mono_ns();
   pthread_mutex_lock(&hub->lock);
-  enum hub_status status = publish_checked(hub, from, m, &wakes);
+  enum hub_status status = publish_checked(hub, from, m, now_ns, &wakes);
   pthread_mutex_unlock(&hub->lock);
   if (status != HUB_OK) goto cleanup;
   port_wake_all(&wakes);

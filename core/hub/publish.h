@@ -5,10 +5,10 @@
 
 #include "hub/port.h"
 
-// Publishes m to t and to the taps that match, without a look at its size; borrows m. t is
+// Publishes m, now, to t and to the taps that match, without a look at its size; borrows m. t is
 // what topics_for gave for m's topic. The ports to wake are added to *wakes. With the lock
 // held, whose `from` is as hub_publish says.
 void publish_message(struct hub *hub, struct hub_port *from, struct topic *t, struct message *m,
-                     struct port_wakes *wakes);
+                     uint64_t now_ns, struct port_wakes *wakes);
 
 #endif

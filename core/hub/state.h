@@ -29,10 +29,11 @@ struct hub {
   uint64_t seq;         // the newest given to a message
   uint64_t kept_bytes;  // of all messages in topics and these topics, without the forms
   struct hub_limits limits;
-  uint64_t held_peak;     // since memory was last given back; the sweeping thread's own, as is
-  bool is_shrinking;      // whether much has gone since it was little
-  struct list presences;  // with something to tell: see presence.h
-  struct list leaving;    // members in their grace period
+  int64_t wall_offset_ns;  // for the time of messages: as the clock was at the last sweep
+  uint64_t held_peak;      // since memory was last given back; the sweeping thread's own, as is
+  bool is_shrinking;       // whether much has gone since it was little
+  struct list presences;   // with something to tell: see presence.h
+  struct list leaving;     // members in their grace period
   uint32_t port_count;
   // What a topic that is gone had published up to which seq: without it, a
   // topic of the same name would tell an old id that nothing was missed. Names

@@ -24,12 +24,14 @@ static void give_memory_back(struct hub *hub, uint64_t before, uint64_t held) {
 
 void hub_sweep(struct hub *hub) {
   uint64_t now_ms = clock_mono_ms();
+  int64_t wall_offset_ns = clock_wall_offset_ns();
   size_t slots = 0, wanted = SLOTS_MIN;
   uint64_t before = 0;
   for (bool has_room = true; slots < wanted || !has_room; slots += HUB_SWEEP_STEP) {
     pthread_mutex_lock(&hub->lock);
     size_t cap = hub->topics.cap;
     if (slots == 0) before = topics_footprint(hub);
+    hub->wall_offset_ns = wall_offset_ns;
     if (cap / HUB_SWEEP_CALLS > wanted) wanted = cap / HUB_SWEEP_CALLS;
     if (slots < wanted) topics_sweep_step(hub, now_ms);
     has_room = topics_evict(hub);

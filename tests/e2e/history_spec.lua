@@ -20,9 +20,11 @@ gate.post("/history/{topic...}", function(req)
   local list, result = gate.history(req.params.topic, next(options) and options or nil)
   for _, m in ipairs(list) do
     if m.kind == "binary" then m.data = #m.data end
+    m.text_time = ("%.9f"):format(m.time)
   end
   return { list = list, count = #list, recovered = result.recovered, missed = result.missed }
 end)
+gate.get("/now", function() return ("%.9f"):format(gate.now()) end)
 gate.post("/topics", function(req)
   local c = req:json()
   local list, has_more = gate.topics(c.pattern, c.limit and { limit = c.limit } or nil)
@@ -85,12 +87,20 @@ describe("the history of a topic", function()
     local list = read("kept/fields").list
     for _, message in ipairs(list) do
       assert.is_true(message.time >= before - 60 and message.time <= os.time() + 60, "published just now")
-      message.time = nil
+      message.time, message.text_time = nil, nil
     end
     assert.same({
       { id = id, data = "hello", kind = "text", key = "k", event = "greeting" },
       { id = other, data = 2, kind = "binary" },
     }, list)
+  end)
+
+  it("tells the same time of a message to whoever asks, and whenever", function()
+    local t0 = tonumber(http.get(server, "/now").body)
+    publish("kept/time", "hello")
+    local time = read("kept/time").list[1].text_time
+    assert.is_true(tonumber(time) > t0 - 0.001)
+    for _ = 1, 50 do assert.equal(time, read("kept/time").list[1].text_time) end
   end)
 
   it("of a topic that is not there is empty", function()
@@ -133,6 +143,20 @@ describe("the history of a topic", function()
       assert.equal("6 7 8 9 10 11 12 13 14 15", result.words)
     end
     assert.is_true(read("kept/gone", { since = ids[5] }).recovered)
+  end)
+
+  it("says when an id before which it would scroll back was never given out", function()
+    local ids = publish_numbers("kept/unknown", 3)
+    local future = ids[1]:gsub("%d+$", "999999999")
+    for _, since in ipairs { future, "nonsense", "0000000000-1" } do
+      local result = read("kept/unknown", { since = since, reverse = true })
+      assert.same({ 0, false, nil }, { result.count, result.recovered, result.missed })
+    end
+    for _, since in ipairs { ids[1], (ids[1]:gsub("%d+$", "0")) } do
+      local result = read("kept/unknown", { since = since, reverse = true })
+      assert.same({ 0, true, 0 }, { result.count, result.recovered, result.missed })
+    end
+    assert.is_true(read("kept/unknown", { since = ids[2], reverse = true }).recovered)
   end)
 
   it("scrolls back page by page to the beginning", function()

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/utf8.h"
 #include "net/worker.h"
 #include "proto/http_response.h"
@@ -126,12 +125,11 @@ static const struct option history_rows[] = {
 };
 const struct option_table history_options = {.name = "history", OPTION_ROWS(history_rows)};
 
-static void push_message(lua_State *L, struct hub *hub, const struct message *m, double now_s,
-                         uint64_t now_ms) {
+static void push_message(lua_State *L, struct hub *hub, const struct message *m) {
   message_info_push(L, hub, m);
   vm_push_slice(L, message_payload(m));
   lua_setfield(L, -2, "data");
-  lua_pushnumber(L, now_s - (double)(now_ms - m->published_ms) / 1000);
+  lua_pushnumber(L, (double)m->time_ns / 1e9);
   lua_setfield(L, -2, "time");
 }
 
@@ -150,11 +148,9 @@ static int hub_history_function(lua_State *L) {
   struct hub_history *history = box_push_owned(L, sizeof *history, release_history);
   int owned = lua_gettop(L);
   *history = hub_history_read(hub, topic, &options);
-  double now_s = clock_wall_s();
-  uint64_t now_ms = clock_mono_ms();
   lua_createtable(L, (int)history->count, 0);
   for (size_t i = 0; i < history->count; i++) {
-    push_message(L, hub, history->messages[i], now_s, now_ms);
+    push_message(L, hub, history->messages[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   lua_createtable(L, 0, 2);

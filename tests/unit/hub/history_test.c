@@ -1,5 +1,6 @@
 // Questions to the hub: what a topic keeps, held against a plain model, and
 // which topics there are.
+#include "base/clock.h"
 #include "hub/topics.h"
 #include "hub_fixture.h"
 
@@ -70,9 +71,9 @@ static void check_read(struct world *w, const struct kept *all, uint64_t lost_se
   for (size_t i = 0; i < wanted; i++) {
     assert_int_equal(history.messages[i]->seq, expected[options->is_reverse ? count - 1 - i : i]);
   }
-  bool by_id = options->since == HUB_SINCE_ID && !options->is_reverse;
-  assert_int_equal(history.recovered, by_id && id >= lost_seq);
-  assert_int_equal(history.missed_known, !by_id || id >= lost_seq);
+  bool by_id = options->since == HUB_SINCE_ID, is_after = by_id && !options->is_reverse;
+  assert_int_equal(history.recovered, by_id && (!is_after || id >= lost_seq));
+  assert_int_equal(history.missed_known, !is_after || id >= lost_seq);
   hub_history_free(&history);
 }
 
@@ -88,7 +89,7 @@ static void check_all_reads(struct world *w, const struct kept *all, uint64_t lo
         check_read(w, all, lost_seq, &options, 0);
       }
       options.since = HUB_SINCE_ID;
-      for (uint64_t id = is_reverse ? 1 : 0; id <= newest; id++) {
+      for (uint64_t id = 0; id <= newest; id++) {
         char text[HUB_ID_MAX];
         hub_id_format(w->hub, id, text);
         options.id = slice_str(text);
@@ -127,6 +128,28 @@ static void test_reads_in_all_combinations(void **state) {
   }
 }
 
+// As the clock was then, and never again.
+static void test_time_of_a_message(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = 3});
+  double before = clock_wall_s();
+  publish(w->hub, "t", "1");
+  double after = clock_wall_s(), first = 0;
+  w->hub->wall_offset_ns += 3600 * (int64_t)1000000000;
+  for (int i = 0; i < 2; i++) {
+    struct hub_history history =
+        hub_history_read(w->hub, slice_str("t"), &(struct hub_history_options){0});
+    double time = (double)history.messages[0]->time_ns / 1e9;
+    assert_true(time > before - 0.001 && time < after + 0.001);
+    if (i == 1) assert_true(time == first);
+    first = time;
+    hub_history_free(&history);
+    hub_sweep(w->hub);
+  }
+  // A clock that was set is seen by the next sweep.
+  assert_true(llabs(w->hub->wall_offset_ns - clock_wall_offset_ns()) < 1000000000);
+}
+
 // ---- pointed cases -------------------------------------------------------
 
 static void test_topics_that_are_not_there(void **state) {
@@ -156,8 +179,9 @@ static void test_unusable_ids(void **state) {
     struct hub_history_options options = {.since = HUB_SINCE_ID, .id = slice_str(ids[i])};
     assert_string_equal(read_line(w, "t", options), "3 4 5 ?");
     options.is_reverse = true;  // nothing is before an id that never was
-    assert_string_equal(read_line(w, "t", options), "");
+    assert_string_equal(read_line(w, "t", options), " ?");
   }
+  // Who joined before the first message of all stands there.
   struct hub_history_options options = {.since = HUB_SINCE_ID, .id = slice_str(zero)};
   options.is_reverse = true;
   assert_string_equal(read_line(w, "t", options), "");
@@ -266,6 +290,7 @@ int main(void) {
       TEST(test_reads_in_all_combinations),
       TEST(test_topics_that_are_not_there),
       TEST(test_unusable_ids),
+      TEST(test_time_of_a_message),
       TEST(test_superseded_messages_are_history_too),
       TEST(test_last_of_what_outlived_the_ring),
       TEST(test_reading_keeps_what_was_read),

@@ -9,6 +9,7 @@ static uint64_t fake_clock_ms = 1000000;
 
 uint64_t clock_mono_ms(void) { return fake_clock_ms; }
 uint64_t clock_mono_ns(void) { return fake_clock_ms * 1000000u; }
+int64_t clock_wall_offset_ns(void) { return 0; }
 double clock_wall_s(void) { return 1700000000 + (double)fake_clock_ms / 1000; }
 
 #endif
