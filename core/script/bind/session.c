@@ -31,7 +31,7 @@ static void push_fields(lua_State *L) {
 static void push_made_field(lua_State *L, struct script_session *session, const char *name) {
   if (strcmp(name, "query") == 0) {
     push_fields(L);
-    if (lua_getfield(L, -1, "raw_query") == LUA_TNIL)
+    if (lua_rawgetp(L, -1, &script_session_keys.raw_query) == LUA_TNIL)
       lua_newtable(L);
     else
       query_push_pairs(L, args_check_slice(L, -1));

@@ -37,28 +37,40 @@ int accept_push_refusal(lua_State *L, struct exchange *exchange) {
   return 3;
 }
 
-// Pushes the table of what the session keeps of its request, or
-// nothing when that is nothing. Returns its index, or 0.
-static int push_fields(lua_State *L, const struct acceptance *a) {
-  int base = lua_gettop(L);
+// A field of a session to be, whose value is on the stack.
+struct field {
+  const char *name;  // NULL: it is the framework's own
+  const void *key;
+};
+
+// Pushes the values of what the session keeps of its request; returns how many.
+static int push_values(lua_State *L, const struct acceptance *a, struct field *fields) {
   int count = 0;
   const struct http_request *request = a->exchange->call->request;
-  bool is_ws = a->route->is_ws;
-  const char *names[5];
   lua_pushvalue(L, a->data);
-  names[count++] = "data";
+  fields[count++].name = "data";
   request_push_params(L);
-  names[count++] = "params";
+  fields[count++].name = "params";
   if (request->query.len > 0) {
     vm_push_slice(L, request->query);
-    names[count++] = "raw_query";
+    fields[count++].key = &script_session_keys.raw_query;
   }
-  // Only streams resume by it.
-  if (!is_ws && join_push_last_event_id(L, request)) names[count++] = "last_event_id";
-  if (is_ws) {
+  if (a->route->is_ws) {
     lua_pushvalue(L, a->protocol);
-    names[count++] = "protocol";
+    fields[count++].name = "protocol";
+  } else if (join_push_last_event_id(L, request)) {  // only streams resume by it
+    fields[count++].name = "last_event_id";
+    lua_pushvalue(L, -1);
+    fields[count++].key = &script_session_keys.last_event_id;
   }
+  return count;
+}
+
+// Pushes the table of them, or nothing when that is nothing. Returns its index, or 0.
+static int push_fields(lua_State *L, const struct acceptance *a) {
+  int base = lua_gettop(L);
+  struct field fields[5] = {{NULL, NULL}};
+  int count = push_values(L, a, fields);
   int present = 0;
   for (int i = 1; i <= count; i++) present += !lua_isnil(L, base + i);
   if (present == 0) return 0;
@@ -66,7 +78,10 @@ static int push_fields(lua_State *L, const struct acceptance *a) {
   for (int i = 1; i <= count; i++) {
     if (lua_isnil(L, base + i)) continue;
     lua_pushvalue(L, base + i);
-    lua_setfield(L, -2, names[i - 1]);
+    if (fields[i - 1].name != NULL)
+      lua_setfield(L, -2, fields[i - 1].name);
+    else
+      lua_rawsetp(L, -2, fields[i - 1].key);
   }
   return lua_gettop(L);
 }

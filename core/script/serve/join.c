@@ -33,13 +33,13 @@ static void take_last_event_id(lua_State *L, int session, int topic,
                                struct hub_join_options *options) {
   if (options->since == HUB_SINCE_ID) return;
   if (lua_getiuservalue(L, session, 1) != LUA_TTABLE) return;
-  if (lua_getfield(L, -1, "last_event_id") != LUA_TSTRING) return;
+  if (lua_rawgetp(L, -1, &script_session_keys.last_event_id) != LUA_TSTRING) return;
   struct slice id = args_check_slice(L, -1);
   // Once a topic: after leaving it, joining again must not replay it again.
-  if (lua_getfield(L, -2, "resumed") != LUA_TTABLE) {
+  if (lua_rawgetp(L, -2, &script_session_keys.resumed) != LUA_TTABLE) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -5, "resumed");
+    lua_rawsetp(L, -5, &script_session_keys.resumed);
   }
   lua_pushvalue(L, topic);
   if (lua_rawget(L, -2) != LUA_TNIL) return;

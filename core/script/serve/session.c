@@ -6,6 +6,8 @@
 #include "net/session.h"
 #include "script/vm/task.h"
 
+const struct script_session_keys script_session_keys;
+
 struct box_type script_session_ws_type = {.name = "tidegate.ws"};
 struct box_type script_session_stream_type = {.name = "tidegate.stream"};
 

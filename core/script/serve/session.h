@@ -1,6 +1,8 @@
 // A session as scripts see it: the Lua object itself and its route. The memory is the
 // userdata's: the registry keeps it while the session lives, scripts perhaps for longer.
 // Its user value is the table of its fields (`data` etc.), or nil as long as it has none.
+// What the framework keeps there for itself has the address of one of the keys below, which no
+// script can name: every other name is a script's own.
 // What happens to it comes in events.c.
 #ifndef TIDEGATE_SCRIPT_SERVE_SESSION_H
 #define TIDEGATE_SCRIPT_SERVE_SESSION_H
@@ -59,6 +61,13 @@ static inline struct script_session *script_session_check_stream(lua_State *L, i
 struct session *script_session_net(const struct script_session *session);
 // That of the session at `arg`; raises when this is none.
 struct session *script_session_check_net(lua_State *L, int arg);
+
+struct script_session_keys {
+  char raw_query;      // the query of its request, as text, for `query`
+  char last_event_id;  // what the client of a stream saw last: an id
+  char resumed;        // a set of topics that were joined from there
+};
+extern const struct script_session_keys script_session_keys;
 
 // Pushes the object of a session to be; the table at `fields` (0: none) becomes
 // its fields. May raise; so it comes before the session is accepted. Then
