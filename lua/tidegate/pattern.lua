@@ -5,13 +5,16 @@
 --   {name:%d+}      one segment that the Lua pattern matches whole
 --   {name...}       the rest of the path, at least one character; only at the end
 
+local matcher = require "tidegate.matcher"
+
 local pattern = {}
 
 ---@class tidegate.segment
 ---@field kind "literal"|"constrained"|"placeholder"|"rest"
 ---@field text string|nil the literal text
 ---@field name string|nil the placeholder's name
----@field match string|nil the anchored Lua pattern of a constrained placeholder
+---@field match string|nil the Lua pattern of a constrained placeholder
+---@field matches nil|fun(text: string): boolean whether it matches all of a text
 
 ---@class tidegate.pattern
 ---@field text string as the script wrote it, with the prefixes of its scopes
@@ -20,75 +23,57 @@ local pattern = {}
 ---@field lead string what every path of the pattern begins with; the whole path when it is static
 ---@field is_static boolean it has no placeholder
 
--- The end of the set that opens at `i`, or nil.
-local function set_end(text, i)
-  i = i + 1
-  if text:sub(i, i) == "^" then i = i + 1 end
-  local first = i
-  while i <= #text do
-    local c = text:sub(i, i)
-    if c == "]" and i > first then return i end
-    i = i + (c == "%" and 2 or 1)
-  end
-end
-
--- The length of the escape at `i`, or nil and what is wrong with it.
-local function escape_length(text, i, closed)
-  local c = text:sub(i + 1, i + 1)
-  if c == "" then return nil, "it ends with '%'" end
-  if c == "b" then
-    if i + 3 > #text then return nil, "%b needs two characters" end
-    return 4
-  end
-  if c == "f" and text:sub(i + 2, i + 2) ~= "[" then return nil, "%f needs a set" end
-  if c:find("%d") and (c == "0" or tonumber(c) > closed) then
-    return nil, "%" .. c .. " refers to no capture"
-  end
-  return 2
-end
-
--- string.find meets a fault in a pattern only when the subject leads it there,
--- so a bad pattern must be found by reading it.
-local function lua_pattern_fault(text)
-  if text:sub(1, 1) == "^" or (text:sub(-1) == "$" and text:sub(-2) ~= "%$") then
-    return "it always matches the whole segment: leave out '^' and '$'"
-  end
-  local i, open, closed = 1, 0, 0
-  while i <= #text do
-    local c = text:sub(i, i)
-    if c == "%" then
-      local length, fault = escape_length(text, i, closed)
-      if not length then return fault end
-      i = i + length
-    elseif c == "[" then
-      local last = set_end(text, i)
-      if not last then return "a '[' is not closed" end
-      i = last + 1
-    else
-      if c == "(" then open = open + 1 end
-      if c == ")" then open, closed = open - 1, closed + 1 end
-      if open < 0 then return "a ')' was not opened" end
-      i = i + 1
-    end
-  end
-  if open > 0 then return "a '(' is not closed" end
-  if closed > 32 then return "it has more than 32 captures" end
-end
-
 local function parse_constrained(name, text)
-  local fault = text == "" and "it is empty" or lua_pattern_fault(text)
-  if fault then
+  local matches, fault = matcher.compile(text)
+  if not matches then
     return nil, ("the Lua pattern %q of {%s} cannot be used: %s"):format(text, name, fault)
   end
-  return { kind = "constrained", name = name, match = "^" .. text .. "$" }
+  return { kind = "constrained", name = name, match = text, matches = matches }
+end
+
+-- How other frameworks write placeholders, and how they are written here.
+local FOREIGN = {
+  { "^:([%a_][%w_]*)[?*+]?$", "{%s}" },
+  { "^:([%a_][%w_]*)%(.*%)[?*+]?$", "{%s:pattern}" },
+  { "^<([%a_][%w_]*)>$", "{%s}" },
+  { "^<path:([%a_][%w_]*)>$", "{%s...}" },
+  { "^<%a+:([%a_][%w_]*)>$", "{%s}" },
+  { "^%[%.%.%.([%a_][%w_]*)%]$", "{%s...}" },
+  { "^%[([%a_][%w_]*)%]$", "{%s}" },
+  { "^%(([%a_][%w_]*)%)$", "{%s}" },
+  { "^%*%*?$", "{rest...}" },
+  { "^%*%*?([%a_][%w_]*)$", "{%s...}" },
+  { "^{%*+([%a_][%w_]*)}$", "{%s...}" },
+  { "^{%.%.%.([%a_][%w_]*)}$", "{%s...}" },
+  { "^{([%a_][%w_]*)[?*]}$", "{%s}" },
+}
+
+-- What is wrong with a segment that would be a placeholder elsewhere.
+local function foreign_fault(text)
+  for _, row in ipairs(FOREIGN) do
+    local name = text:match(row[1])
+    if name then
+      local here = row[2]:format(name)
+      if here:find("...", 1, true) then
+        return ("segment %q is no placeholder here: write %s for the rest of the path"):format(text, here)
+      end
+      return ("segment %q is no placeholder here: write %s"):format(text, here)
+    end
+  end
+  if text:sub(1, 1) == ":" then
+    return ("segment %q is no placeholder here: write {name}, which is a whole segment"):format(text)
+  end
 end
 
 local function parse_segment(text)
+  local foreign = foreign_fault(text)
+  if foreign then return nil, foreign end
   if not text:find("[{}]") then
     if text:find("%%%x%x") then
       return nil, ("write segment %q decoded, without percent codes"):format(text)
     end
     if text:find("[?#]") then return nil, "a path has no '?' and no '#'" end
+    if text:find("\\", 1, true) then return nil, "a path has no '\\'" end
     return { kind = "literal", text = text }
   end
   local name, tail = text:match("^{([%a_][%w_]*)(.*)}$")

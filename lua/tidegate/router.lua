@@ -30,13 +30,13 @@ function router.new(decode)
   }, router)
 end
 
-local function child_constrained(node, match)
+local function child_constrained(node, segment)
   node.constrained = node.constrained or {}
   for _, branch in ipairs(node.constrained) do
-    if branch.match == match then return branch.node end
+    if branch.match == segment.match then return branch.node end
   end
   local child = { literals = {} }
-  node.constrained[#node.constrained + 1] = { match = match, node = child }
+  node.constrained[#node.constrained + 1] = { match = segment.match, matches = segment.matches, node = child }
   return child
 end
 
@@ -47,7 +47,7 @@ local function child_for(node, segment)
     node.literals[segment.text] = child
     return child
   end
-  if segment.kind == "constrained" then return child_constrained(node, segment.match) end
+  if segment.kind == "constrained" then return child_constrained(node, segment) end
   local field = segment.kind
   node[field] = node[field] or { literals = {} }
   return node[field]
@@ -116,7 +116,7 @@ end
 local function walk_constrained(branches, segment, slash, count)
   for i = 1, #branches do
     local branch = branches[i]
-    if find(segment, branch.match) then
+    if branch.matches(segment) then
       values[count + 1] = segment
       local route, endpoint = descend(branch.node, slash, count + 1)
       if route then return route, endpoint end

@@ -59,6 +59,11 @@ end
 
 -- A prefix without its trailing slash, checked. Empty: everything.
 local function parse_prefix(name, prefix, text)
+  local stars = type(text) == "string" and text:match "^(.*)/%*+$"
+  if stars then
+    local instead = stars == "" and "leave it out" or ("write %q"):format(stars)
+    check.fail(name, "prefix %q: a prefix covers all that is below it: %s", text, instead)
+  end
   local joined = join(name, "prefix", prefix, text):gsub("/$", "")
   local parsed = joined ~= "" and parse(name, "prefix", joined) or nil
   if parsed and parsed.segments[#parsed.segments].kind == "rest" then

@@ -14,7 +14,7 @@ describe("pattern", function()
   it("reads every kind of segment", function()
     assert.equal("literal=a literal=b", shape "/a/b")
     assert.equal("literal=a placeholder=x", shape "/a/{x}")
-    assert.equal("constrained=id^%d+$ literal=edit", shape "/{id:%d+}/edit")
+    assert.equal("constrained=id%d+ literal=edit", shape "/{id:%d+}/edit")
     assert.equal("literal=files rest=path", shape "/files/{path...}")
   end)
 
@@ -37,7 +37,7 @@ describe("pattern", function()
   it("takes Lua patterns of any form", function()
     for _, text in ipairs { "%a%w*", "[%a_][^]]?", "[]x]+", "[^]x]", "(%a)%1", "%bxy", "%f[%a]a", "a%$",
       "[%]]", "()" } do
-      assert.equal("constrained=x^" .. text .. "$", shape("/{x:" .. text .. "}"))
+      assert.equal("constrained=x" .. text, shape("/{x:" .. text .. "}"))
     end
   end)
 
@@ -72,6 +72,26 @@ describe("pattern", function()
     { "/{a:(%a)%2}", "refers to no capture" },
     { "/{a:^%d}", "leave out" },
     { "/{a:%d$}", "leave out" },
+    { "/{a:%b().+}", "with %b or %1 it may hold no '*'" },
+    { "/{a:(.)%1.-}", "with %b or %1 it may hold no '*'" },
+    { "/{a:(.)%1.?.?.?.?.?}", "four '?' at most" },
+    { "/{a:.-" .. ("b"):rep(61) .. ".-}", "62 characters" },
+    { "/a/:id", 'segment ":id" is no placeholder here: write {id}' },
+    { "/a/:id?", 'segment ":id?" is no placeholder here: write {id}' },
+    { "/a/:id(\\d+)", "write {id:pattern}" },
+    { "/a/:id.json", "write {name}, which is a whole segment" },
+    { "/a/*", 'segment "*" is no placeholder here: write {rest...} for the rest of the path' },
+    { "/a/**", 'segment "**" is no placeholder here: write {rest...}' },
+    { "/a/*path", "write {path...}" },
+    { "/a/<id>", "write {id}" },
+    { "/a/<int:id>", "write {id}" },
+    { "/a/<path:p>", "write {p...}" },
+    { "/a/(id)", "write {id}" },
+    { "/a/[id]", "write {id}" },
+    { "/a/[...all]", "write {all...}" },
+    { "/a/{*all}", "write {all...}" },
+    { "/a/{id?}", "write {id}" },
+    { "/a\\b", "no '\\'" },
   }
   for _, row in ipairs(bad) do
     it(("refuses %q"):format(row[1]), function()
@@ -80,6 +100,12 @@ describe("pattern", function()
       assert.truthy(message:find(row[2], 1, true), message)
     end)
   end
+
+  it("takes characters that only look like placeholders as text", function()
+    for _, text in ipairs { "/a:b", "/Products(5)", "/$metadata", "/a*b", "/x<y>", "/@me", "/-", "/~" } do
+      assert.is_true(assert(pattern.parse(text)).is_static, text)
+    end
+  end)
 
   it("accepts no Lua pattern that string.find raises for", function()
     math.randomseed(7)
@@ -91,8 +117,10 @@ describe("pattern", function()
       local parsed = pattern.parse("/{x:" .. text .. "}")
       if parsed then
         for _, subject in ipairs { "", "a", "aa", "dab1", "[a]", "(a)", "a-+*" } do
-          local ok, message = pcall(string.find, subject, parsed.segments[1].match)
-          assert.is_true(ok, text .. ": " .. tostring(message))
+          local segment = parsed.segments[1]
+          local ok, found = pcall(string.find, subject, "^" .. segment.match .. "$")
+          assert.is_true(ok, text .. ": " .. tostring(found))
+          assert.equal(found ~= nil, segment.matches(subject), text .. " on " .. subject)
         end
       end
     end
