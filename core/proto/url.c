@@ -15,24 +15,28 @@ static int decode_percent(struct slice text, size_t at) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-bool url_decode(struct slice text, bool plus_is_space, struct buf *out) {
-  if (text.len == 0) return true;
-  // Decoding never grows, so one reservation serves; nothing counts until the end.
-  char *to = buf_reserve(out, text.len);
-  size_t n = 0;
+long url_decode(struct slice text, char *out) {
+  long n = 0;
   for (size_t i = 0; i < text.len; i++) {
     int c = (unsigned char)text.ptr[i];
     if (c == '%') {
       c = decode_percent(text, i);
       i += 2;
-    } else if (c == '+' && plus_is_space) {
-      c = ' ';
     }
-    if (c <= 0) return false;
-    to[n++] = (char)c;
+    if (c <= 0) return -1;
+    out[n++] = (char)c;
   }
-  buf_grew(out, n);
-  return true;
+  return n;
+}
+
+size_t url_decode_form(struct slice text, char *out) {
+  size_t n = 0;
+  for (size_t i = 0; i < text.len; i++) {
+    int code = text.ptr[i] == '%' ? decode_percent(text, i) : -1;
+    out[n++] = code >= 0 ? (char)code : text.ptr[i] == '+' ? ' ' : text.ptr[i];
+    if (code >= 0) i += 2;
+  }
+  return n;
 }
 
 // True when every percent code is well formed, nothing decodes to a control character,

@@ -4,13 +4,17 @@
 #define TIDEGATE_PROTO_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "base/buf.h"
 #include "base/slice.h"
 
-// Appends the percent-decoded text to out. plus_is_space: form rules.
-// False (out unchanged) for a '%' without two hex digits, or a decoded NUL.
-bool url_decode(struct slice text, bool plus_is_space, struct buf *out);
+// Both write the decoded text to `out`, which has room for text.len bytes, and return how many
+// bytes they wrote.
+// Of a path: -1 for a '%' without two hex digits, or a decoded NUL.
+long url_decode(struct slice text, char *out);
+// Of a name or value of a form or query: '+' is a space, and a '%' without two hex digits
+// stands for itself (URL standard, "application/x-www-form-urlencoded parsing").
+size_t url_decode_form(struct slice text, char *out);
 
 // Removes "." and ".." segments, also in their percent-encoded spellings, in
 // place (RFC 3986 5.2.4); `path` starts with '/'. Returns the new length, or

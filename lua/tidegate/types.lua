@@ -21,7 +21,7 @@
 ---@class tidegate.cors_options
 ---@field origins "*"|string[] a list of origins as browsers send them (`"https://app.example"`, a port where it is not the usual one), or `"*"`: all. Needed
 ---@field credentials? boolean whether cookies and HTTP logins may come along; not with `"*"` (default: `false`)
----@field headers? string[] list: headers that requests may have (default: `Authorization`, `Content-Type`, `Last-Event-ID`)
+---@field headers? string[] list: headers that requests may have (default: `Authorization`, `Cache-Control`, `Content-Type`, `Last-Event-ID`)
 ---@field methods? string[] list of methods (default: `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`)
 ---@field expose? string[] list: headers of answers that pages may read (default: none)
 ---@field max_age? number seconds that a browser keeps the answer to a preflight, at most 86400 (default: 600)
@@ -109,6 +109,7 @@
 ---@field raw_path string still encoded, dot segments removed
 ---@field params table<string, string>
 ---@field query table<string, string>
+---@field raw_query string still encoded
 ---@field headers table<string, string> names in lower case
 ---@field cookies table<string, string>
 ---@field peer string address of the other side
@@ -125,6 +126,14 @@ function Request:json() end
 
 ---@return table<string, string>|nil fields, string|nil message, string|nil code
 function Request:form() end
+
+---@param name? string
+---@return string[]|table<string, string[]>|nil values, string|nil message, string|nil code
+function Request:form_all(name) end
+
+---@param name? string
+---@return string[]|table<string, string[]> values
+function Request:query_all(name) end
 
 ---@return string|nil token
 function Request:bearer() end
@@ -165,9 +174,14 @@ function Response:finish() end
 ---@field data table
 ---@field params table<string, string>
 ---@field query table<string, string>
+---@field raw_query string still encoded
 ---@field peer string
 ---@field [string] any what scripts keep on it
 local Connection = {}
+
+---@param name? string
+---@return string[]|table<string, string[]> values
+function Connection:query_all(name) end
 
 ---@param topic string
 ---@param options? tidegate.join_options

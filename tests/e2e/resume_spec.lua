@@ -176,7 +176,7 @@ describe("coming back", function()
     it("the query names the last id for clients that cannot send the header", function()
       local ids = {}
       for i = 1, 4 do ids[i] = publish("query", "q" .. i) end
-      for _, name in ipairs { "last_event_id", "lastEventId" } do
+      for _, name in ipairs { "last_event_id", "lastEventId", "lastEventID", "Last-Event-ID" } do
         local stream <close> = sse.connect(server, "/live/query/none?" .. name .. "=" .. ids[2])
         assert.equal("q3 q4", receive_until(stream, "q4"))
       end

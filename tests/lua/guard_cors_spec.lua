@@ -27,7 +27,7 @@ describe("guard.cors", function()
     assert.same({
       ["Allow-Origin"] = "https://a.example",
       ["Allow-Methods"] = "GET, HEAD, POST, PUT, PATCH, DELETE",
-      ["Allow-Headers"] = "Authorization, Content-Type, Last-Event-ID",
+      ["Allow-Headers"] = "Authorization, Cache-Control, Content-Type, Last-Event-ID",
       ["Max-Age"] = "600",
       Vary = "Origin",
     }, fields)

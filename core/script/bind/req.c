@@ -53,10 +53,11 @@ static int req_newindex(lua_State *L) {
 
 // ---- the body -------------------------------------------------------
 
-// Pushes the body and goes on with `then`, now or when it is complete.
-static int with_body(lua_State *L, lua_KFunction then) {
+// Pushes the body behind the method's `args` arguments and goes on with `then`, now or
+// when it is complete.
+static int with_body(lua_State *L, int args, lua_KFunction then) {
   struct exchange *exchange = check_req(L);
-  lua_settop(L, 1);
+  lua_settop(L, 1 + args);
   if (exchange == NULL || exchange->call == NULL) {
     vm_fail(L, "closed", "closed");
     return then(L, LUA_OK, 0);
@@ -77,7 +78,7 @@ static int return_body(lua_State *L, int status, lua_KContext ctx) {
 }
 
 // req:body() -> string | nil, "closed", "closed"
-static int req_body(lua_State *L) { return with_body(L, return_body); }
+static int req_body(lua_State *L) { return with_body(L, 0, return_body); }
 
 static int return_json(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
@@ -86,7 +87,7 @@ static int return_json(lua_State *L, int status, lua_KContext ctx) {
 }
 
 // req:json() -> value | nil, message, "json" | nil, "closed", "closed"
-static int req_json(lua_State *L) { return with_body(L, return_json); }
+static int req_json(lua_State *L) { return with_body(L, 0, return_json); }
 
 static int return_form(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
@@ -95,19 +96,49 @@ static int return_form(lua_State *L, int status, lua_KContext ctx) {
   return 1;
 }
 
+static int return_form_all(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  if (lua_isnil(L, 3)) return lua_gettop(L) - 2;
+  query_push_all(L, args_check_slice(L, 3), 2);
+  return 1;
+}
+
+// Whether the body is declared as something else.
+static bool is_no_form(const struct exchange *exchange) {
+  if (exchange == NULL || exchange->call == NULL) return false;
+  struct slice type = http_request_header(exchange->call->request, "content-type");
+  struct slice form = slice_str("application/x-www-form-urlencoded");
+  if (type.len > form.len && (type.ptr[form.len] == ';' || type.ptr[form.len] == ' '))
+    type.len = form.len;
+  return type.ptr != NULL && !slice_equal_nocase(type, form);
+}
+
+static int with_form(lua_State *L, int args, lua_KFunction then) {
+  if (is_no_form(check_req(L)))
+    return vm_fail(L, "the body is not application/x-www-form-urlencoded", "content_type");
+  return with_body(L, args, then);
+}
+
 // req:form() -> table | nil, message, code: application/x-www-form-urlencoded
-static int req_form(lua_State *L) {
-  struct exchange *exchange = check_req(L);
-  if (exchange != NULL && exchange->call != NULL) {
-    struct slice type = http_request_header(exchange->call->request, "content-type");
-    struct slice form = slice_str("application/x-www-form-urlencoded");
-    if (type.len > form.len && (type.ptr[form.len] == ';' || type.ptr[form.len] == ' '))
-      type.len = form.len;
-    if (type.ptr != NULL && !slice_equal_nocase(type, form)) {
-      return vm_fail(L, "the body is not application/x-www-form-urlencoded", "content_type");
-    }
-  }
-  return with_body(L, return_form);
+static int req_form(lua_State *L) { return with_form(L, 0, return_form); }
+
+// req:form_all([name]) -> array, or table of arrays | nil, message, code
+static int req_form_all(lua_State *L) {
+  if (!lua_isnoneornil(L, 2)) args_check_string(L, 2);
+  return with_form(L, 1, return_form_all);
+}
+
+// req:query_all([name]) -> array, or table of arrays
+static int req_query_all(lua_State *L) {
+  const struct exchange *exchange = check_req(L);
+  lua_settop(L, 2);
+  struct slice query = {0};
+  if (exchange != NULL && exchange->call != NULL)
+    query = exchange->call->request->query;
+  else if (lua_getfield(L, 1, "raw_query") == LUA_TSTRING)
+    query = args_check_slice(L, 3);
+  query_push_all(L, query, 2);
+  return 1;
 }
 
 // req:bearer() -> the token of "Authorization: Bearer <token>" | nil
@@ -121,8 +152,10 @@ static int req_bearer(lua_State *L) {
 }
 
 static const luaL_Reg req_methods[] = {
-    {"body", req_body},     {"json", req_json}, {"form", req_form},
-    {"bearer", req_bearer}, {NULL, NULL},
+    {"body", req_body},     {"json", req_json},
+    {"form", req_form},     {"form_all", req_form_all},
+    {"bearer", req_bearer}, {"query_all", req_query_all},
+    {NULL, NULL},
 };
 
 static void open_module(lua_State *L) {

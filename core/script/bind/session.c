@@ -27,14 +27,19 @@ static void push_fields(lua_State *L) {
   lua_setiuservalue(L, 1, 1);
 }
 
+// Pushes the query of the request, still encoded; nil when it has none.
+static struct slice push_raw_query(lua_State *L) {
+  push_fields(L);
+  if (lua_rawgetp(L, -1, &script_session_keys.raw_query) != LUA_TSTRING) return (struct slice){0};
+  return args_check_slice(L, -1);
+}
+
 // Fields that are made when first asked for, and then kept.
 static void push_made_field(lua_State *L, struct script_session *session, const char *name) {
   if (strcmp(name, "query") == 0) {
-    push_fields(L);
-    if (lua_rawgetp(L, -1, &script_session_keys.raw_query) == LUA_TNIL)
-      lua_newtable(L);
-    else
-      query_push_pairs(L, args_check_slice(L, -1));
+    query_push_pairs(L, push_raw_query(L));
+  } else if (strcmp(name, "raw_query") == 0) {
+    if (push_raw_query(L).size == 0) lua_pushliteral(L, "");
   } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
     lua_newtable(L);
   } else if (strcmp(name, "peer") == 0 && session->net != NULL) {
@@ -88,6 +93,14 @@ static int session_to_string(lua_State *L) {
     lua_pushfstring(L, "%s (closed)", kind);
   else
     lua_pushfstring(L, "%s %I", kind, (LUAI_UACINT)session->id);
+  return 1;
+}
+
+// conn:query_all([name]) -> array, or table of arrays
+static int query_all(lua_State *L) {
+  script_session_check(L, 1);
+  lua_settop(L, 2);
+  query_push_all(L, push_raw_query(L), 2);
   return 1;
 }
 
@@ -230,8 +243,8 @@ static int drain(lua_State *L) {
 }
 
 static const luaL_Reg shared_methods[] = {
-    {"join", join},         {"leave", leave}, {"topics", topics},
-    {"buffered", buffered}, {"drain", drain}, {NULL, NULL},
+    {"join", join},   {"leave", leave},         {"topics", topics}, {"buffered", buffered},
+    {"drain", drain}, {"query_all", query_all}, {NULL, NULL},
 };
 
 static void open_type(lua_State *L, struct box_type *type, const luaL_Reg *methods) {

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "proto/url.h"
 #include "script/bind/modules.h"
@@ -83,12 +82,11 @@ static int keep(lua_State *L) {
 
 // url_decode(text) -> text without percent codes | nil
 static int decode(lua_State *L) {
-  struct buf out = {0};
-  if (url_decode(args_check_slice(L, 1), false, &out))
-    lua_pushlstring(L, out.data == NULL ? "" : out.data, out.end);
-  else
-    lua_pushnil(L);
-  buf_free(&out);
+  struct slice text = args_check_slice(L, 1);
+  luaL_Buffer buffer;
+  long len = url_decode(text, luaL_buffinitsize(L, &buffer, text.len));
+  luaL_pushresultsize(&buffer, len < 0 ? 0 : (size_t)len);
+  if (len < 0) lua_pushnil(L);
   return 1;
 }
 

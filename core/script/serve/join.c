@@ -9,7 +9,8 @@
 #include "script/vm/args.h"
 
 bool join_push_last_event_id(lua_State *L, const struct http_request *request) {
-  static const char *const names[] = {"last_event_id", "lastEventId"};
+  static const char *const names[] = {"last_event_id", "lastEventId", "Last-Event-ID",
+                                      "lastEventID"};
   struct slice id = http_request_header(request, "last-event-id");
   vm_push_slice(L, id);
   if (id.len > 0) return true;

@@ -6,6 +6,7 @@
 
 #include "net/session.h"
 #include "proto/cookie.h"
+#include "proto/url.h"
 #include "script/serve/exchange.h"
 #include "script/serve/query.h"
 #include "script/vm/vm.h"
@@ -16,13 +17,24 @@ static void push_method(lua_State *L, struct exchange *x) {
   vm_push_slice(L, x->call->request->method_name);
 }
 static void push_path(lua_State *L, struct exchange *x) {
-  query_push_decoded(L, x->call->request->path, false);
+  struct slice path = x->call->request->path;
+  if (memchr(path.ptr, '%', path.len) == NULL) {
+    vm_push_slice(L, path);
+    return;
+  }
+  luaL_Buffer buffer;
+  long len = url_decode(path, luaL_buffinitsize(L, &buffer, path.len));
+  // Not negative: the server has refused a path that cannot be decoded.
+  luaL_pushresultsize(&buffer, len < 0 ? 0 : (size_t)len);
 }
 static void push_raw_path(lua_State *L, struct exchange *x) {
   vm_push_slice(L, x->call->request->path);
 }
 static void push_query(lua_State *L, struct exchange *x) {
   query_push_pairs(L, x->call->request->query);
+}
+static void push_raw_query(lua_State *L, struct exchange *x) {
+  vm_push_slice(L, x->call->request->query);
 }
 static void push_is_upgrade(lua_State *L, struct exchange *x) {
   lua_pushboolean(L, x->call->request->upgrades_websocket);
@@ -105,17 +117,12 @@ void request_push_params(lua_State *L) {
 }
 
 const struct request_field request_fields[] = {
-    {"method", push_method, true, false},
-    {"path", push_path, true, false},
-    {"raw_path", push_raw_path, true, false},
-    {"query", push_query, true, false},
-    {"peer", push_peer, true, false},
-    {"headers", push_headers, false, false},
-    {"cookies", push_cookies, false, false},
-    {"is_upgrade", push_is_upgrade, true, false},
-    {"id", push_id, false, false},
-    {"params", push_params, false, true},
-    {.name = NULL},
+    {"method", push_method, true, false},         {"path", push_path, true, false},
+    {"raw_path", push_raw_path, true, false},     {"query", push_query, true, false},
+    {"raw_query", push_raw_query, true, false},   {"peer", push_peer, true, false},
+    {"headers", push_headers, false, false},      {"cookies", push_cookies, false, false},
+    {"is_upgrade", push_is_upgrade, true, false}, {"id", push_id, false, false},
+    {"params", push_params, false, true},         {.name = NULL},
 };
 
 // Pushes the table of the fields that the request at index 1 keeps.

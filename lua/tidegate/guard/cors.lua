@@ -31,7 +31,7 @@ local rows = check.declare("cors", {
     help = 'whether cookies and HTTP logins may come along; not with `"*"`',
   },
   {
-    name = "headers", type = "names", default = { "Authorization", "Content-Type", "Last-Event-ID" },
+    name = "headers", type = "names", default = { "Authorization", "Cache-Control", "Content-Type", "Last-Event-ID" },
     help = "list: headers that requests may have",
   },
   {
