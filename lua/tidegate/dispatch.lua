@@ -69,11 +69,16 @@ local function missing_terminal(router)
   end
 end
 
+-- Answers with what a chain returned; `origin` is the function at its end, if it is a script's.
+local function answer(chain, origin, req, res, ...)
+  return respond(req, res, chain[1] and middleware.author() or origin, ...)
+end
+
 -- Answers a session route's request, or starts the session once the whole chain
 -- has unwound.
-local function conclude(definition, life, req, res, ...)
-  if life.session then return session_route.run(definition, life.session) end
-  if not life.is_gone then return respond(req, res, ...) end
+local function conclude(route, life, chain, req, res, ...)
+  if life.session then return session_route.run(route.session, life.session) end
+  if not life.is_gone then return answer(chain, route.session.options.upgrade, req, res, ...) end
 end
 
 ---Prepares the routes of a generation.
@@ -117,7 +122,7 @@ function dispatch.new(router, routes, links)
     if asked then route, params = find_route(req, asked, raw_path, false) end
     if params then req.params = params end
     local chain = route and chain_of(req, route) or middleware.select(links, req.path, none)
-    return respond(req, res, middleware.run(chain, missing, req, res))
+    return answer(chain, nil, req, res, middleware.run(chain, missing, req, res))
   end
 
   return function(req, res, method, raw_path, is_upgrade)
@@ -125,15 +130,15 @@ function dispatch.new(router, routes, links)
     if not route then return answer_missing(req, res, method, raw_path) end
     if params then req.params = params end
     set_route(req, route.name)
-    if route.is_direct then return respond(req, res, route.terminal(req, res)) end
+    local terminal = route.terminal
+    if route.is_direct then return respond(req, res, terminal, terminal(req, res)) end
     local chain = chain_of(req, route)
     if not route.session then
-      return respond(req, res, middleware.run(chain, route.terminal, req, res))
+      return answer(chain, terminal, req, res, middleware.run(chain, terminal, req, res))
     end
     -- With nothing around the terminal, nobody looks at the request any more.
     local life = { is_bare = #chain == 0 }
-    return conclude(route.session, life, req, res,
-      middleware.run(chain, route.terminal, req, res, life))
+    return conclude(route, life, chain, req, res, middleware.run(chain, terminal, req, res, life))
   end
 end
 

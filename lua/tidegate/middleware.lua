@@ -73,19 +73,33 @@ function middleware.plan(links, pattern, guards)
   return chain
 end
 
-local function fail(link, format)
-  error(format:format(check.origin(link.fn)), 0)
+local function fail(link, what)
+  error(check.origin(link.fn) .. ": this middleware " .. what, 0)
 end
 
 local run
+
+-- Whose values a chain returned, right after it has: a middleware's function, or nil for
+-- the terminal. For messages about values that mean no answer.
+local author
+
+---@return function|nil author of what middleware.run has just returned; nil: the terminal
+function middleware.author() return author end
 
 -- What a middleware's own return values and those of its next make together.
 local function settle(link, state, res, first, ...)
   local passed = state.passed
   state.over = true
-  if first ~= nil then return first, ... end
+  if first ~= nil then
+    local is_handed_on = passed and rawequal(first, state.status) and rawequal((...), state.body)
+    if is_handed_on then author = state.author else author = link.fn end
+    return first, ...
+  end
+  author = state.author
   if passed then return state.status, state.body, state.headers end
-  if not res.started then fail(link, "middleware at %s neither answered nor called next") end
+  if not res.started then
+    fail(link, "neither answered nor called next: to pass on, it ends with return next()")
+  end
 end
 
 -- Runs the links from `index` on, then the terminal.
@@ -94,10 +108,11 @@ function run(chain, index, terminal, req, res, extra)
   if not link then return terminal(req, res, extra) end
   local state = {}
   local function pass()
-    if state.passed then fail(link, "middleware at %s called next twice") end
-    if state.over then fail(link, "middleware at %s called next after it had returned") end
+    if state.passed then fail(link, "called next twice") end
+    if state.over then fail(link, "called next after it had returned") end
     state.passed = true
     state.status, state.body, state.headers = run(chain, index + 1, terminal, req, res, extra)
+    state.author = chain[index + 1] and author
     return state.status, state.body, state.headers
   end
   return settle(link, state, res, link.fn(req, res, pass))

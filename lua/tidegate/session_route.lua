@@ -73,9 +73,14 @@ end
 local function accept(definition, req, life, data, headers)
   if definition.kind == "ws" then
     local protocol = choose_protocol(definition, req)
-    return core.accept_ws(req, definition.key, life.is_bare, data, headers, protocol)
+    return core.accept_ws(req, definition.key, life.is_bare, data, headers, definition.options.upgrade, protocol)
   end
-  return core.accept_sse(req, definition.key, life.is_bare, data, headers)
+  return core.accept_sse(req, definition.key, life.is_bare, data, headers, definition.options.upgrade)
+end
+
+-- Raises about what a function of the route returned; the error opens with where it begins.
+local function fail(fn, format, ...)
+  error(check.origin(fn) .. ": " .. format:format(...), 0)
 end
 
 -- Acts on what `upgrade` returned. Only a table or true lets anyone in, so that
@@ -87,12 +92,13 @@ local function decide(definition, req, res, life, verdict, ...)
     return 403
   end
   if verdict ~= true and type(verdict) ~= "table" then
-    error(("upgrade of %s returned a %s (expected a table, true, nil, false or a status)")
-      :format(definition.key, type(verdict)), 0)
+    fail(definition.options.upgrade, "this upgrade returned %s (expected a table, true, nil, false or a status)",
+      check.describe(verdict))
   end
   local headers = (...)
   if headers ~= nil and type(headers) ~= "table" then
-    error(("upgrade of %s returned a %s as headers"):format(definition.key, type(headers)), 0)
+    fail(definition.options.upgrade, "this upgrade returned headers as %s; they must be a table of name = value",
+      check.describe(headers))
   end
   -- The data of `true` is made when somebody asks for it.
   if verdict == true then verdict = nil end
@@ -115,16 +121,23 @@ function session_route.terminal(definition)
   end
 end
 
+-- What `open` and tasks return has no meaning. A status is a refusal that comes too late.
+local function refuse_status(fn, what, value)
+  if math.type(value) == "integer" and value >= 200 and value <= 599 then
+    fail(fn, "this %s returned %d, but the session exists already: refuse in upgrade, or call close", what, value)
+  end
+end
+
 ---Runs a session's opening: `open`, or the task to its end.
 ---@param definition tidegate.session_route
 ---@param connection tidegate.WebSocket|tidegate.Stream
 function session_route.run(definition, connection)
   if not definition.task then
     local open = definition.options.open
-    if open then open(connection) end
+    if open then refuse_status(open, "open", open(connection)) end
     return
   end
-  definition.task(connection)
+  refuse_status(definition.task, "function", definition.task(connection))
   -- A stream's task may be no more than its joins; topics feed it from then on.
   if definition.kind == "sse" then
     local topics = connection:topics()

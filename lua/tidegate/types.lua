@@ -245,9 +245,9 @@ function Timer:cancel() end
 ---@alias tidegate.dispatch fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean)
 
 ---@class tidegate.Core the native module
----@field accept_ws fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, protocol?: string): tidegate.WebSocket|nil, string|nil
----@field accept_sse fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table): tidegate.Stream|nil, string|nil
----@field respond fun(req: tidegate.Request, res: tidegate.Response, ...: any)
+---@field accept_ws fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, origin?: function, protocol?: string): tidegate.WebSocket|nil, string|nil
+---@field accept_sse fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, origin?: function): tidegate.Stream|nil, string|nil
+---@field respond fun(req: tidegate.Request, res: tidegate.Response, origin: function|nil, ...: any)
 ---@field set_route fun(req: tidegate.Request, name: string)
 ---@field ws_check fun(req: tidegate.Request): integer|nil, string|nil, table|nil
 ---@field url_decode fun(text: string): string|nil

@@ -85,7 +85,7 @@ describe("a wrong argument", function()
   it("is named in the log when it is what a handler returned", function()
     local mark = server:mark()
     assert.equal(500, http.get(server, "/body").status)
-    server:wait_for_log("returned as its response body has no JSON form: Cannot serialise function", mark)
+    server:wait_for_log("app.lua:%d+: this handler returned a table that has no JSON form: ", mark)
   end)
 
   it("is none at the bounds; a fraction of a second is rounded up", function()

@@ -81,13 +81,31 @@ describe("middleware.run", function()
   it("fails closed when a middleware neither answers nor passes on", function()
     local line = debug.getinfo(1, "l").currentline + 1
     local message = failure { function() end }
-    assert.equal(("middleware at %s:%d neither answered nor called next")
+    assert.equal(("%s:%d: this middleware neither answered nor called next: to pass on, it ends with return next()")
       :format(debug.getinfo(1, "S").short_src, line), message)
     assert.truthy(failure({ function() return nil, "no token", "missing" end }):find("neither answered", 1, true))
   end)
 
   it("hands false on as an answer, for the server to refuse", function()
     assert.is_false((run { function() return false end }))
+  end)
+
+  it("says whose answer it is: a middleware's that gave its own, else the terminal's", function()
+    local function pass(_, _, next) return next() end
+    local function silent(_, _, next) next() end
+    local function own() return 403, "own" end
+    local function replace(_, _, next) next() return "other" end
+    local function author(...)
+      run(...)
+      return middleware.author()
+    end
+    assert.is_nil(author { pass })
+    assert.equal(own, author { own })
+    assert.is_nil(author { silent, pass })
+    assert.equal(own, author { pass, silent, own })
+    assert.is_nil(author { pass })
+    assert.equal(replace, author { replace, own })
+    assert.equal(replace, author { pass, replace })
   end)
 
   it("refuses a second next", function()

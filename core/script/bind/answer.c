@@ -15,11 +15,13 @@ static struct exchange *check_req(lua_State *L) {
   return box_check_pointer(L, 1, &exchange_req_type);
 }
 
-// core.respond(req, res, ...): sends what the values mean (lua/doc/routes.md)
+// core.respond(req, res, origin, ...): sends what the values mean (lua/doc/routes.md).
+// origin: the function that returned them | nil, for errors
 static int respond(lua_State *L) {
+  enum { ORIGIN = 3, FIRST, LAST = FIRST + 2 };
   struct exchange *exchange = check_req(L);
-  lua_settop(L, 5);
-  if (exchange != NULL && exchange->call != NULL) answer_send(L, exchange, 3);
+  lua_settop(L, LAST);
+  if (exchange != NULL && exchange->call != NULL) answer_send(L, exchange, FIRST, ORIGIN);
   return 0;
 }
 
@@ -42,7 +44,15 @@ static int ws_check(lua_State *L) {
 }
 
 // Arguments of accept_ws and accept_sse.
-enum { ACCEPT_REQ = 1, ACCEPT_KEY, ACCEPT_IS_BARE, ACCEPT_DATA, ACCEPT_HEADERS, ACCEPT_PROTOCOL };
+enum {
+  ACCEPT_REQ = 1,
+  ACCEPT_KEY,
+  ACCEPT_IS_BARE,
+  ACCEPT_DATA,
+  ACCEPT_HEADERS,
+  ACCEPT_ORIGIN,
+  ACCEPT_PROTOCOL
+};
 
 // What both begin with.
 static struct acceptance check_accept(lua_State *L) {
@@ -54,20 +64,21 @@ static struct acceptance check_accept(lua_State *L) {
   a.is_bare = lua_toboolean(L, ACCEPT_IS_BARE);
   if (a.exchange == NULL || a.exchange->call == NULL) return (struct acceptance){0};
   if (a.route == NULL) luaL_error(L, "the route %s is gone", lua_tostring(L, ACCEPT_KEY));
-  if (!lua_isnil(L, ACCEPT_HEADERS)) answer_add_headers(L, a.exchange, ACCEPT_HEADERS);
+  if (!lua_isnil(L, ACCEPT_HEADERS))
+    answer_add_headers(L, a.exchange, ACCEPT_HEADERS, ACCEPT_ORIGIN);
   return a;
 }
 
-// core.accept_ws(req, route_key, is_bare, data | nil, headers | nil, protocol | nil)
+// core.accept_ws(req, route_key, is_bare, data | nil, headers | nil, origin | nil, protocol | nil)
 //   -> ws | nil, message, code
-// is_bare: nothing looks at the request after this.
+// is_bare: nothing looks at the request after this. origin: as in respond, of the headers.
 static int accept_ws(lua_State *L) {
   struct acceptance a = check_accept(L);
   if (a.exchange == NULL) return vm_fail(L, "closed", "closed");
   return accept_websocket(L, &a);
 }
 
-// core.accept_sse(req, route_key, is_bare, data | nil, headers | nil)
+// core.accept_sse(req, route_key, is_bare, data | nil, headers | nil, origin | nil)
 //   -> stream | nil, message, code | nothing (HEAD: answered, without a session)
 static int accept_sse(lua_State *L) {
   struct acceptance a = check_accept(L);

@@ -2,7 +2,9 @@
 #include "script/serve/answer.h"
 
 #include <lauxlib.h>
+#include <stdarg.h>
 
+#include "base/log.h"
 #include "base/utf8.h"
 #include "net/app.h"
 #include "proto/http_response.h"
@@ -10,16 +12,59 @@
 #include "script/vm/args.h"
 #include "script/vm/json.h"
 
-void answer_add_headers(lua_State *L, struct exchange *exchange, int index) {
-  if (!lua_istable(L, index)) {
-    luaL_error(L, "a handler returned headers as a %s; they must be a table",
-               luaL_typename(L, index));
-  }
+// Pushes "app.lua:3: ", where the function at `origin` begins; "" where that is none.
+static const char *push_position(lua_State *L, int origin) {
+  lua_Debug info;
+  if (lua_type(L, origin) != LUA_TFUNCTION || lua_iscfunction(L, origin))
+    return lua_pushliteral(L, "");
+  lua_pushvalue(L, origin);
+  lua_getinfo(L, ">S", &info);
+  return lua_pushfstring(L, "%s:%d: ", info.short_src, info.linedefined);
+}
+
+static void fail(lua_State *L, int origin, const char *format, ...) {
+  luaL_checkstack(L, 8, NULL);
+  push_position(L, origin);
+  va_list values;
+  va_start(values, format);
+  lua_pushvfstring(L, format, values);
+  va_end(values);
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
+// Pushes what a value is, for messages. No text: it may be a secret.
+static const char *push_description(lua_State *L, int index) {
+  int type = lua_type(L, index);
+  if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER)
+    return luaL_tolstring(L, index, NULL);
+  return lua_pushfstring(L, "a %s", lua_typename(L, type));
+}
+
+// ---- headers -------------------------------------------------------------
+
+static void add_header(lua_State *L, struct exchange *exchange, struct slice name, bool replaces,
+                       int origin) {
+  if (!lua_isstring(L, -1))
+    fail(L, origin, "this handler returned header %s as %s; it must be a string", name.ptr,
+         push_description(L, -1));
+  if (!exchange_set_header(exchange, name, args_check_slice(L, -1), replaces))
+    fail(L, origin, "this handler returned header %s, which has characters that HTTP forbids",
+         name.ptr);
+}
+
+void answer_add_headers(lua_State *L, struct exchange *exchange, int index, int origin) {
+  if (!lua_istable(L, index))
+    fail(L, origin, "this handler returned headers as %s; they must be a table of name = value",
+         push_description(L, index));
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
-    if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "a header name must be a string");
+    if (lua_type(L, -2) != LUA_TSTRING)
+      fail(L, origin, "this handler returned headers with a name that is no string (%s)",
+           push_description(L, -2));
     struct slice name = args_check_slice(L, -2);
-    exchange_check_header(L, name);
+    if (http_field_is_own(name))
+      fail(L, origin, "this handler returned the header %s, which belongs to the server", name.ptr);
     bool many = lua_istable(L, -1);
     size_t count = many ? (size_t)lua_rawlen(L, -1) : 1;
     for (size_t i = 1; i <= count; i++) {
@@ -27,31 +72,31 @@ void answer_add_headers(lua_State *L, struct exchange *exchange, int index) {
         lua_rawgeti(L, -1, (lua_Integer)i);
       else
         lua_pushvalue(L, -1);
-      if (!lua_isstring(L, -1))
-        luaL_error(L, "header %s: must be a string, got %s", name.ptr, luaL_typename(L, -1));
-      if (!exchange_set_header(exchange, name, args_check_slice(L, -1), i == 1 && !many)) {
-        luaL_error(L, "header %s: has characters that HTTP forbids", name.ptr);
-      }
+      add_header(L, exchange, name, i == 1 && !many, origin);
       lua_pop(L, 1);
     }
     lua_pop(L, 1);
   }
 }
 
+// ---- body and status -----------------------------------------------------
+
 // The body that the value at `index` means, and its type.
-static struct slice take_body(lua_State *L, int index, const char **type) {
+static struct slice take_body(lua_State *L, int index, int origin, const char **type) {
   if (lua_isnil(L, index)) return (struct slice){0};
   if (lua_istable(L, index)) {
-    json_encode(L, index, "the table that a handler returned as its response body");
+    if (!json_try_encode(L, index))
+      fail(L, origin, "this handler returned a table that has no JSON form: %s",
+           lua_tostring(L, -1));
     lua_replace(L, index);
     *type = "application/json";
     if (!utf8_is_valid(args_check_slice(L, index)))
-      luaL_error(
-          L, "the table that a handler returned as its response body has text that is not UTF-8");
+      fail(L, origin, "this handler returned a table with text that is not UTF-8");
   } else if (lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER) {
     *type = "text/plain; charset=utf-8";
   } else {
-    luaL_error(L, "a handler returned a %s as its response body", luaL_typename(L, index));
+    fail(L, origin, "this handler returned %s as the body; it must be a string, a table or nil",
+         push_description(L, index));
   }
   return args_check_slice(L, index);
 }
@@ -69,17 +114,40 @@ static enum http_send_status send_whole(struct exchange *exchange, int status, c
   return http_respond(exchange->call, status, exchange->fields, exchange->field_count, body);
 }
 
-static int check_status(lua_State *L, int index) {
-  if (lua_tointegerx(L, index, NULL) == 0)
-    luaL_error(L, "a handler returned status %f", lua_tonumber(L, index));
+static int check_status(lua_State *L, int index, int origin) {
   lua_Integer status = lua_tointeger(L, index);
   if (status < 200 || status > 599)
-    luaL_error(L, "a handler returned status %I", (LUAI_UACINT)status);
+    fail(L, origin, "this handler returned %s; a status is a whole number from 200 to 599",
+         push_description(L, index));
   return (int)status;
 }
 
-void answer_send(lua_State *L, struct exchange *exchange, int first) {
+// What comes without a status comes alone. Other frameworks have the body first; and a call
+// that fails gives nil and two texts, which is no answer either, but a handler's usual end.
+static void check_alone(lua_State *L, int first, int origin) {
+  if (lua_isnil(L, first) && lua_type(L, first + 1) != LUA_TNUMBER) return;
+  const char *got = push_description(L, first);
+  const char *then = push_description(L, first + 1);
+  fail(L, origin,
+       "this handler returned %s and then %s; the order is status, body, headers (return 404, "
+       "body). Put a call that gives several values in parentheses",
+       got, then);
+}
+
+// The response is under way: says what can no longer be sent.
+static void warn_dropped(lua_State *L, const struct exchange *exchange, int first, int origin) {
+  int kind = lua_type(L, first);
+  if (kind != LUA_TNUMBER && kind != LUA_TSTRING && kind != LUA_TTABLE) return;
+  const char *position = push_position(L, origin);
+  log_warn(
+      "%sthis handler returned %s after the response had started: it is dropped\nroute=%s "
+      "conn=%llu",
+      position, push_description(L, first), exchange->route, exchange->conn_id);
+}
+
+void answer_send(lua_State *L, struct exchange *exchange, int first, int origin) {
   if (http_is_started(exchange->call)) {
+    warn_dropped(L, exchange, first, origin);
     exchange->is_answered = true;
     http_respond_end(exchange->call);
     return;
@@ -88,25 +156,29 @@ void answer_send(lua_State *L, struct exchange *exchange, int first) {
   int body_index = first;
   int kind = lua_type(L, first);
   if (kind == LUA_TNUMBER) {
-    status = check_status(L, first);
+    status = check_status(L, first, origin);
     body_index = first + 1;
-    if (!lua_isnil(L, first + 2)) answer_add_headers(L, exchange, first + 2);
+    if (!lua_isnil(L, first + 2)) answer_add_headers(L, exchange, first + 2, origin);
     if (lua_isnil(L, body_index) && !http_status_is_bodiless(status) &&
         exchange->status != status) {
       lua_pushfstring(L, "%s\n", http_status_text(status));
       lua_replace(L, body_index);
     }
-  } else if (kind == LUA_TNIL && status == 0) {
-    status = 204;
   } else if (kind != LUA_TNIL && kind != LUA_TSTRING && kind != LUA_TTABLE) {
-    luaL_error(L, "a handler returned a %s; it may return a string, a table, or a status",
-               lua_typename(L, kind));
+    fail(L, origin,
+         "this handler returned %s; it may return a string, a table, a status, or status, body, "
+         "headers",
+         push_description(L, first));
+  } else {
+    if (!lua_isnil(L, first + 1)) check_alone(L, first, origin);
+    if (kind == LUA_TNIL && status == 0) status = 204;
   }
   const char *type = NULL;
-  struct slice body = take_body(L, body_index, &type);
+  struct slice body = take_body(L, body_index, origin, &type);
   exchange->is_answered = true;
   if (send_whole(exchange, status != 0 ? status : 200, type, body) == HTTP_SEND_BAD_FIELD) {
     exchange->is_answered = false;
-    luaL_error(L, "a header that belongs to the server was set (Content-Length, Connection, ...)");
+    fail(L, origin,
+         "a header that belongs to the server was set (Content-Length, Connection, ...)");
   }
 }

@@ -1,4 +1,4 @@
-// What a handler's return values mean as a response (lua/README.md).
+// What a handler's return values mean as a response (lua/doc/routes.md).
 #ifndef TIDEGATE_SCRIPT_SERVE_ANSWER_H
 #define TIDEGATE_SCRIPT_SERVE_ANSWER_H
 
@@ -6,12 +6,16 @@
 
 struct exchange;
 
+// Both raise when the values mean no answer. The error names where the function at index
+// `origin` begins, which returned them: "app.lua:3: this handler returned true; ...". nil there:
+// no position.
+
 // Answers the exchange, whose request has not ended, with the three values at `first`
 // (nil where there are fewer): body, or status [, body [, headers]]. A response that
-// has started is ended. Raises when the values mean none.
-void answer_send(lua_State *L, struct exchange *exchange, int first);
+// has started is ended, and the log says what is dropped.
+void answer_send(lua_State *L, struct exchange *exchange, int first, int origin);
 
-// Adds {name = value | {values}} at `index` to the response's headers. Raises.
-void answer_add_headers(lua_State *L, struct exchange *exchange, int index);
+// Adds {name = value | {values}} at `index` to the response's headers.
+void answer_add_headers(lua_State *L, struct exchange *exchange, int index, int origin);
 
 #endif

@@ -93,8 +93,9 @@ local function new_core(log)
     "stats", "history", "topics", "presence", "subscribe" } do
     core[name] = function() return name end
   end
-  function core.respond(_, res, ...)
+  function core.respond(_, res, origin, ...)
     log[#log + 1] = "respond"
+    log.origin = origin
     log.response = table.pack(...)
     res.started = true
   end
@@ -104,7 +105,8 @@ local function new_core(log)
     if req.bad_handshake then return 400, "bad handshake", { ["x-why"] = "key" } end
   end
   local function accept(kind)
-    return function(req, key, is_bare, data, headers, protocol)
+    return function(req, key, is_bare, data, headers, origin, protocol)
+      log.origin = origin
       log[#log + 1] = "accept " .. kind
       if req.has_left then return nil, "closed" end
       if req.method == "HEAD" then return end

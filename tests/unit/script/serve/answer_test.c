@@ -68,23 +68,43 @@ static void what_is_no_answer_is_a_500_and_a_line_in_the_log(void **state) {
       "gate.get('/own', function() return 200, 'x', { ['Content-Length'] = '1' } end)\n"
       "gate.get('/raised', function(_, res) res:header('X-A', 'b'):header('Vary', 'c')\n"
       "  error('on purpose') end)\n"
-      "gate.get('/table', function() error({}) end)\n");
+      "gate.get('/table', function() error({}) end)\n"
+      "gate.get('/order', function() return 'no such page', 404 end)\n"
+      "gate.get('/order/table', function() return { a = 1 }, 201 end)\n"
+      "gate.get('/order/headers', function() return 'x', { ['X-A'] = 'b' } end)\n"
+      "gate.get('/order/nil', function() return nil, 404 end)\n"
+      "gate.get('/order/gsub', function() return ('a'):gsub('a', 'b') end)\n"
+      "gate.get('/status/text', function() return '404', 'x' end)\n");
   static const struct {
     const char *line, *logged;
   } rows[] = {
       {"GET /boolean",
-       "a handler returned a boolean; it may return a string, a table, or a status"},
-      {"GET /status", "a handler returned status 99"},
-      {"GET /half", "a handler returned status 200.5"},
-      {"GET /body", "a handler returned a function as its response body"},
-      {"GET /json", "returned as its response body has no JSON form"},
-      {"GET /utf8", "has text that is not UTF-8"},
-      {"GET /headers", "a handler returned headers as a string; they must be a table"},
-      {"GET /name", "a header name must be a string"},
-      {"GET /value", "header a: must be a string, got boolean"},
-      {"GET /control", "header a: has characters that HTTP forbids"},
-      {"GET /own", "the header Content-Length belongs to the server"},
+       "main.lua:8: this handler returned true; it may return a string, a table, a status, or "
+       "status, body, headers"},
+      {"GET /status",
+       "main.lua:9: this handler returned 99; a status is a whole number from 200 to 599"},
+      {"GET /half", "main.lua:10: this handler returned 200.5; a status is"},
+      {"GET /body", "main.lua:11: this handler returned a function as the body; it must be"},
+      {"GET /json", "main.lua:12: this handler returned a table that has no JSON form: "},
+      {"GET /utf8", "main.lua:13: this handler returned a table with text that is not UTF-8"},
+      {"GET /headers",
+       "main.lua:14: this handler returned headers as a string; they must be a table of name = "
+       "value"},
+      {"GET /name", "main.lua:15: this handler returned headers with a name that is no string (1)"},
+      {"GET /value", "main.lua:16: this handler returned header a as true; it must be a string"},
+      {"GET /control",
+       "main.lua:17: this handler returned header a, which has characters that HTTP forbids"},
+      {"GET /own",
+       "main.lua:18: this handler returned the header Content-Length, which belongs to the server"},
       {"GET /raised", "on purpose\nstack traceback:"},
+      {"GET /order",
+       "main.lua:22: this handler returned a string and then 404; the order is status, "
+       "body, headers (return 404, body)"},
+      {"GET /order/table", "main.lua:23: this handler returned a table and then 201; the order is"},
+      {"GET /order/headers", "main.lua:24: this handler returned a string and then a table; the"},
+      {"GET /order/nil", "main.lua:25: this handler returned nil and then 404; the order is"},
+      {"GET /order/gsub", "main.lua:26: this handler returned a string and then 1; the order is"},
+      {"GET /status/text", "main.lua:27: this handler returned a string and then a string; the"},
       {"GET /table", "(error object is a table value)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -97,6 +117,59 @@ static void what_is_no_answer_is_a_500_and_a_line_in_the_log(void **state) {
     fake_call_free(call);
   }
   assert_true(fake_log_has("route=GET /table"));
+}
+
+static void an_answer_that_fails_is_named_after_who_gave_it(void **state) {
+  (void)state;
+  gate_open(
+      "local function pass(req, res, next) return next() end\n"
+      "local function late(req, res, next) next()\n"
+      "  return true end\n"
+      "local function early() return 'x', 404 end\n"
+      "gate.get('/handler', pass, function() return true end)\n"
+      "gate.get('/late', pass, late, pass, function() return 'x' end)\n"
+      "gate.get('/early', pass, early, function() end)\n"
+      "gate.get('/failed', function() return nil, 'no such thing', 'missing' end)\n");
+  static const struct {
+    const char *line, *logged;
+  } rows[] = {
+      {"GET /handler", "main.lua:12: this handler returned true"},
+      {"GET /late", "main.lua:9: this handler returned true"},
+      {"GET /early", "main.lua:11: this handler returned a string and then 404"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fake_log_clear();
+    struct fake_call *call = ask(rows[i].line, "");
+    expect_answer(call, 500, failed);
+    if (!fake_log_has(rows[i].logged)) fail_msg("no \"%s\" in %s", rows[i].logged, fake_log_text);
+    fake_call_free(call);
+  }
+  // What failed is no answer, and no mistake.
+  expect("GET /failed", 204, "", "");
+}
+
+static void what_comes_after_the_head_is_named_in_the_log(void **state) {
+  (void)state;
+  gate_open(
+      "gate.get('/status', function(_, res) res:write('a') return 404 end)\n"
+      "gate.get('/text', function(_, res) res:write('a') return 'b' end)\n"
+      "gate.get('/write', function(_, res) return res:write('a') end)\n");
+  static const struct {
+    const char *line, *logged;
+  } rows[] = {
+      {"GET /status", "main.lua:8: this handler returned 404 after the response had started"},
+      {"GET /text", "main.lua:9: this handler returned a string after the response had started"},
+      {"GET /write", NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fake_log_clear();
+    struct fake_call *call = ask(rows[i].line, "");
+    expect_answer(call, 200, "a");
+    assert_int_equal(fake_log_has("had started"), rows[i].logged != NULL);
+    if (rows[i].logged != NULL && !fake_log_has(rows[i].logged))
+      fail_msg("no \"%s\" in %s", rows[i].logged, fake_log_text);
+    fake_call_free(call);
+  }
 }
 
 static void in_development_the_client_is_shown_the_error(void **state) {
@@ -250,6 +323,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       gate_test(every_way_to_answer),
       gate_test(what_is_no_answer_is_a_500_and_a_line_in_the_log),
+      gate_test(an_answer_that_fails_is_named_after_who_gave_it),
+      gate_test(what_comes_after_the_head_is_named_in_the_log),
       gate_test(in_development_the_client_is_shown_the_error),
       gate_test(pieces_go_out_as_they_are_written),
       gate_test(an_error_behind_the_head_cuts_the_answer),
