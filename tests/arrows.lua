@@ -11,7 +11,7 @@ local ORDER = {
   "cluster", "client",
   { "net", "server", "turn" },
   { "net", "http1", "sse", "ws" },
-  { "net", "http1_response", "wire", "ws_extra" },
+  { "net", "http1_call", "http1_response", "wire", "ws_extra" },
   { "net", "ws_shared", "ws_unfinished" },
   { "net", "session" },
   { "net", "conn", "listen", "refusal" },

@@ -82,7 +82,7 @@ struct http_acceptance {
   size_t own_count;
 };
 
-// What a transport does for a call: HTTP/1.1's are in http1.c. The functions
+// What a transport does for a call: HTTP/1.1's are in http1_call.c. The functions
 // below, which apps call, say what each means.
 struct http_call_ops {
   bool (*want_body)(struct http_call *call);

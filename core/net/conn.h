@@ -1,7 +1,7 @@
 // A connection: a transport. Socket, output, one timer, and the protocol that has
 // it now, behind struct conn_ops. Output is collected and flushed once per loop
 // turn. It knows no protocol; what lives on it is a session (session.h) or the
-// calls of http1.c.
+// calls of http1_call.c.
 //
 // conn.c shows its life and its input as diagrams. No callback ever frees what is
 // calling it: conn_close marks the connection, and the end of the turn (turn.c)

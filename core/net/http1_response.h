@@ -1,6 +1,6 @@
 // The response side of a call over HTTP/1.1: what its head must say of the body's
 // end and of the connection, and what was written so far. Bytes go to a buffer;
-// whose that is, and what follows the end, is http1.c's matter.
+// whose that is, and what follows the end, is http1_call.c's matter.
 #ifndef TIDEGATE_NET_HTTP1_RESPONSE_H
 #define TIDEGATE_NET_HTTP1_RESPONSE_H
 

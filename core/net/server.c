@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "hub/hub.h"
 #include "net/http1.h"
+#include "net/http1_call.h"
 #include "net/listen.h"
 #include "net/refusal.h"
 #include "net/session.h"
@@ -141,7 +142,7 @@ static void free_worker(struct worker *worker) {
   worker_close_mailbox(worker);
   refusals_free(worker->refusals);
   output_free_spares(&worker->spare_outputs);
-  http1_free_spares(worker);
+  http1_call_free_spares(worker);
   ws_close_worker(worker);
   free(worker->listeners);
   free(worker->conns.items);
