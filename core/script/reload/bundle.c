@@ -1,19 +1,14 @@
 // Reading and compiling the script directory: see bundle.h.
 #include "script/reload/bundle.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <lauxlib.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "script/reload/embedded.h"
-
-enum { DEPTH_MAX = 16, FILE_MAX = 16 * 1024 * 1024 };
 
 struct loader {
   struct bundle *bundle;
@@ -57,23 +52,6 @@ static struct chunk *add_chunk(struct loader *loader, char *module, char *path, 
 
 // ---- reading -------------------------------------------------------------
 
-static bool read_file(const char *path, struct buf *out, char **error) {
-  FILE *file = fopen(path, "rb");
-  size_t got = 0;
-  if (file != NULL) {
-    do {
-      got = fread(buf_reserve(out, 65536), 1, 65536, file);
-      buf_grew(out, got);
-    } while (got > 0 && buf_len(out) <= FILE_MAX);
-  }
-  if (file == NULL || ferror(file) || buf_len(out) > FILE_MAX) {
-    *error = mem_format("cannot read %s: %s", path,
-                        buf_len(out) > FILE_MAX ? "too large" : error_text(errno));
-  }
-  if (file != NULL) fclose(file);
-  return *error == NULL;
-}
-
 // "demo/chat.lua" -> "demo.chat", "demo/init.lua" -> "demo".
 static char *module_name(const char *relative) {
   size_t len = strlen(relative) - 4;
@@ -85,75 +63,56 @@ static char *module_name(const char *relative) {
   return name;
 }
 
-static bool load_file(struct loader *loader, const char *path, char *module, bool is_script) {
+// Without a byte order mark, and without a first line that starts with '#': that is the
+// shell's. Its end stays, so that line numbers do.
+static struct slice script_text(struct slice text) {
+  if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
+    text = slice_of(text.ptr + 3, text.len - 3);
+  if (text.len > 0 && text.ptr[0] == '#') {
+    const char *end = memchr(text.ptr, '\n', text.len);
+    size_t skip = end != NULL ? (size_t)(end - text.ptr) : text.len;
+    text = slice_of(text.ptr + skip, text.len - skip);
+  }
+  return text;
+}
+
+static bool is_utf16(struct slice text) {
+  return text.len >= 2 &&
+         (memcmp(text.ptr, "\xff\xfe", 2) == 0 || memcmp(text.ptr, "\xfe\xff", 2) == 0);
+}
+
+static bool load_file(struct loader *loader, const struct scan_file *file, bool is_script) {
   struct buf source = {0};
-  bool ok = read_file(path, &source, &loader->error);
+  const char *failure = file_read(file->path, SCAN_FILE_MAX, &source);
+  struct slice text = source.data != NULL ? buf_slice(&source) : slice_str("");
+  if (failure == NULL && is_utf16(text)) failure = "it is UTF-16, and Lua reads UTF-8";
+  bool ok = failure == NULL;
   if (ok) {
-    // A first line that starts with '#' is the shell's.
-    const char *text = source.data == NULL ? "" : source.data;
-    size_t skip = 0;
-    if (source.end > 0 && text[0] == '#') {
-      while (skip < source.end && text[skip] != '\n') skip++;
-    }
-    ok = compile(loader, add_chunk(loader, module, mem_strdup(path), is_script), text + skip,
-                 source.end - skip);
+    struct chunk *chunk = add_chunk(loader, module_name(file->relative), mem_strdup(file->shown),
+                                    is_script && file->runs);
+    text = script_text(text);
+    ok = compile(loader, chunk, text.ptr, text.len);
   } else {
-    free(module);
+    loader->error = mem_format("cannot read %s: %s", file->shown, failure);
   }
   buf_free(&source);
   return ok;
 }
 
-static bool is_lua_file(const char *name) {
-  size_t len = strlen(name);
-  return len > 4 && strcmp(name + len - 4, ".lua") == 0;
-}
-
-static int not_hidden(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-static int by_name(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-// Walks one folder in name order. `prefix` is its path below the root, "" or
-// "demo/".
-static bool load_folder(struct loader *loader, const char *root, const char *prefix, bool is_script,
-                        int depth) {
-  if (depth > DEPTH_MAX) {
-    loader->error = mem_format("%s/%s: folders are nested too deeply", root, prefix);
-    return false;
+static bool load_folder(struct loader *loader, const char *dir, bool is_script) {
+  struct scan *scan = scan_new(dir, NULL);
+  bool ok = scan->error == NULL;
+  if (!ok) loader->error = mem_strdup(scan->error);
+  for (size_t i = 0; ok && i < scan->note_count; i++) log_warn("%s", scan->notes[i]);
+  for (size_t i = 0; ok && i < scan->file_count; i++) {
+    const struct scan_file *file = &scan->files[i];
+    if (!file->is_script || (is_script && strcmp(file->relative, "config.lua") == 0)) continue;
+    ok = load_file(loader, file, is_script);
   }
-  char *folder = mem_format("%s%s%s", root, *prefix != '\0' ? "/" : "", prefix);
-  size_t folder_len = strlen(folder);
-  if (folder_len > 1 && folder[folder_len - 1] == '/') folder[folder_len - 1] = '\0';
-  struct dirent **entries;
-  int count = scandir(folder, &entries, not_hidden, by_name);
-  if (count < 0) loader->error = mem_format("cannot read %s: %s", folder, error_text(errno));
-  bool ok = count >= 0;
-  for (int i = 0; i < count; i++) {
-    const char *name = entries[i]->d_name;
-    char *path = mem_format("%s/%s", folder, name);
-    char *relative = mem_format("%s%s", prefix, name);
-    struct stat info;
-    bool runs = is_script && name[0] != '_';
-    if (!ok || lstat(path, &info) != 0) {
-      // A file that vanished between the two calls is not there.
-    } else if (stat(path, &info) != 0 && is_lua_file(name)) {
-      loader->error = mem_format("cannot read %s: %s", path, error_text(errno));
-      ok = false;
-    } else if (S_ISDIR(info.st_mode)) {
-      char *deeper = mem_format("%s/", relative);
-      ok = load_folder(loader, root, deeper, runs, depth + 1);
-      free(deeper);
-    } else if (is_lua_file(name) && !(is_script && depth == 0 && strcmp(name, "config.lua") == 0)) {
-      ok = load_file(loader, path, module_name(relative), runs);
-    }
-    free(path);
-    free(relative);
-    free(entries[i]);
-  }
-  if (count >= 0) free(entries);
-  free(folder);
+  if (is_script)
+    loader->bundle->scan = scan;
+  else
+    scan_free(scan);
   return ok;
 }
 
@@ -194,9 +153,8 @@ struct bundle *bundle_load(const char *dir, const char *lua_path, char **error) 
   struct loader loader = {mem_zalloc(sizeof(struct bundle)), luaL_newstate(), NULL};
   atomic_init(&loader.bundle->refs, 1);
   map_init(&loader.bundle->by_module);
-  bool ok = load_folder(&loader, dir, "", true, 0);
-  if (ok)
-    ok = lua_path != NULL ? load_folder(&loader, lua_path, "", false, 1) : load_embedded(&loader);
+  bool ok = load_folder(&loader, dir, true);
+  if (ok) ok = lua_path != NULL ? load_folder(&loader, lua_path, false) : load_embedded(&loader);
   if (ok) ok = index_modules(&loader);
   lua_close(loader.L);
   if (!ok) {
@@ -221,6 +179,7 @@ void bundle_unref(struct bundle *bundle) {
     buf_free(&bundle->chunks[i].code);
   }
   free(bundle->chunks);
+  scan_free(bundle->scan);
   map_free(&bundle->by_module);
   free(bundle);
 }

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "script/reload/scan.h"
 
 struct chunk {
   char *module;     // name for require: "rooms", "demo.chat", "tidegate.router"
@@ -24,12 +25,15 @@ struct bundle {
   struct chunk *chunks;  // scripts in the order they are run (by path), then the framework
   size_t count, cap;
   struct map by_module;
+  struct scan *scan;  // the look at the script directory that found the scripts
 };
 
 // Reads and compiles all *.lua below dir (config.lua in dir itself is not a
 // script; files whose name starts with '_' and everything below folders that
 // do are only there to be required; names that start with '.' are ignored),
-// and the framework: from lua_path when given, else from the program.
+// and the framework: from lua_path when given, else from the program. Logs a
+// warning for each name that is no script though it looks like one, and for
+// each folder that cannot be read.
 // The caller has one reference. NULL on failure: *error says what and where
 // (the caller frees it).
 struct bundle *bundle_load(const char *dir, const char *lua_path, char **error);

@@ -7,8 +7,9 @@
 #include <lualib.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 static char *apply_value(struct config *config, lua_State *L, const char *path,
@@ -75,7 +76,11 @@ static char *name_error(lua_State *L, const char *path) {
 char *config_file_apply(struct config *config, const char *dir) {
   char *path = mem_format("%s/config.lua", dir);
   char *error = NULL;
-  if (access(path, F_OK) == 0) {
+  struct stat info;
+  bool is_there = stat(path, &info) == 0;
+  if (is_there && !S_ISREG(info.st_mode)) {
+    error = mem_format("%s: it is %s, not a file", path, file_kind(info.st_mode));
+  } else if (is_there) {
     lua_State *L = luaL_newstate();
     luaL_openlibs(L);
     if (luaL_loadfilex(L, path, "t") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {

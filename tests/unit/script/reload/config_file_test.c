@@ -70,8 +70,33 @@ static void says_what_is_wrong_and_where(void **state) {
   }
 }
 
+static void skips_a_byte_order_mark(void **state) {
+  (void)state;
+  struct config config;
+  config_init(&config);
+  scripts_write("config.lua", "\xef\xbb\xbf#!/usr/bin/lua\nreturn { workers = 7 }");
+  assert_null(config_file_apply(&config, scripts_dir));
+  assert_int_equal(config.workers, 7);
+  config_free(&config);
+}
+
+static void a_fifo_is_not_waited_for(void **state) {
+  (void)state;
+  struct config config;
+  config_init(&config);
+  char *path = mem_format("%s/config.lua", scripts_dir);
+  assert_int_equal(mkfifo(path, 0600), 0);
+  char *error = config_file_apply(&config, scripts_dir);
+  assert_non_null(strstr(error, "/config.lua: it is a FIFO, not a file"));
+  free(error);
+  free(path);
+  config_free(&config);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(skips_a_byte_order_mark, open_dir, close_dir),
+      cmocka_unit_test_setup_teardown(a_fifo_is_not_waited_for, open_dir, close_dir),
       cmocka_unit_test_setup_teardown(sets_what_it_returns, open_dir, close_dir),
       cmocka_unit_test_setup_teardown(says_what_is_wrong_and_where, open_dir, close_dir),
   };
