@@ -39,7 +39,7 @@ static void push_made_field(lua_State *L, struct script_session *session, const 
   if (strcmp(name, "query") == 0) {
     query_push_pairs(L, push_raw_query(L));
   } else if (strcmp(name, "raw_query") == 0) {
-    if (push_raw_query(L).size == 0) lua_pushliteral(L, "");
+    if (push_raw_query(L).len == 0) lua_pushliteral(L, "");
   } else if (strcmp(name, "data") == 0 || strcmp(name, "params") == 0) {
     lua_newtable(L);
   } else if (strcmp(name, "peer") == 0 && session->net != NULL) {
