@@ -11,6 +11,7 @@
 #include "script/serve/tap.h"
 #include "script/serve/timer.h"
 #include "script/vm/box.h"
+#include "script/vm/finalizer.h"
 #include "script/vm/task.h"
 
 struct script_module *const script_modules[] = {
@@ -19,8 +20,13 @@ struct script_module *const script_modules[] = {
     &message_info_module,
     &exchange_module,
 
+    // Before what runs: at the end of the VM the finalizers of scripts find all as it was.
+    &finalizer_module,
+
     // Functions for scripts.
     &bind_standard,
+    &bind_coroutine,
+    &bind_debug,
     &bind_options,
     &bind_json,
     &bind_crypto,

@@ -9,7 +9,9 @@ extern struct script_module *const script_modules[];  // ends with NULL
 
 // The modules of Lua, one in each file of this folder.
 extern struct script_module bind_answer;
+extern struct script_module bind_coroutine;
 extern struct script_module bind_crypto;
+extern struct script_module bind_debug;
 extern struct script_module bind_hub;
 extern struct script_module bind_json;
 extern struct script_module bind_options;

@@ -53,6 +53,7 @@ static void open_env(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, env_newindex);
   lua_setfield(L, -2, "__newindex");
+  vm_lock_metatable(L);
   lua_setmetatable(L, -2);
   lua_setfield(L, -2, "env");
 }

@@ -13,10 +13,11 @@
 
 static void read_listing(lua_State *L, struct generation *generation, int result) {
   lua_getfield(L, result, "routes");
-  size_t count = (size_t)luaL_len(L, -1);
+  luaL_checktype(L, -1, LUA_TTABLE);
+  size_t count = (size_t)lua_rawlen(L, -1);
   generation->http_route_count = count;
   for (size_t i = 0; i < count; i++) {
-    lua_geti(L, -1, (lua_Integer)i + 1);
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
     static const char *const fields[] = {"method", "pattern", "source"};
     const char *text[3];
     for (int f = 0; f < 3; f++) {

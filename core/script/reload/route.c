@@ -141,13 +141,14 @@ static void read_route(lua_State *L, struct route *route) {
 }
 
 void routes_read(lua_State *L, struct routes *out) {
-  size_t count = (size_t)luaL_len(L, -1);
+  luaL_checktype(L, -1, LUA_TTABLE);
+  size_t count = (size_t)lua_rawlen(L, -1);
   out->all = mem_zalloc((count + 1) * sizeof *out->all);
   for (size_t i = 0; i < count; i++) {
     struct route *route = &out->all[i];
     route_init(L, route);
     out->count++;
-    lua_geti(L, -1, (lua_Integer)i + 1);
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
     read_route(L, route);
     lua_pop(L, 1);
   }

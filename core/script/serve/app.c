@@ -41,6 +41,7 @@ static void *start_worker(struct worker *worker, void *ctx) {
 }
 
 static void stop_worker(void *state) {
+  vm_stop(state);  // what scripts do at the end is watched, too
   watchdog_remove(state);
   vm_free(state);
 }

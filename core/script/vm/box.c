@@ -14,6 +14,7 @@ void box_new_type(lua_State *L, struct box_type *type) {
   luaL_newmetatable(L, type->name);
   type->slot = slot;
   vm->types[slot].metatable = lua_topointer(L, -1);
+  vm_lock_metatable(L);
   lua_pushvalue(L, -1);
   vm->types[slot].ref = vm_ref(L);
 }

@@ -195,12 +195,11 @@ void options_read_table(lua_State *L, int index, const struct option_table *tabl
   // A reader leaves two values at most, and messages need a few.
   luaL_checkstack(L, 2 * (int)table->count + LUA_MINSTACK, NULL);
   uint32_t named = find_named(L, index, table, what);
-  // What a metatable adds is no key of the table.
-  if (luaL_getmetafield(L, index, "__index") != LUA_TNIL) named = UINT32_MAX;
   for (size_t i = 0; i < table->count && named >> i != 0; i++) {
     if ((named >> i & 1) == 0) continue;
     const struct option *option = &table->all[i];
-    if (lua_getfield(L, index, option->name) != LUA_TNIL) read_option(L, option, what, out);
+    lua_pushstring(L, option->name);
+    if (lua_rawget(L, index) != LUA_TNIL) read_option(L, option, what, out);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/worker.h"
+#include "script/vm/failure.h"
 #include "script/vm/watchdog.h"
 
 enum { POOL_MAX = 256, ERROR_BYTES = 1024, LONGEST_WAIT_S = 1000000000 };
@@ -21,6 +22,8 @@ static void on_timer(struct wheel_timer *timer) {
 static int make_task(lua_State *L) {
   struct task **made = lua_touserdata(L, 1);
   lua_State *co = lua_newthread(L);
+  lua_pushboolean(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, co);  // for task_owns
   int ref = vm_ref(L);
   struct task *task = mem_zalloc(sizeof *task);
   task->vm = vm_of(L);
@@ -51,13 +54,18 @@ struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) 
   return task;
 }
 
+bool task_owns(lua_State *L, lua_State *co) {
+  bool owns = lua_rawgetp(L, LUA_REGISTRYINDEX, co) != LUA_TNIL;
+  lua_pop(L, 1);
+  return owns || co == vm_of(L)->L;
+}
+
 static void task_free(struct task *task) {
   vm_unref(task->vm, task->co_ref);
   free(task);
 }
 
-// Back to the pool; a coroutine that failed is not used again (an error in a
-// hook leaves its hooks disabled).
+// Back to the pool, or no more.
 static void retire(struct task *task, bool is_reusable) {
   struct tasks *tasks = tasks_of(task->vm);
   list_remove(&task->link);
@@ -73,112 +81,121 @@ static void retire(struct task *task, bool is_reusable) {
 
 // ---- the end of a task ---------------------------------------------------
 
-// Makes a traceback where there is memory for one.
-static int push_traceback(lua_State *L) {
-  struct task *task = lua_touserdata(L, 1);
-  lua_settop(L, 0);
-  const char *message = lua_tostring(task->co, -1);
-  if (message == NULL) {
-    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(task->co, -1));
-    message = lua_tostring(L, -1);
-  }
-  luaL_traceback(L, task->co, message, 0);
-  lua_pushlightuserdata(L, task);
-  lua_insert(L, -2);
-  lua_rawset(L, LUA_REGISTRYINDEX);  // registry[task] = text, until the log line is out
-  return 0;
+// Around whatever runs in the coroutine: it is the innermost task, and watched.
+struct run {
+  struct task *outer;
+  unsigned long serial;
+};
+
+static struct run enter(struct task *task) {
+  struct run run = {.outer = task->vm->running};
+  task->vm->running = task;
+  run.serial = watchdog_enter(task->vm, task->co);
+  return run;
 }
 
-static const char *take_traceback(struct task *task) {
-  if (!vm_enter(task->vm, push_traceback, task, "traceback")) return NULL;
-  lua_rawgetp(task->vm->L, LUA_REGISTRYINDEX, task);
-  return lua_tostring(task->vm->L, -1);
+static void leave(struct task *task, struct run run) {
+  watchdog_leave(task->vm, run.serial, task->co);
+  task->vm->running = run.outer;
 }
 
-static void log_failure(struct task *task) {
-  lua_State *L = task->vm->L;
-  int top = lua_gettop(L);
-  char who[300] = "";
-  if (task->owner != NULL && task->owner_ops->describe != NULL) {
-    task->owner_ops->describe(task->owner, who, sizeof who);
-  }
-  const char *text = take_traceback(task);
-  if (text == NULL && lua_type(task->co, -1) == LUA_TSTRING) text = lua_tostring(task->co, -1);
-  log_error("%s%s%s", text != NULL ? text : "unknown error", who[0] != '\0' ? "\n" : "", who);
-  lua_settop(L, top);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+// What runs after the end of a task, and is struck, too.
+static void log_strike(const struct task *task) {
+  if (task->vm->strike.is_pending) log_error("%s", task->vm->strike.text);
+  task->vm->strike.is_pending = false;
 }
 
-// Closes what the coroutine has to close (__close runs Lua, so it is watched).
+// Closes what the coroutine has to close (__close runs Lua, so it is watched). What cannot be
+// closed is left to the collector, which calls no __close.
 static void reset_coroutine(struct task *task) {
-  struct vm *vm = task->vm;
-  struct task *outer = vm->running;
-  vm->running = task;
-  unsigned long serial = watchdog_enter(vm, task->co);
+  if (!watchdog_can_close(task->co)) return;
+  struct run run = enter(task);
   lua_resetthread(task->co);
-  watchdog_leave(vm, serial, task->co);
-  vm->running = outer;
+  leave(task, run);
   lua_settop(task->co, 0);
+  log_strike(task);
 }
 
-// The error on top of the coroutine's stack, for who reads no log.
-// Not lua_tostring for a number: it may raise, and nothing here is protected.
-static void copy_error(lua_State *co, char *out, size_t size) {
-  if (lua_type(co, -1) == LUA_TSTRING)
-    snprintf(out, size, "%s", lua_tostring(co, -1));
-  else if (lua_type(co, -1) == LUA_TNUMBER)
-    snprintf(out, size, "%.14g", lua_tonumber(co, -1));
-  else
-    snprintf(out, size, "(error object is a %s value)", luaL_typename(co, -1));
+static int tostring(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
 }
 
-static void end_task(struct task *task, int status) {
+// Runs the __tostring of an error value in the coroutine that raised it and has been reset.
+static void ask_for_text(struct task *task, struct failure *failure) {
+  lua_pushcfunction(task->co, tostring);
+  failure_push_object(task->co, failure);
+  struct run run = enter(task);
+  int results = 0;
+  int status = lua_resume(task->co, run.outer != NULL ? run.outer->co : task->vm->L, 1, &results);
+  leave(task, run);
+  if (status == LUA_OK) failure_set_text(failure, task->co);
+  log_strike(task);
+}
+
+static void log_failure(const struct task *task, const struct failure *failure, const char *who) {
+  if (task->owner_ops->is_quiet) return;
+  struct slice text = buf_slice(&failure->text), traceback = buf_slice(&failure->traceback);
+  log_error("%.*s%s%.*s%s%s", (int)text.len, text.ptr, traceback.len > 0 ? "\n" : "",
+            (int)traceback.len, traceback.ptr, who[0] != '\0' ? "\n" : "", who);
+}
+
+static void read_failure(struct task *task, int status, struct failure *failure) {
   struct vm *vm = task->vm;
-  bool ok = status == LUA_OK;
-  char error[ERROR_BYTES];
-  error[0] = '\0';
-  if (!ok) {
-    if (!task->owner_ops->is_quiet) log_failure(task);
-    copy_error(task->co, error, sizeof error);
-    reset_coroutine(task);
-  }
+  if (vm->strike.is_pending)
+    failure_read_yielded(failure, vm, task->co, vm->strike.text);
+  else if (status == LUA_YIELD)
+    failure_read_yielded(failure, vm, task->co,
+                         "coroutine.yield was called outside a coroutine of the script's own");
+  else
+    failure_read(failure, vm, task->co);
+  vm->strike.is_pending = false;
+}
+
+// The coroutine is not used again: it may run no hooks any more.
+static void end_failed(struct task *task, int status) {
+  struct vm *vm = task->vm;
+  char who[300] = "", error[ERROR_BYTES];
+  if (task->owner != NULL && task->owner_ops->describe != NULL)
+    task->owner_ops->describe(task->owner, who, sizeof who);
+  struct failure failure;
+  read_failure(task, status, &failure);
+  reset_coroutine(task);
+  if (failure.has_object) ask_for_text(task, &failure);
+  log_failure(task, &failure, who);
+  snprintf(error, sizeof error, "%.*s", (int)buf_len(&failure.text), buf_slice(&failure.text).ptr);
+  failure_end(&failure, vm);
+  const struct task_owner *ops = task->owner_ops;
+  void *owner = task->owner;
+  retire(task, false);
+  if (owner != NULL && ops->ended != NULL) ops->ended(vm, task, owner, false, error);
+}
+
+static void end_well(struct task *task) {
   lua_settop(task->co, 0);
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
-  retire(task, ok);
-  if (owner != NULL && ops->ended != NULL) ops->ended(vm, task, owner, ok, error);
-}
-
-static int push_yield_error(lua_State *L) {
-  struct task *task = lua_touserdata(L, 1);
-  lua_settop(task->co, 0);
-  lua_pushliteral(L, "coroutine.yield was called outside a coroutine of the script's own");
-  lua_xmove(L, task->co, 1);
-  return 0;
+  retire(task, true);
+  if (owner != NULL && ops->ended != NULL) ops->ended(task->vm, task, owner, true, "");
 }
 
 void task_resume(struct task *task, int args) {
-  struct vm *vm = task->vm;
-  struct task *outer = vm->running;
   if (wheel_timer_is_set(&task->timer)) wheel_cancel(&task->timer);
   task->waits_for = NULL;
   task->detach = NULL;
   task->is_waiting = false;
-  vm->running = task;
-  unsigned long serial = watchdog_enter(vm, task->co);
+  task->vm->strike.is_pending = false;
+  struct run run = enter(task);
   int results = 0;
   // From the task that wakes this one, so that Lua's own bound of nested calls holds
   // for chains of tasks that wake each other; the C stack has no other.
-  int status = lua_resume(task->co, outer != NULL ? outer->co : vm->L, args, &results);
-  watchdog_leave(vm, serial, task->co);
-  vm->running = outer;
-  if (status == LUA_YIELD) {
-    if (task->is_waiting) return;
-    vm_enter(vm, push_yield_error, task, "coroutine.yield");
-    status = LUA_ERRRUN;
-  }
-  end_task(task, status);
+  int status =
+      lua_resume(task->co, run.outer != NULL ? run.outer->co : task->vm->L, args, &results);
+  leave(task, run);
+  if (status == LUA_OK)
+    end_well(task);
+  else if (status != LUA_YIELD || !task->is_waiting)
+    end_failed(task, status);
 }
 
 static int return_nothing(lua_State *L, int status, lua_KContext ctx) {

@@ -101,6 +101,10 @@ int task_wait(lua_State *L, lua_KFunction then);
 // The coroutine of the innermost task, NULL outside Lua. Safe in a signal handler.
 lua_State *task_running(const struct vm *vm);
 
+// Whether the coroutine is one of the server's: a task's, also one in the pool, or the VM's own. A
+// script must neither resume nor close it.
+bool task_owns(lua_State *L, lua_State *co);
+
 // ---- ending --------------------------------------------------------------
 
 // Ends a waiting task without running it further; between events only.

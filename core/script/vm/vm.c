@@ -17,6 +17,12 @@ const struct metrics vm_metrics = METRICS(rows);
 
 static size_t held_bytes(const struct vm *vm) { return (size_t)metric_get(&vm->metrics.vm_bytes); }
 
+static void *refuse(struct vm *vm) {
+  if (vm->refused.count > 0 && --vm->refused.count == 0)
+    vm->memory_max_bytes = vm->refused.max_bytes;
+  return NULL;
+}
+
 // Lua's allocator with a cap: beyond it Lua collects garbage, and if that does
 // not help raises "not enough memory" in the script.
 static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes) {
@@ -28,7 +34,7 @@ static void *capped_alloc(void *ctx, void *ptr, size_t old_bytes, size_t new_byt
     metric_set(&vm->metrics.vm_bytes, (long long)others);
     return NULL;
   }
-  if (new_bytes > old_bytes && others + new_bytes > vm->memory_max_bytes) return NULL;
+  if (new_bytes > old_bytes && others + new_bytes > vm->memory_max_bytes) return refuse(vm);
   void *moved = realloc(ptr, new_bytes);
   if (moved != NULL) metric_set(&vm->metrics.vm_bytes, (long long)others + (long long)new_bytes);
   return moved;
@@ -104,10 +110,16 @@ struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_byte
   return vm;
 }
 
-void vm_free(struct vm *vm) {
+void vm_stop(struct vm *vm) {
+  if (vm->is_stopped) return;
+  vm->is_stopped = true;
   for (struct script_module *const *m = vm->modules; *m != NULL; m++) {
     if ((*m)->stop != NULL) (*m)->stop(vm);
   }
+}
+
+void vm_free(struct vm *vm) {
+  vm_stop(vm);
   lua_close(vm->L);
   free_memory(vm);
 }
@@ -140,6 +152,20 @@ bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what) {
 int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
 
 void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }
+
+void vm_lock_metatable(lua_State *L) {
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+}
+
+int vm_raise_unseen(lua_State *L) {
+  struct vm *vm = vm_of(L);
+  if (vm->refused.count == 0) vm->refused.max_bytes = vm->memory_max_bytes;
+  vm->refused.count = 2;  // Lua tries again after a collection
+  vm->memory_max_bytes = 0;
+  lua_newuserdatauv(L, 1, 0);
+  return luaL_error(L, "not enough memory");  // not reached
+}
 
 // ---- values -------------------------------------------------------------
 

@@ -37,6 +37,11 @@ struct vm {
   const char *dir;  // the script directory, as given
   struct vm_metrics metrics;
   size_t memory_max_bytes;
+  // vm_raise_unseen: how many allocations are still refused, and the cap after that.
+  struct {
+    unsigned count;
+    size_t max_bytes;
+  } refused;
   struct script_module *const *modules;  // ends with NULL
   void **states;                         // by slot of the module
 
@@ -44,6 +49,7 @@ struct vm {
   // here they are only handed on to modules (module.h), and a task asks whether one loads,
   // since it cannot wait then.
   struct generation *live, *loading;
+  bool is_stopped;
 
   // State of three modules that is not in vm_state: every entry into Lua and every method of
   // an object needs it, and would pay for finding it there first.
@@ -51,6 +57,10 @@ struct vm {
   // watchdog.h: odd while Lua runs, changes with each entry; and the entry that was found
   // to run for too long.
   atomic_ulong entry_serial, overdue_serial;
+  struct {
+    bool is_pending;  // the task that runs has been struck
+    char text[160];
+  } strike;
   struct {
     const void *metatable;
     int ref;
@@ -61,7 +71,9 @@ struct vm {
 // small for that. Called before the workers' threads run.
 struct vm *vm_new(struct worker *worker, const char *dir, size_t memory_max_bytes,
                   struct script_module *const *modules);
-// Stops the modules and closes the state.
+// Stops the modules, the last that runs scripts.
+void vm_stop(struct vm *vm);
+// The same, and closes the state.
 void vm_free(struct vm *vm);
 
 // The memory that a module has in each VM.
@@ -79,6 +91,13 @@ bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what);
 // Anchors the value on top of L's stack in the registry / releases it.
 int vm_ref(lua_State *L);
 void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
+
+// Hides the metatable on top of the stack from scripts: what one generation changed in it would
+// stay for the next, and what C relies on would be open to them.
+void vm_lock_metatable(lua_State *L);
+
+// Raises a lack of memory: an error that calls no message handler.
+int vm_raise_unseen(lua_State *L);
 
 // Pushes nil, message, code: how bindings tell failures. Returns 3.
 int vm_fail(lua_State *L, const char *message, const char *code);

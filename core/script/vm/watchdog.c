@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 enum { WATCHED_MAX = 64, COROUTINE_CHECK = 100000 };
@@ -45,39 +46,67 @@ static bool is_overdue(struct vm *vm) {
          atomic_load_explicit(&vm->entry_serial, memory_order_relaxed);
 }
 
-static void raise_hook(lua_State *L, lua_Debug *debug) {
-  (void)debug;
-  if (!is_overdue(vm_of(L))) return;
-  // Stays set until the task ends, so a pcall in the script cannot hide from it.
-  lua_sethook(L, raise_hook, LUA_MASKCOUNT, 1);
-  luaL_where(L, 0);  // in a hook, level 0 is the script's function
-  lua_pushliteral(L, "the handler ran for longer than handler_time allows without waiting");
-  lua_concat(L, 2);
-  lua_error(L);
+static void note_strike(lua_State *L, lua_Debug *at) {
+  struct vm *vm = vm_of(L);
+  lua_getinfo(L, "Sl", at);
+  snprintf(vm->strike.text, sizeof vm->strike.text, "%s:%d: %s", at->short_src, at->currentline,
+           "the handler ran for longer than handler_time allows without waiting");
+  vm->strike.is_pending = true;
+}
+
+static void strike(lua_State *L, lua_Debug *at);
+
+// The hook of a coroutine that has been struck by an error. Such a coroutine, if that error ends
+// it, runs no hooks any more: see watchdog_can_close.
+static void strike_again(lua_State *L, lua_Debug *at) { strike(L, at); }
+
+static void strike(lua_State *L, lua_Debug *at) {
+  if (!is_overdue(vm_of(L))) {  // a coroutine of the script that outlived the entry
+    watchdog_guard_coroutine(L);
+    return;
+  }
+  note_strike(L, at);
+  bool can_yield = lua_isyieldable(L);
+  // Stays set until the task ends, so that the script cannot go on where it is caught.
+  lua_sethook(L, can_yield ? strike : strike_again, LUA_MASKCOUNT, 1);
+  if (can_yield)
+    lua_yield(L, 0);
+  else
+    vm_raise_unseen(L);
 }
 
 static void on_signal(int number) {
   (void)number;
   if (own_vm == NULL || !is_overdue(own_vm)) return;
   lua_State *co = running_in(own_vm);
-  if (co != NULL) lua_sethook(co, raise_hook, LUA_MASKCOUNT, 1);
+  if (co != NULL) lua_sethook(co, strike, LUA_MASKCOUNT, 1);
 }
 
 unsigned long watchdog_enter(struct vm *vm, lua_State *co) {
   unsigned long serial = atomic_load_explicit(&vm->entry_serial, memory_order_relaxed);
   // A nested run (gate.spawn in a handler) is part of the outer entry.
   if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 1, memory_order_relaxed);
-  if (POLLS) lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
+  if (POLLS) lua_sethook(co, strike, LUA_MASKCOUNT, COROUTINE_CHECK);
   return serial;
 }
 
 void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co) {
   if ((serial & 1) == 0) atomic_store_explicit(&vm->entry_serial, serial + 2, memory_order_relaxed);
-  if (lua_gethook(co) != NULL) lua_sethook(co, NULL, 0, 0);
+  if (lua_gethook(co) != NULL && watchdog_can_close(co)) lua_sethook(co, NULL, 0, 0);
 }
 
 void watchdog_guard_coroutine(lua_State *co) {
-  lua_sethook(co, raise_hook, LUA_MASKCOUNT, COROUTINE_CHECK);
+  lua_sethook(co, strike, LUA_MASKCOUNT, COROUTINE_CHECK);
+}
+
+bool watchdog_pass_on(lua_State *L) {
+  if (!is_overdue(vm_of(L))) return false;
+  lua_sethook(L, strike, LUA_MASKCOUNT, 1);
+  return true;
+}
+
+bool watchdog_can_close(lua_State *co) {
+  return lua_status(co) <= LUA_YIELD || lua_gethook(co) != strike_again;
 }
 
 // ---- in the watchdog's thread --------------------------------------------

@@ -2,11 +2,18 @@
 // without waiting. It costs an event two relaxed stores; a thread looks at them
 // now and then, and signals a worker that has been in the same entry for too
 // long by its own CPU clock. The signal handler sets a Lua hook (the one thing
-// Lua allows there), which raises an error in the script.
+// Lua allows there), which strikes the script:
+// - Where the coroutine can yield, it yields and is never resumed. No pcall and no message
+//   handler of the script sees that.
+// - Elsewhere (a comparator of table.sort, a metamethod called by C, a message handler) it raises
+//   a lack of memory, the only error that calls no message handler. A message handler called from
+//   a hook would run without hooks, so for ever.
+// The words for the log are in vm->strike.
 #ifndef TIDEGATE_SCRIPT_VM_WATCHDOG_H
 #define TIDEGATE_SCRIPT_VM_WATCHDOG_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "script/vm/vm.h"
@@ -17,6 +24,15 @@ void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co);
 
 // Makes a coroutine of the script's own subject to the watchdog.
 void watchdog_guard_coroutine(lua_State *co);
+
+// After a run of a coroutine of the script's own in L: whether the watchdog struck in it, or would
+// have. L is struck next, then.
+bool watchdog_pass_on(lua_State *L);
+
+// Whether lua_resetthread may run the __close metamethods of a coroutine that has stopped. Not if
+// the watchdog's error ended it: an error that leaves a hook leaves the hooks of its coroutine
+// disabled, so a __close that loops would never end.
+bool watchdog_can_close(lua_State *co);
 
 // Starts and stops the thread. Each VM is watched from watchdog_add (on its
 // worker's thread) to watchdog_remove. running: the coroutine that runs in it, NULL when
