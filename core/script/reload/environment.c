@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "script/reload/bundle.h"
+#include "script/reload/library.h"
 
 // ---- modules -------------------------------------------------------------
 
@@ -52,6 +53,26 @@ void environment_push_module(lua_State *L, const struct environment *environment
   lua_remove(L, cache);
 }
 
+// The server's own functions, on top of the stack: a copy that this generation keeps.
+static void push_own_copy(lua_State *L, const char *name) {
+  library_copy_deep(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, lua_upvalueindex(2), name);
+}
+
+// What a script has put into package.preload.
+static bool push_preloaded(lua_State *L, const struct environment *environment, const char *name) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, environment->env_ref);
+  if (library_push_preload(L, lua_gettop(L), name) != LUA_TFUNCTION) return false;
+  lua_pushstring(L, name);
+  lua_pushliteral(L, ":preload:");
+  lua_call(L, 2, 1);
+  if (lua_isnil(L, -1)) lua_pushboolean(L, 1);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, lua_upvalueindex(2), name);
+  return true;
+}
+
 // `require` for scripts and framework; upvalues: the generation, its cache, its number,
 // its environment. The first and the last may be gone.
 static int require_module(lua_State *L) {
@@ -79,10 +100,14 @@ static int require_module(lua_State *L) {
     environment_push_module(L, environment, chunk);
     return 1;
   }
+  if (push_preloaded(L, environment, name)) return 1;
   // What is not a script: the program's own modules and what the system has.
   lua_getglobal(L, "require");
   lua_pushvalue(L, 1);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+    if (strcmp(name, "tidegate.core") == 0) push_own_copy(L, name);
+    return 1;
+  }
   // Lua's own message lists every path it tried, and no position.
   const char *reason = lua_tostring(L, -1);
   if (reason == NULL || strncmp(reason, "module '", 8) != 0) return lua_error(L);
@@ -92,35 +117,10 @@ static int require_module(lua_State *L) {
 
 // ---- the environment -----------------------------------------------------
 
-// Pushes a copy of the table on top (one level).
-static void push_copy(lua_State *L) {
-  lua_newtable(L);
-  lua_pushnil(L);
-  while (lua_next(L, -3) != 0) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    lua_rawset(L, -4);
-  }
-}
-
-// A fresh environment: copies of the standard tables, so that what one
-// generation patches into `table` does not live on in the next. Not `string`:
-// methods of strings look into the original.
+// A fresh environment: copies of the standard tables, so that what one generation patches into
+// `table` does not live on in the next. Methods of strings look into the original `string`.
 static void push_table(lua_State *L, const struct environment *environment) {
-  lua_pushglobaltable(L);
-  push_copy(L);
-  lua_remove(L, -2);
-  static const char *const libraries[] = {"string",    "table", "math",  "os",     "io",
-                                          "coroutine", "utf8",  "debug", "package"};
-  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-    if (lua_getfield(L, -1, libraries[i]) == LUA_TTABLE) {
-      push_copy(L);
-      lua_setfield(L, -3, libraries[i]);
-    }
-    lua_pop(L, 1);
-  }
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -2, "_G");
+  library_push_globals(L);
   lua_pushlightuserdata(L, (void *)environment->generation);
   lua_rawgeti(L, LUA_REGISTRYINDEX, environment->cache_ref);
   lua_pushinteger(L, environment->number);
