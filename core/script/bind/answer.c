@@ -21,7 +21,11 @@ static int respond(lua_State *L) {
   enum { ORIGIN = 3, FIRST, LAST = FIRST + 2 };
   struct exchange *exchange = check_req(L);
   lua_settop(L, LAST);
-  if (exchange != NULL && exchange->call != NULL) answer_send(L, exchange, FIRST, ORIGIN);
+  if (exchange == NULL) return 0;
+  if (exchange->call != NULL)
+    answer_send(L, exchange, FIRST, ORIGIN);
+  else if (exchange->is_finished)
+    answer_warn_dropped(L, exchange, FIRST, ORIGIN);
   return 0;
 }
 

@@ -58,7 +58,10 @@ static int res_status(lua_State *L) {
   struct exchange *exchange = check_res(L);
   lua_Integer status = luaL_checkinteger(L, 2);
   luaL_argcheck(L, status >= 200 && status <= 599, 2, "must be a status from 200 to 599");
-  if (exchange != NULL) exchange->status = (int)status;
+  if (exchange != NULL) {
+    exchange_warn_late(L, exchange, "res:status");
+    exchange->status = (int)status;
+  }
   lua_settop(L, 1);
   return 1;
 }
@@ -69,6 +72,7 @@ static int res_header(lua_State *L) {
   struct slice name = args_check_slice(L, 2);
   struct slice value = args_check_slice(L, 3);
   exchange_check_header(L, name);
+  if (exchange != NULL) exchange_warn_late(L, exchange, "res:header");
   if (exchange != NULL && !exchange_set_header(exchange, name, value, true)) {
     return vm_fail(L, "a header name or value has characters that HTTP forbids", "header");
   }
@@ -84,6 +88,7 @@ static int res_cookie(lua_State *L) {
   struct slice value = args_check_slice(L, 3);
   struct cookie_options options = {0};
   options_read(L, 4, &cookie_options, "cookie", &options);
+  if (exchange != NULL) exchange_warn_late(L, exchange, "res:cookie");
   struct buf out = {0};
   const char *wrong = cookie_write(&out, name, value, &options);
   if (wrong == NULL && exchange != NULL) {
@@ -127,6 +132,7 @@ static int res_write(lua_State *L) {
 static int res_finish(lua_State *L) {
   struct exchange *exchange = check_res(L);
   if (exchange == NULL || exchange->call == NULL) return vm_fail(L, "closed", "closed");
+  exchange->is_finished = true;
   if (!http_is_started(exchange->call)) {
     int status = settle_status(exchange);
     http_respond(exchange->call, status, exchange->fields, exchange->field_count,

@@ -22,7 +22,8 @@ static int write_log(lua_State *L) {
     luaL_addvalue(&text);
   }
   luaL_pushresult(&text);
-  log_write(level, "%s", lua_tostring(L, -1));
+  struct slice line = args_check_slice(L, -1);
+  log_write_text(level, line.ptr, line.len);
   return 0;
 }
 

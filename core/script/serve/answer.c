@@ -134,8 +134,7 @@ static void check_alone(lua_State *L, int first, int origin) {
        got, then);
 }
 
-// The response is under way: says what can no longer be sent.
-static void warn_dropped(lua_State *L, const struct exchange *exchange, int first, int origin) {
+void answer_warn_dropped(lua_State *L, const struct exchange *exchange, int first, int origin) {
   int kind = lua_type(L, first);
   if (kind != LUA_TNUMBER && kind != LUA_TSTRING && kind != LUA_TTABLE) return;
   const char *position = push_position(L, origin);
@@ -147,7 +146,7 @@ static void warn_dropped(lua_State *L, const struct exchange *exchange, int firs
 
 void answer_send(lua_State *L, struct exchange *exchange, int first, int origin) {
   if (http_is_started(exchange->call)) {
-    warn_dropped(L, exchange, first, origin);
+    answer_warn_dropped(L, exchange, first, origin);
     exchange->is_answered = true;
     http_respond_end(exchange->call);
     return;

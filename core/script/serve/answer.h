@@ -18,4 +18,8 @@ void answer_send(lua_State *L, struct exchange *exchange, int first, int origin)
 // Adds {name = value | {values}} at `index` to the response's headers.
 void answer_add_headers(lua_State *L, struct exchange *exchange, int index, int origin);
 
+// Logs that the values cannot be sent any more, since the response has started or ended; not for
+// what a call that fails or a `return res:finish()` leaves.
+void answer_warn_dropped(lua_State *L, const struct exchange *exchange, int first, int origin);
+
 #endif

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/session.h"
 #include "proto/http_response.h"
@@ -55,6 +56,16 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
   field->name = slice_of(mem_strndup(name.ptr, name.len), name.len);
   field->value = slice_of(mem_strndup(value.ptr, value.len), value.len);
   return true;
+}
+
+void exchange_warn_late(lua_State *L, struct exchange *exchange, const char *what) {
+  bool has_gone = exchange->call != NULL ? http_is_started(exchange->call) : exchange->is_finished;
+  if (!has_gone || exchange->has_warned) return;
+  exchange->has_warned = true;
+  luaL_where(L, 1);
+  log_warn("%s%s after the response had started: it has no effect\nroute=%s conn=%llu",
+           lua_tostring(L, -1), what, exchange->route, exchange->conn_id);
+  lua_pop(L, 1);
 }
 
 void exchange_complete_headers(struct exchange *exchange, int status) {

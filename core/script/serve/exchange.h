@@ -32,6 +32,8 @@ struct exchange {
   struct ws_handshake handshake;  // once it was checked; status 0: it was not
   bool is_answered;  // the last step of the handler is sending the answer: nobody reads on
   bool is_held;
+  bool is_finished;           // the script has ended the response: call is NULL for that
+  bool has_warned;            // of what came too late for the head
   struct http_field *fields;  // its headers; names and values are owned
   size_t field_count, field_cap;
 };
@@ -63,6 +65,10 @@ bool exchange_set_header(struct exchange *exchange, struct slice name, struct sl
 // Raises for a header that is the server's own (Content-Length, Connection, ...).
 void exchange_check_header(lua_State *L, struct slice name);
 bool exchange_has_header(const struct exchange *exchange, const char *name);
+// A script sets something (`what`: "res:header") in the head of a response that has gone: logs
+// that, once a request, with the script's line.
+void exchange_warn_late(lua_State *L, struct exchange *exchange, const char *what);
+
 // Before a head goes out: adds the fields that its status must have and the script did not
 // set. A 401 says how to log in (RFC 9110 15.5.2): with a Bearer token.
 void exchange_complete_headers(struct exchange *exchange, int status);

@@ -26,9 +26,20 @@ bool log_level_parse(const char *name, enum log_level *level) {
 // What does not fit is dropped.
 static inline void fake_log_add(const char *start, const char *text, int length) {
   pthread_mutex_lock(&fake_log_lock);
-  int len = snprintf(fake_log_text + fake_log_len, FAKE_LOG_BYTES - fake_log_len, "%s%.*s\n", start,
-                     length, text);
-  if (len > 0 && fake_log_len + (size_t)len < FAKE_LOG_BYTES) fake_log_len += (size_t)len;
+  char *out = fake_log_text + fake_log_len, *end = fake_log_text + FAKE_LOG_BYTES - 8;
+  out += snprintf(out, (size_t)(end - out), "%s", start);
+  for (int i = 0; i < length && out < end; i++) {
+    if (text[i] != '\0') {
+      *out++ = text[i];
+      continue;
+    }
+    memcpy(out, "\\x00", 4);  // as in log_line.c
+    out += 4;
+  }
+  if (out < end) {
+    *out++ = '\n';
+    fake_log_len = (size_t)(out - fake_log_text);
+  }
   fake_log_text[fake_log_len] = '\0';
   pthread_mutex_unlock(&fake_log_lock);
 }
