@@ -334,7 +334,22 @@ lua_State *task_running(const struct vm *vm) {
   return vm->running != NULL ? vm->running->co : NULL;
 }
 
-static void open_module(lua_State *L) { list_init(&tasks_of(vm_of(L))->all); }
+// Lua makes these when it refuses to resume or to close a coroutine, outside any protected call,
+// where a lack of memory would end the process. Strings that are there already need none.
+static void keep_messages(lua_State *L) {
+  static const char *const messages[] = {"cannot resume non-suspended coroutine",
+                                         "cannot resume dead coroutine", "C stack overflow",
+                                         "error in error handling"};
+  for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+    lua_pushstring(L, messages[i]);
+    vm_ref(L);
+  }
+}
+
+static void open_module(lua_State *L) {
+  list_init(&tasks_of(vm_of(L))->all);
+  keep_messages(L);
+}
 
 // Those that the generation before began.
 static void kill_background(struct vm *vm, struct generation *before, struct generation *next) {

@@ -25,4 +25,7 @@ void gate_close(int client);
 void gate_turn(void);          // one turn, not counted
 size_t gate_conn_count(void);  // connections that the server has
 
+struct worker;
+struct worker *gate_worker(void);
+
 #endif
