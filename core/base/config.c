@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/buf.h"
 #include "base/mem.h"
 
 #define FIELD(name) offsetof(struct config, name)
@@ -23,8 +23,12 @@ const struct config_key config_keys[] = {
     {"dev", CONFIG_BOOL, FIELD(dev), 0, 0, "false", NULL, "show handler errors to clients"},
     {"lua_path", CONFIG_TEXT, FIELD(lua_path), 0, 0, NULL, "DIR",
      "load the framework from DIR instead of the binary"},
-    {"log_level", CONFIG_TEXT, FIELD(log_level), 0, 0, "info", "LEVEL",
-     "debug, info, warn or error"},
+    {"log_level", CONFIG_CHOICE, FIELD(log_level), 0, 0, "info", "debug|info|warn|error",
+     "what is logged: this and worse"},
+    {"watch", CONFIG_CHOICE, FIELD(watch), 0, 0, "auto", "auto|poll|off",
+     "how changed scripts are noticed: as the system reports them, by looking, or not"},
+    {"watch_interval", CONFIG_SECONDS, FIELD(watch_interval_ms), 0.05, DAY, "1", "SECONDS",
+     "between looks for changed scripts that the system does not report"},
     {"header_bytes", CONFIG_COUNT, FIELD(header_bytes), 256, 1048576, "32768", "BYTES",
      "request line and headers"},
     {"header_count", CONFIG_COUNT, FIELD(header_count), 1, 10000, "100", "N",
@@ -105,15 +109,35 @@ static char *set_bool(bool *field, const char *text) {
   return NULL;
 }
 
-static char *set_text(struct config *config, const struct config_key *key, const char *text) {
-  enum log_level level;
-  if (key->offset == FIELD(log_level) && !log_level_parse(text, &level)) {
-    return mem_format("\"%s\" is not debug, info, warn or error", text);
-  }
-  char **field = (char **)(void *)((char *)config + key->offset);
+static char *set_text(char **field, const char *text) {
   free(*field);
   *field = mem_strdup(text);
   return NULL;
+}
+
+// "a|b|c" -> "a, b or c".
+static void append_choices(struct buf *out, const char *choices) {
+  for (const char *at = choices; *at != '\0'; at++) {
+    bool is_last = strchr(at, '|') == strrchr(at, '|');
+    if (*at == '|')
+      buf_append_str(out, is_last ? " or " : ", ");
+    else
+      buf_append_char(out, *at);
+  }
+}
+
+static char *set_choice(char **field, const struct config_key *key, const char *text) {
+  struct slice rest = slice_str(key->argument), choice;
+  bool has_more;
+  do {
+    has_more = slice_split(&rest, '|', &choice);
+    if (slice_equal(choice, slice_str(text))) return set_text(field, text);
+  } while (has_more);
+  struct buf error = {0};
+  buf_printf(&error, "\"%s\" is not ", text);
+  append_choices(&error, key->argument);
+  buf_append_char(&error, '\0');
+  return error.data;
 }
 
 void config_clear_listen(struct config *config) {
@@ -143,7 +167,9 @@ char *config_set(struct config *config, const struct config_key *key, enum confi
     case CONFIG_BOOL:
       return set_bool(field, text);
     case CONFIG_TEXT:
-      return set_text(config, key, text);
+      return set_text(field, text);
+    case CONFIG_CHOICE:
+      return set_choice(field, key, text);
     case CONFIG_LISTEN:
       return add_listen(config, text);
   }
@@ -165,6 +191,7 @@ void config_free(struct config *config) {
   config_clear_listen(config);
   free(config->lua_path);
   free(config->log_level);
+  free(config->watch);
 }
 
 char *config_apply_environment(struct config *config, char *const *variables) {

@@ -17,6 +17,8 @@ struct config {
   size_t listen_count;
   char *lua_path;
   char *log_level;
+  char *watch;
+  uint64_t watch_interval_ms;
   bool dev;
   uint64_t workers;
   uint64_t grace_ms;
@@ -35,7 +37,14 @@ struct config {
   uint8_t layers[CONFIG_KEYS_MAX];  // which layer set each key
 };
 
-enum config_type { CONFIG_COUNT, CONFIG_SECONDS, CONFIG_TEXT, CONFIG_BOOL, CONFIG_LISTEN };
+enum config_type {
+  CONFIG_COUNT,
+  CONFIG_SECONDS,
+  CONFIG_TEXT,
+  CONFIG_CHOICE,  // one of the words of `argument`: "auto|poll|off"
+  CONFIG_BOOL,
+  CONFIG_LISTEN
+};
 
 struct config_key {
   const char *name;  // as in config.lua; flags write dashes for underscores

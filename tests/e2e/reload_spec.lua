@@ -80,7 +80,7 @@ describe("saving a script", function()
     ask_json(client, "a")
     local mark = own:mark()
     own:write_in_place("app.lua", "")
-    own:wait_for_log("a file was just emptied", mark)
+    own:wait_for_log("app.lua changed: waiting until it is complete", mark)
     own:write_in_place("app.lua", version(2))
     assert.is_true(own:wait_for_outcome(mark))
     assert.same({ version = "v2", opened = "v1", count = 2, data = "b" }, ask_json(client, "b"))
@@ -176,7 +176,7 @@ describe("saving a script", function()
     save { ["_lib.lua"] = false, ["user.lua"] = false }
   end)
 
-  it("changes a page that scripts read when they load", function()
+  it("takes up a page that scripts read when they load, once it is asked to", function()
     local script = [[
       local gate = require "tidegate"
       local file = assert(io.open(gate.dir .. "/page.html"))
@@ -186,7 +186,9 @@ describe("saving a script", function()
     ]]
     save { ["page.html"] = "<p>one", ["page.lua"] = script }
     assert.equal("<p>one", http.get(server, "/page").body)
-    save { ["page.html"] = "<p>two" }
+    server:write("page.html", "<p>two")
+    assert.equal("<p>one", http.get(server, "/page").body)
+    assert.equal(0, tidegate.run({ "reload", server.dir }).status)
     assert.equal("<p>two", http.get(server, "/page").body)
     save { ["page.html"] = false, ["page.lua"] = false }
   end)

@@ -188,6 +188,12 @@ const struct chunk *bundle_find(const struct bundle *bundle, const char *module)
   return map_get(&bundle->by_module, slice_str(module));
 }
 
+struct scan *bundle_take_scan(struct bundle *bundle) {
+  struct scan *scan = bundle->scan;
+  bundle->scan = NULL;
+  return scan;
+}
+
 size_t bundle_script_count(const struct bundle *bundle) {
   size_t count = 0;
   for (size_t i = 0; i < bundle->count; i++) count += bundle->chunks[i].is_script;

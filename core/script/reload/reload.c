@@ -14,7 +14,11 @@
 #include "script/reload/generation.h"
 #include "script/reload/watch.h"
 
-enum { DEBOUNCE_MS = 50, WAITERS_MAX = 64 };
+enum {
+  DEBOUNCE_MS = 50,
+  HOLD_MS = 300,  // a failure is one if the files rest for so long after it
+  WAITERS_MAX = 64,
+};
 
 // What one worker made of the new scripts.
 struct part {
@@ -34,7 +38,10 @@ struct reload {
   unsigned number;     // of the live generation
   size_t route_count;  // of the generation being loaded
   bool is_busy;
-  bool is_wanted_again;
+  bool is_asked_for;  // by a person, who wants to hear of a failure at once
+  bool is_wanted_again, is_asked_again;
+  uv_timer_t holding;
+  char *held;  // the failure of a load that a change set off
   bool is_stopped;
   int waiters[WAITERS_MAX];  // control clients: of the reload under way, then of the next
   size_t waiter_count, next_waiter_count;
@@ -47,7 +54,7 @@ struct reload {
   size_t outstanding;  // workers that have not finished the step
 };
 
-static void begin(struct reload *reload);
+static void begin(struct reload *reload, bool is_asked_for);
 
 // ---- steps on all workers ------------------------------------------------
 
@@ -129,11 +136,36 @@ static void drop_part(struct worker *worker, void *arg) {
 
 // ---- the outcome ---------------------------------------------------------
 
+static void drop_held(struct reload *reload) {
+  uv_timer_stop(&reload->holding);
+  free(reload->held);
+  reload->held = NULL;
+}
+
+static void on_held(uv_timer_t *timer) {
+  struct reload *reload = timer->data;
+  if (watch_is_waiting(reload->watch)) {  // the next load shows whether it was one
+    uv_timer_start(timer, on_held, HOLD_MS, 0);
+    return;
+  }
+  log_error("%s", reload->held);
+  drop_held(reload);
+}
+
+// Who deletes or copies several files has scripts that cannot load in between, and no fault.
+static void hold(struct reload *reload, const char *text) {
+  log_debug("%s", text);
+  reload->held = mem_strdup(text);
+  uv_timer_start(&reload->holding, on_held, HOLD_MS, 0);
+}
+
 static void conclude(struct reload *reload, bool ok, char *text) {
   if (ok)
     log_info("%s", text);
-  else
+  else if (reload->is_asked_for || reload->is_stopped)
     log_error("%s", text);
+  else
+    hold(reload, text);
   for (size_t i = 0; i < reload->waiter_count; i++) control_answer(reload->waiters[i], ok, text);
   memmove(reload->waiters, reload->waiters + reload->waiter_count,
           reload->next_waiter_count * sizeof(int));
@@ -143,7 +175,8 @@ static void conclude(struct reload *reload, bool ok, char *text) {
   bundle_unref(reload->bundle);
   reload->bundle = NULL;
   reload->is_busy = false;
-  if (reload->is_wanted_again && !reload->is_stopped) begin(reload);
+  watch_end_load(reload->watch);
+  if (reload->is_wanted_again && !reload->is_stopped) begin(reload, reload->is_asked_again);
 }
 
 static void fail(struct reload *reload, const char *error) {
@@ -184,9 +217,12 @@ static void on_loaded(struct reload *reload) {
 
 // ---- setting off ---------------------------------------------------------
 
-static void begin(struct reload *reload) {
+static void begin(struct reload *reload, bool is_asked_for) {
   reload->is_busy = true;
-  reload->is_wanted_again = false;
+  reload->is_asked_for = is_asked_for;
+  reload->is_wanted_again = reload->is_asked_again = false;
+  drop_held(reload);
+  watch_begin_load(reload->watch);
   char *error = NULL;
   reload->bundle = bundle_load(reload->dir, reload->server->config->lua_path, &error);
   if (reload->bundle == NULL) {
@@ -197,15 +233,19 @@ static void begin(struct reload *reload) {
   on_all_workers(reload, load_part, on_loaded);
 }
 
-void reload_request(struct reload *reload) {
+static void want(struct reload *reload, bool is_asked_for) {
   if (reload->is_stopped) return;
-  if (reload->is_busy)
+  if (reload->is_busy) {
     reload->is_wanted_again = true;
-  else
-    begin(reload);
+    reload->is_asked_again |= is_asked_for;
+  } else {
+    begin(reload, is_asked_for);
+  }
 }
 
-static void on_change(void *arg) { reload_request(arg); }
+void reload_request(struct reload *reload) { want(reload, true); }
+
+static void on_change(void *arg) { want(arg, false); }
 
 static void on_control(void *arg, int fd) {
   struct reload *reload = arg;
@@ -231,7 +271,15 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
   pthread_cond_init(&reload->changed, NULL);
   uv_async_init(loop, &reload->step_done, on_step_done);
   reload->step_done.data = reload;
-  reload->watch = watch_start(loop, dir, DEBOUNCE_MS, on_change, reload);
+  uv_timer_init(loop, &reload->holding);
+  reload->holding.data = reload;
+  struct watch_options options = {.dir = dir,
+                                  .mode = server->config->watch,
+                                  .debounce_ms = DEBOUNCE_MS,
+                                  .interval_ms = server->config->watch_interval_ms};
+  struct vm *vm = worker_app(&server->workers[0]);
+  reload->watch =
+      watch_start(loop, &options, bundle_take_scan(vm->live->bundle), on_change, reload);
   reload->control = control_start(loop, dir, on_control, reload);
   return reload;
 }
@@ -252,6 +300,9 @@ void reload_stop(struct reload *reload) {
     pthread_mutex_unlock(&reload->lock);
     take_next_step(reload);
   }
+  if (reload->held != NULL) log_error("%s", reload->held);
+  drop_held(reload);
+  uv_close((uv_handle_t *)&reload->holding, NULL);
   watch_stop(reload->watch);
   control_stop(reload->control);
   uv_close((uv_handle_t *)&reload->step_done, on_async_closed);

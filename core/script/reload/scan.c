@@ -112,7 +112,7 @@ static void add_note(struct scan *scan, char *text) {
 
 static void walk(struct scan *scan, const struct level *folder);
 
-static bool is_lua(const char *name) {
+bool scan_is_script_name(const char *name) {
   size_t len = strlen(name);
   return len > 4 && strcmp(name + len - 4, ".lua") == 0;
 }
@@ -149,8 +149,9 @@ static void enter(struct scan *scan, const struct level *folder, const char *nam
 // What a name is, at the end of all links.
 static bool find(struct scan *scan, const struct level *folder, const char *name, const char *path,
                  struct scan_file *found) {
-  *found = (struct scan_file){
-      .is_script = is_lua(name), .runs = folder->runs && name[0] != '_', .links = folder->links};
+  *found = (struct scan_file){.is_script = scan_is_script_name(name),
+                              .runs = folder->runs && name[0] != '_',
+                              .links = folder->links};
   if (lstat(path, &found->info) != 0) return false;  // it vanished since it was listed
   if (S_ISLNK(found->info.st_mode)) {
     found->links = way_follow(&scan->places, path);

@@ -49,6 +49,8 @@ struct scan {
 struct scan *scan_new(const char *dir, const struct scan *before);
 void scan_free(struct scan *scan);  // NULL is ignored
 
+bool scan_is_script_name(const char *name);  // *.lua
+
 const struct scan_file *scan_find(const struct scan *scan, const char *relative);
 
 // The path of dir for as long as the process lives: an absolute one that keeps its links,

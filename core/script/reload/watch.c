@@ -1,161 +1,206 @@
-// Watching a folder tree: see watch.h. inotify watches single folders, so there
-// is one handle per folder, and new folders are looked for after each change.
+// Watching the script directory: see watch.h.
+//
+//   still --event--> stirred --look: same----> still
+//                    stirred --look: differs, may be half done--> stirred, until it is due
+//                    stirred --look: differs, is done--> on_change
 #include "script/reload/watch.h"
 
-#include <dirent.h>
-#include <stdbool.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/list.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/reload/compare.h"
+#include "script/reload/inotify.h"
 
 enum {
-  DEPTH_MAX = 16,
-  EMPTY_S = 2,  // so old an empty file is meant to be empty
-};
-
-struct folder {
-  uv_fs_event_t event;
-  struct list link;
-  struct watch *watch;
-  char *path;
-  bool is_seen;
+  PUT_OFF_MS = 1000,  // further changes put a look off by so long at most
+  WRITING_MS = 5000,  // the longest wait for one who writes
+  OWN_LOADS_MAX = 3,  // loads in a row that may be set off by what the one before wrote
+  FOLLOW_MAX = 4,     // looks in a row, while each finds folders that were not watched
 };
 
 struct watch {
-  uv_loop_t *loop;
-  uv_timer_t timer;
-  struct list folders;
+  uv_timer_t timer;         // the next look
+  struct inotify *inotify;  // NULL: polls
   char *dir;
-  uint64_t debounce_ms;
-  bool is_being_written;
+  bool is_off;
+  bool is_blind;  // has said that it polls
+  uint64_t debounce_ms, interval_ms;
   void (*on_change)(void *arg);
   void *arg;
+  struct scan *loaded;  // what was loaded last, or tried to
+  struct scan *latest;  // what was seen last; NULL: the same
+  uint64_t stirred_ms;  // since when changes have been reported and not looked at; 0: still
+  uint64_t looked_ms;
+  bool is_unsure;      // a file may be open without a report of it
+  unsigned own_loads;  // in a row, during which files changed
 };
 
-static void on_folder_closed(uv_handle_t *handle) {
-  struct folder *folder = list_entry((uv_fs_event_t *)handle, struct folder, event);
-  free(folder->path);
-  free(folder);
+static void on_due(uv_timer_t *timer);
+
+static void look_at(struct watch *watch, uint64_t due_ms) {
+  uint64_t now_ms = clock_mono_ms();
+  uv_update_time(watch->timer.loop);
+  uv_timer_start(&watch->timer, on_due, due_ms > now_ms ? due_ms - now_ms : 0, 0);
 }
 
-static void close_folder(struct folder *folder) {
-  list_remove(&folder->link);
-  uv_close((uv_handle_t *)&folder->event, on_folder_closed);
+// The next look when there is nothing to wait for.
+static void rest(struct watch *watch) {
+  watch->stirred_ms = 0;
+  uv_timer_stop(&watch->timer);
+  bool polls = watch->inotify == NULL || watch->is_blind;
+  if (polls) look_at(watch, clock_mono_ms() + watch->interval_ms);
 }
 
-static bool is_ignored(const char *name) {
-  size_t len = strlen(name);
-  return name[0] == '.' || (len > 0 && name[len - 1] == '~');
+static void on_event(void *arg) {
+  struct watch *watch = arg;
+  uint64_t now_ms = clock_mono_ms();
+  if (watch->stirred_ms == 0) watch->stirred_ms = now_ms;
+  uint64_t due_ms = now_ms + watch->debounce_ms, last_ms = watch->stirred_ms + PUT_OFF_MS;
+  if (due_ms > last_ms) due_ms = last_ms;
+  uint64_t first_ms = watch->looked_ms + watch->debounce_ms;
+  look_at(watch, due_ms > first_ms ? due_ms : first_ms);
 }
 
-static void on_quiet(uv_timer_t *timer);
+// ---- looking -------------------------------------------------------------------
 
-static void on_event(uv_fs_event_t *event, const char *name, int events, int status) {
-  struct watch *watch = list_entry(event, struct folder, event)->watch;
-  (void)events;
-  if (status < 0 || (name != NULL && is_ignored(name))) return;
-  uv_timer_start(&watch->timer, on_quiet, watch->debounce_ms, 0);
+static void say_blindness(struct watch *watch, const char *why) {
+  if (!watch->is_blind && why != NULL)
+    log_info("looking for changed scripts every %g s: %s", (double)watch->interval_ms / 1000, why);
+  watch->is_blind = why != NULL;
 }
 
-static struct folder *find_folder(struct watch *watch, const char *path) {
-  for (struct list *node = watch->folders.next; node != &watch->folders; node = node->next) {
-    struct folder *folder = list_entry(node, struct folder, link);
-    if (strcmp(folder->path, path) == 0) return folder;
-  }
-  return NULL;
+static void scan_once(struct watch *watch) {
+  struct scan *scan = scan_new(watch->dir, watch->latest != NULL ? watch->latest : watch->loaded);
+  scan_free(watch->latest);
+  watch->latest = scan;
 }
 
-static void watch_folder(struct watch *watch, const char *path) {
-  struct folder *folder = find_folder(watch, path);
-  if (folder == NULL) {
-    folder = mem_zalloc(sizeof *folder);
-    folder->watch = watch;
-    folder->path = mem_strdup(path);
-    uv_fs_event_init(watch->loop, &folder->event);
-    list_append(&watch->folders, &folder->link);
-    int failure = uv_fs_event_start(&folder->event, on_event, path, 0);
-    if (failure != 0) log_warn("cannot watch %s: %s", path, uv_strerror(failure));
-  }
-  folder->is_seen = true;
-}
-
-// Who saves in place empties the file first, and on a busy machine writes it a while
-// later: without it, its routes would be gone in between, and their sessions ended.
-static bool is_being_written(const struct stat *info) {
-  double age_s = clock_wall_s() - (double)info->st_mtim.tv_sec;
-  return S_ISREG(info->st_mode) && info->st_size == 0 && age_s >= 0 && age_s < EMPTY_S;
-}
-
-static void scan(struct watch *watch, const char *path, int depth) {
-  watch_folder(watch, path);
-  DIR *dir = depth < DEPTH_MAX ? opendir(path) : NULL;
-  if (dir == NULL) return;
-  struct dirent *entry;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread reads this stream
-  while ((entry = readdir(dir)) != NULL) {
-    if (is_ignored(entry->d_name)) continue;
-    char *below = mem_format("%s/%s", path, entry->d_name);
-    struct stat info;
-    bool is_there = stat(below, &info) == 0;
-    if (is_there && S_ISDIR(info.st_mode)) scan(watch, below, depth + 1);
-    if (is_there && is_being_written(&info)) watch->is_being_written = true;
-    free(below);
-  }
-  closedir(dir);
-}
-
-static void rescan(struct watch *watch) {
-  for (struct list *node = watch->folders.next; node != &watch->folders; node = node->next) {
-    list_entry(node, struct folder, link)->is_seen = false;
-  }
-  watch->is_being_written = false;
-  scan(watch, watch->dir, 0);
-  struct list *node = watch->folders.next;
-  while (node != &watch->folders) {
-    struct folder *folder = list_entry(node, struct folder, link);
-    node = node->next;
-    if (!folder->is_seen) close_folder(folder);
-  }
-}
-
-static void on_quiet(uv_timer_t *timer) {
-  struct watch *watch = timer->data;
-  // First the watches, then the files: what changes in between is noticed.
-  rescan(watch);
-  if (watch->is_being_written) {
-    log_debug("a file was just emptied: waiting for what is written to it");
-    uv_timer_start(timer, on_quiet, watch->debounce_ms, 0);
+// Scans, watches what the scan says, and scans again where something may have gone
+// unnoticed in between.
+static void scan(struct watch *watch) {
+  watch->looked_ms = clock_mono_ms();
+  scan_once(watch);
+  if (watch->inotify == NULL) {
+    watch->is_unsure = true;
     return;
   }
-  watch->on_change(watch->arg);
+  if (inotify_has_lost_events(watch->inotify)) watch->is_unsure = true;
+  for (int i = 0; i < FOLLOW_MAX && inotify_follow(watch->inotify, &watch->latest->places); i++) {
+    watch->is_unsure = true;
+    scan_once(watch);
+  }
+  say_blindness(watch, inotify_blindness(watch->inotify));
+  if (watch->is_blind) watch->is_unsure = true;
 }
 
-struct watch *watch_start(uv_loop_t *loop, const char *dir, uint64_t debounce_ms,
+// When what differs may be taken: 0 for now.
+static uint64_t due_of(const struct watch *watch, const struct comparison *found) {
+  uint64_t writing_ms = watch->inotify != NULL ? inotify_writing_since_ms(watch->inotify) : 0;
+  uint64_t due_ms = found->due_ms;
+  if (writing_ms != 0 && writing_ms + WRITING_MS > due_ms) due_ms = writing_ms + WRITING_MS;
+  uint64_t now_ms = clock_mono_ms();
+  if (due_ms > now_ms) return due_ms;
+  if (writing_ms != 0)
+    log_warn("a script has been open for writing for %d s: loading it as it is", WRITING_MS / 1000);
+  return 0;
+}
+
+static void on_due(uv_timer_t *timer) {
+  struct watch *watch = timer->data;
+  scan(watch);
+  struct comparison found = compare_scans(watch->loaded, watch->latest, false, watch->is_unsure);
+  uint64_t due_ms = found.count > 0 ? due_of(watch, &found) : 0;
+  if (found.count == 0) {
+    watch->is_unsure = false;
+    rest(watch);
+  } else if (due_ms > 0) {
+    log_debug("%s: waiting until it is complete", found.text.data);
+    if (watch->stirred_ms == 0) watch->stirred_ms = watch->looked_ms;
+    look_at(watch, due_ms);
+  } else {
+    log_info("loading the scripts: %s", found.text.data);
+    rest(watch);
+    watch->on_change(watch->arg);
+  }
+  buf_free(&found.text);
+}
+
+// ---- loads ---------------------------------------------------------------------
+
+static void take_latest(struct watch *watch) {
+  scan_free(watch->loaded);
+  watch->loaded = watch->latest;
+  watch->latest = NULL;
+}
+
+void watch_begin_load(struct watch *watch) {
+  if (watch->is_off) return;
+  scan(watch);
+  take_latest(watch);
+  if (watch->inotify != NULL) inotify_restart_writers(watch->inotify);
+  watch->is_unsure = false;
+  rest(watch);
+}
+
+void watch_end_load(struct watch *watch) {
+  if (watch->is_off) return;
+  scan(watch);
+  struct comparison found = compare_scans(watch->loaded, watch->latest, true, false);
+  if (found.count == 0) {
+    watch->own_loads = 0;
+    take_latest(watch);
+  } else if (++watch->own_loads > OWN_LOADS_MAX) {
+    log_warn("whenever the scripts load, %s: that alone does not load them again", found.text.data);
+    take_latest(watch);
+  } else {
+    on_event(watch);
+  }
+  buf_free(&found.text);
+}
+
+bool watch_is_waiting(const struct watch *watch) { return watch->stirred_ms != 0; }
+
+// ---- life ----------------------------------------------------------------------
+
+struct watch *watch_start(uv_loop_t *loop, const struct watch_options *options, struct scan *loaded,
                           void (*on_change)(void *arg), void *arg) {
   struct watch *watch = mem_zalloc(sizeof *watch);
-  *watch =
-      (struct watch){.loop = loop, .debounce_ms = debounce_ms, .on_change = on_change, .arg = arg};
-  watch->dir = mem_strdup(dir);
-  list_init(&watch->folders);
+  *watch = (struct watch){.dir = mem_strdup(options->dir),
+                          .is_off = strcmp(options->mode, "off") == 0,
+                          .debounce_ms = options->debounce_ms,
+                          .interval_ms = options->interval_ms,
+                          .on_change = on_change,
+                          .arg = arg,
+                          .loaded = loaded};
   uv_timer_init(loop, &watch->timer);
   watch->timer.data = watch;
-  rescan(watch);
+  if (watch->is_off) return watch;
+  if (watch->loaded == NULL) watch->loaded = scan_new(watch->dir, NULL);
+  if (strcmp(options->mode, "auto") == 0) {
+    watch->inotify = inotify_open(loop, on_event, watch);
+    if (watch->inotify == NULL) say_blindness(watch, error_text(errno));
+  }
+  scan(watch);
+  watch->is_unsure = false;
+  on_event(watch);  // they may have changed since they were loaded
   return watch;
 }
 
 static void on_timer_closed(uv_handle_t *handle) {
   struct watch *watch = handle->data;
   free(watch->dir);
+  scan_free(watch->loaded);
+  scan_free(watch->latest);
   free(watch);
 }
 
 void watch_stop(struct watch *watch) {
-  while (!list_is_empty(&watch->folders))
-    close_folder(list_entry(watch->folders.next, struct folder, link));
+  if (watch->inotify != NULL) inotify_close(watch->inotify);
+  uv_timer_stop(&watch->timer);
   uv_close((uv_handle_t *)&watch->timer, on_timer_closed);
 }

@@ -1,0 +1,84 @@
+// Comparing two scans: see compare.h.
+#include "script/reload/compare.h"
+
+#include <string.h>
+
+enum {
+  GONE_MS = 1000,      // a file that is missing for so long was removed
+  ALL_GONE_MS = 5000,  // and so were all, if none is left
+  EMPTY_MS = 2000,     // a file that is empty for so long is meant to be
+  REST_MS = 500,       // a file that rests for so long is written
+  NAMED_MAX = 5,
+};
+
+enum change { SAME, CHANGED, NEW, GONE };
+
+static bool is_saved_again(const struct stat *a, const struct stat *b) {
+  return a->st_size != b->st_size || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+         a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+// Device, inode and the time of the last change of state are no reasons: some network file
+// systems invent them anew, and a backup or a second name changes them.
+static enum change compare_file(const struct scan_file *before, const struct scan_file *now,
+                                bool only_content) {
+  if (before == NULL) return NEW;
+  if (now->failure != 0 && before->failure == 0) return GONE;
+  if (now->failure != before->failure || now->is_script != before->is_script) return CHANGED;
+  if (now->links != before->links || now->content != before->content) return CHANGED;
+  return only_content || !is_saved_again(&before->info, &now->info) ? SAME : CHANGED;
+}
+
+static void note(struct comparison *result, const struct scan_file *file, enum change change,
+                 uint64_t due_ms) {
+  static const char *const texts[] = {[CHANGED] = "changed", [NEW] = "is new", [GONE] = "is gone"};
+  if (++result->count <= NAMED_MAX)
+    buf_printf(&result->text, "%s%s %s", result->count > 1 ? ", " : "", file->relative,
+               texts[change]);
+  if (due_ms > result->due_ms) result->due_ms = due_ms;
+}
+
+// When a file that differs may be taken.
+static uint64_t due_of(const struct scan_file *before, const struct scan_file *now,
+                       bool is_unsure) {
+  if (now->failure != 0) return now->seen_ms + GONE_MS;
+  bool was_empty = before != NULL && before->failure == 0 && before->info.st_size == 0;
+  if (now->is_script && now->info.st_size == 0 && !was_empty) return now->seen_ms + EMPTY_MS;
+  return is_unsure ? now->seen_ms + REST_MS : 0;
+}
+
+static bool has_scripts(const struct scan *scan) {
+  for (size_t i = 0; i < scan->file_count; i++) {
+    const struct scan_file *file = &scan->files[i];
+    if (file->is_script && file->failure == 0 && strcmp(file->relative, "config.lua") != 0)
+      return true;
+  }
+  return false;
+}
+
+static void note_missing(struct comparison *result, struct scan *loaded, const struct scan *now) {
+  uint64_t wait_ms = has_scripts(now) || !has_scripts(loaded) ? GONE_MS : ALL_GONE_MS;
+  for (size_t i = 0; i < loaded->file_count; i++) {
+    struct scan_file *file = &loaded->files[i];
+    bool is_missing = scan_find(now, file->relative) == NULL;
+    if (!is_missing) file->missing_ms = 0;
+    if (!is_missing) continue;
+    if (file->missing_ms == 0) file->missing_ms = now->now_ms;
+    note(result, file, GONE, file->missing_ms + wait_ms);
+  }
+}
+
+struct comparison compare_scans(struct scan *loaded, const struct scan *now, bool only_content,
+                                bool is_unsure) {
+  struct comparison result = {0};
+  for (size_t i = 0; i < now->file_count; i++) {
+    const struct scan_file *file = &now->files[i];
+    const struct scan_file *before = scan_find(loaded, file->relative);
+    enum change change = compare_file(before, file, only_content);
+    if (change != SAME) note(&result, file, change, due_of(before, file, is_unsure));
+  }
+  note_missing(&result, loaded, now);
+  if (result.count > NAMED_MAX) buf_printf(&result.text, ", %zu more", result.count - NAMED_MAX);
+  if (result.count > 0) buf_append_char(&result.text, '\0');
+  return result;
+}
