@@ -3,39 +3,38 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/reload/control_address.h"
+#include "script/reload/scan.h"
 
 enum { COMMAND_WAIT_MS = 200 };
 
 static const char command[] = "reload\n";
 
-struct control {
+// One of the two names.
+struct door {
   uv_poll_t poll;
+  struct control *control;
+  struct sockaddr_un address;
   int fd;
+};
+
+struct control {
+  uv_loop_t *loop;
+  char *dir;
+  struct door *by_folder, *by_path;  // NULL: none
   control_fn *on_reload;
   void *arg;
 };
-
-// Fills in the abstract address of dir; 0 when dir cannot be looked at.
-static socklen_t address_of(const char *dir, struct sockaddr_un *out) {
-  struct stat info;
-  if (stat(dir, &info) != 0) return 0;
-  *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-  int len = snprintf(out->sun_path + 1, sizeof out->sun_path - 1, "tidegate-%llx-%llx",
-                     (unsigned long long)info.st_dev, (unsigned long long)info.st_ino);
-  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
-}
 
 static int is_allowed(int fd) {
   struct ucred peer;
@@ -54,9 +53,10 @@ static int read_command(int fd) {
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
-  struct control *control = poll->data;
+  struct door *door = poll->data;
+  struct control *control = door->control;
   (void)status, (void)events;
-  int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+  int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC);
   if (fd < 0) return;
   if (is_allowed(fd) && read_command(fd))
     control->on_reload(control->arg, fd);
@@ -64,35 +64,64 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     control_answer(fd, 0, "refused");
 }
 
-struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg) {
-  struct sockaddr_un address;
-  socklen_t len = address_of(dir, &address);
-  if (len == 0) return NULL;
+static struct door *open_door(struct control *control, const struct sockaddr_un *address,
+                              socklen_t len) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 16) != 0) {
+  if (fd < 0 || bind(fd, (const struct sockaddr *)address, len) != 0 || listen(fd, 16) != 0) {
     log_warn("`tidegate reload` will not reach this server: %s",
              errno == EADDRINUSE ? "another one serves the same folder" : error_text(errno));
     if (fd >= 0) close(fd);
     return NULL;
   }
-  struct control *control = mem_zalloc(sizeof *control);
-  *control = (struct control){.fd = fd, .on_reload = on_reload, .arg = arg};
-  uv_poll_init(loop, &control->poll, fd);
-  control->poll.data = control;
-  uv_poll_start(&control->poll, UV_READABLE, on_readable);
-  return control;
+  struct door *door = mem_zalloc(sizeof *door);
+  *door = (struct door){.control = control, .address = *address, .fd = fd};
+  uv_poll_init(control->loop, &door->poll, fd);
+  door->poll.data = door;
+  uv_poll_start(&door->poll, UV_READABLE, on_readable);
+  return door;
 }
 
 static void on_closed(uv_handle_t *handle) {
-  struct control *control = handle->data;
-  close(control->fd);
-  free(control);
+  struct door *door = handle->data;
+  close(door->fd);
+  free(door);
+}
+
+static void close_door(struct door *door) {
+  if (door == NULL) return;
+  uv_poll_stop(&door->poll);
+  uv_close((uv_handle_t *)&door->poll, on_closed);
+}
+
+struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg) {
+  struct control *control = mem_zalloc(sizeof *control);
+  *control =
+      (struct control){.loop = loop, .dir = scan_absolute(dir), .on_reload = on_reload, .arg = arg};
+  control_follow(control);
+  struct sockaddr_un address;
+  socklen_t len = control_address_of_path(dir, &address);
+  if (control->by_folder != NULL) control->by_path = open_door(control, &address, len);
+  if (control->by_folder != NULL) return control;
+  control_stop(control);
+  return NULL;
+}
+
+void control_follow(struct control *control) {
+  struct sockaddr_un address;
+  socklen_t len = control != NULL ? control_address_of_folder(control->dir, &address) : 0;
+  if (len == 0) return;
+  struct door *before = control->by_folder;
+  if (before != NULL && memcmp(&before->address, &address, sizeof address) == 0) return;
+  close_door(before);
+  control->by_folder = open_door(control, &address, len);
 }
 
 void control_stop(struct control *control) {
   if (control == NULL) return;
-  uv_poll_stop(&control->poll);
-  uv_close((uv_handle_t *)&control->poll, on_closed);
+  close_door(control->by_folder);
+  close_door(control->by_path);
+  free(control->dir);
+  free(control);
 }
 
 void control_answer(int fd, int ok, const char *text) {
@@ -103,19 +132,30 @@ void control_answer(int fd, int ok, const char *text) {
   close(fd);
 }
 
-int control_reload(const char *dir) {
+static int connect_to(const struct sockaddr_un *address, socklen_t len) {
+  int fd = len > 0 ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+  if (fd < 0 || connect(fd, (const struct sockaddr *)address, len) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+// The server of the folder that is at dir; else the one that was started with this path.
+static int connect_server(const char *dir) {
   struct sockaddr_un address;
-  socklen_t len = address_of(dir, &address);
-  if (len == 0) {
-    fprintf(stderr, "tidegate: %s: %s\n", dir, error_text(errno));
-    return 1;
-  }
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, len) != 0) {
+  socklen_t len = control_address_of_folder(dir, &address);
+  int error = len == 0 ? errno : 0;
+  int fd = connect_to(&address, len);
+  if (fd < 0) fd = connect_to(&address, control_address_of_path(dir, &address));
+  if (fd < 0 && error != 0)
+    fprintf(stderr, "tidegate: %s: %s\n", dir, error_text(error));
+  else if (fd < 0)
     fprintf(stderr, "tidegate: no server serves %s\n", dir);
-    if (fd >= 0) close(fd);
-    return 1;
-  }
+  return fd;
+}
+
+int control_reload(const char *dir) {
+  int fd = connect_server(dir);
+  if (fd < 0) return 1;
   ssize_t ignored = send(fd, command, sizeof command - 1, MSG_NOSIGNAL);
   (void)ignored;
   char answer[2048];

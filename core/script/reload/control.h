@@ -1,6 +1,6 @@
-// The control socket: how `tidegate reload DIR` reaches the server that serves
-// DIR. An abstract unix socket named after the folder's device and inode, so
-// that no file has to be agreed on; only the same user (or root) is answered.
+// The control socket: how `tidegate reload DIR` reaches the server that serves DIR, also
+// when what is at DIR was replaced since the start; only the same user (or root) is
+// answered.
 #ifndef TIDEGATE_SCRIPT_RELOAD_CONTROL_H
 #define TIDEGATE_SCRIPT_RELOAD_CONTROL_H
 
@@ -13,6 +13,8 @@ typedef void control_fn(void *arg, int fd);
 
 // NULL when another server serves the folder already (logged), or it is gone.
 struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg);
+// Another folder may be at dir now: the socket takes its name. NULL is ignored.
+void control_follow(struct control *control);
 void control_stop(struct control *control);  // NULL is ignored
 
 // Sends one line and closes fd. ok decides the client's exit status.

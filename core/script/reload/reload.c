@@ -223,6 +223,7 @@ static void begin(struct reload *reload, bool is_asked_for) {
   reload->is_wanted_again = reload->is_asked_again = false;
   drop_held(reload);
   watch_begin_load(reload->watch);
+  control_follow(reload->control);
   char *error = NULL;
   reload->bundle = bundle_load(reload->dir, reload->server->config->lua_path, &error);
   if (reload->bundle == NULL) {
