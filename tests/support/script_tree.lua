@@ -24,7 +24,10 @@ end
 -- `put FILE` writes a script of version $N.
 function Tree:sh(commands, n)
   local head = ([[cd '%s' && set -e; N=%d; P=%d
-    put() { mkdir -p "$(dirname "$1")"; echo "require('tidegate').get('/version', function() return 'v$N' end)" > "$1"; }
+    put() {
+      mkdir -p "$(dirname "$1")"
+      echo "require('tidegate').get('/version', function() return 'v$N' end)" > "$1"
+    }
   ]]):format(self.root, n or 1, (n or 1) - 1)
   assert(os.execute(head .. commands))
 end

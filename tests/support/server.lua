@@ -91,7 +91,7 @@ end
 
 -- Starts the program. options: scripts (file name -> text, or the text of
 -- app.lua), workers (1; false: not said), listen (array; "unix:./NAME" stands in the temporary
--- folder), args, env, dir, open_files (the hard limit of the process).
+-- folder), args, env, dir, cwd, open_files (the hard limit of the process).
 ---@param options table
 function tidegate.start(options)
   local folder = files.new_folder()
@@ -100,7 +100,7 @@ function tidegate.start(options)
   if type(scripts) == "string" then scripts = { ["app.lua"] = scripts } end
   for name, text in pairs(scripts or {}) do files.write(server.dir .. "/" .. name, text) end
   local path, args = wrap_command(options.open_files, server_args(options, folder))
-  server.process = process.start(path, { args = args, env = child_env(options.env) })
+  server.process = process.start(path, { args = args, env = child_env(options.env), cwd = options.cwd })
   server.log = server.process.err
   local ok, message = pcall(wait_until_ready, server, math.max(1, #(options.listen or {})))
   if not ok then
