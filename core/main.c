@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
-#include "net/listen.h"
+#include "net/address.h"
 #include "net/server.h"
 #include "script/bind/modules.h"
 #include "script/reload/bundle.h"
@@ -126,17 +126,27 @@ static char *complete_config(struct arguments *args) {
   log_level_parse(args->config.log_level, &level);
   log_set_level(level);
   for (size_t i = 0; error == NULL && i < args->config.listen_count; i++)
-    error = listen_check(args->config.listen[i]);
+    error = address_check(args->config.listen[i]);
   return error;
 }
 
 // ---- running -------------------------------------------------------------
 
 struct running {
+  struct script_start start;
+  size_t script_count;
   struct server server;
   struct reload *reload;
+  uv_loop_t loop;
   uv_signal_t signals[3];
 };
+
+static void stop(struct running *running) {
+  reload_stop(running->reload);
+  server_stop(&running->server);
+  // From here on a second signal ends the process at once.
+  for (size_t i = 0; i < 3; i++) uv_close((uv_handle_t *)&running->signals[i], NULL);
+}
 
 static void on_signal(uv_signal_t *handle, int number) {
   struct running *running = handle->data;
@@ -145,71 +155,95 @@ static void on_signal(uv_signal_t *handle, int number) {
     return;
   }
   log_info("stopping within %g s", (double)running->server.config->grace_ms / 1000);
-  reload_stop(running->reload);
-  server_stop(&running->server);
-  // From here on a second signal ends the process at once.
-  for (size_t i = 0; i < 3; i++) uv_close((uv_handle_t *)&running->signals[i], NULL);
+  stop(running);
 }
 
-static void run(struct running *running, const char *dir) {
+static void tell_ready(struct running *running) {
+  log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", running->script_count,
+           running->start.route_count, running->server.worker_count);
+  server_log_addresses(&running->server);
+}
+
+// The main thread's loop, with signals on it. False, with errno, when there is no descriptor.
+static bool open_loop(struct running *running) {
   static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-  uv_loop_t loop;
-  uv_loop_init(&loop);
-  for (size_t i = 0; i < 3; i++) {
-    uv_signal_init(&loop, &running->signals[i]);
+  int failure = uv_loop_init(&running->loop);
+  for (size_t i = 0; failure == 0 && i < 3; i++) {
+    failure = uv_signal_init(&running->loop, &running->signals[i]);
     running->signals[i].data = running;
-    uv_signal_start(&running->signals[i], on_signal, numbers[i]);
+    if (failure == 0) failure = uv_signal_start(&running->signals[i], on_signal, numbers[i]);
   }
+  errno = -failure;
+  return failure == 0;
+}
+
+static char *run(struct running *running) {
+  if (!open_loop(running))
+    return mem_format("cannot start the main event loop: %s", error_text(errno));
   watchdog_start(running->server.config->handler_time_ms);
   // Watching begins first: who sees us listen may save a script at once.
-  running->reload = reload_start(&loop, &running->server, dir);
-  server_start(&running->server);
-  uv_run(&loop, UV_RUN_DEFAULT);
+  running->reload = reload_start(&running->loop, &running->server, running->start.dir);
+  char *error = server_start(&running->server);
+  if (error == NULL)
+    tell_ready(running);
+  else
+    stop(running);
+  uv_run(&running->loop, UV_RUN_DEFAULT);
   server_join(&running->server);
-  uv_loop_close(&loop);
+  uv_loop_close(&running->loop);
   watchdog_stop();
+  return error;
+}
+
+static void print_check(const struct running *running, const struct buf *listing) {
+  if (buf_len(listing) > 0) fwrite(listing->data, 1, listing->end, stdout);
+  printf("%zu scripts, %zu routes\n", running->script_count, running->start.route_count);
 }
 
 static int serve(struct arguments *args) {
   char *error = NULL;
+  server_raise_open_files();
   struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
   if (bundle == NULL) return fail(error);
   struct buf listing = {0};
-  struct script_start start = {.dir = args->dir, .bundle = bundle, .modules = script_modules};
-  struct app app = script_app(&start);
+  struct running running = {
+      .start = {.dir = args->dir, .bundle = bundle, .modules = script_modules},
+      .script_count = bundle_script_count(bundle),
+  };
+  struct app app = script_app(&running.start);
   if (args->checks) {
-    start.listing = &listing;
+    running.start.listing = &listing;
     config_clear_listen(&args->config);
     args->config.workers = 1;
   }
-  struct running running = {0};
   error = server_init(&running.server, &args->config, &app);
-  size_t scripts = bundle_script_count(bundle);
   bundle_unref(bundle);
-  if (start.error != NULL) {
+  if (running.start.error != NULL) {
     free(error);
-    error = start.error;
+    error = running.start.error;
   }
-  if (error == NULL && args->checks) {
-    if (buf_len(&listing) > 0) fwrite(listing.data, 1, listing.end, stdout);
-    printf("%zu scripts, %zu routes\n", scripts, start.route_count);
-  } else if (error == NULL) {
-    log_info("ready: generation 1, %zu scripts, %zu routes, %zu workers", scripts,
-             start.route_count, running.server.worker_count);
-    uint64_t files = server_raise_open_files();
-    if (files < args->config.connections * running.server.worker_count) {
-      log_info(
-          "the limit of open files is %llu, so there can be no more connections (ulimit -n, "
-          "LimitNOFILE)",
-          (unsigned long long)files);
-    }
-    run(&running, args->dir);
-  }
+  if (error == NULL && args->checks)
+    print_check(&running, &listing);
+  else if (error == NULL)
+    error = run(&running);
   server_free(&running.server);
   buf_free(&listing);
   if (error != NULL) return fail(error);
   if (!args->checks) log_info("stopped");
   return EXIT_SUCCESS;
+}
+
+static void ignore(int number) { (void)number; }
+
+// What programs that scripts start inherit from us should be what is usual. A handler that
+// does nothing ends with exec, an ignored signal stays ignored; and whoever started us may
+// have left signals blocked or children ignored.
+static void set_up_signals(void) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGPIPE, ignore);
+  signal(SIGCHLD, SIG_DFL);
 }
 
 // Descriptors 0 to 2 that are closed would become sockets, which get what is written for
@@ -241,7 +275,7 @@ static int run_arguments(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   open_standard_files();
-  signal(SIGPIPE, SIG_IGN);
+  set_up_signals();
   if (argc == 3 && strcmp(argv[1], "reload") == 0) return control_reload(argv[2]);
   if (!log_out_start()) return fail(mem_format("cannot start a thread: %s", error_text(errno)));
   int status = check_output(run_arguments(argc, argv));

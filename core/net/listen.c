@@ -2,111 +2,45 @@
 #include "net/listen.h"
 
 #include <errno.h>
-#include <netdb.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
+#include "net/address.h"
+#include "net/unix_file.h"
 #include "net/worker.h"
 
-enum { BACKLOG = 4096, ACCEPTS_PER_WAKE = 64, RETRY_MS = 100, HOST_BYTES = 256 };
+enum {
+  BACKLOG = 4096,
+  ACCEPTS_PER_WAKE = 64,
+  RETRY_MS = 100,
+  CLAIM_TRIES = 5,
+  CLAIM_PAUSE_NS = 8000000,
+};
 
-// ---- addresses -----------------------------------------------------------
-
-// Splits "host:port" or "[host]:port"; false when it is neither.
-static bool split_host_port(const char *address, char *host, size_t host_size, const char **port) {
-  const char *colon = strrchr(address, ':');
-  if (colon == NULL || colon == address || colon[1] == '\0') return false;
-  const char *start = address;
-  const char *end = colon;
-  if (*start == '[') {
-    if (end[-1] != ']') return false;
-    start++;
-    end--;
-  } else if (memchr(start, ':', (size_t)(end - start)) != NULL) {
-    return false;  // an IPv6 address must stand in brackets
-  }
-  size_t len = (size_t)(end - start);
-  if (len == 0 || len >= host_size) return false;
-  memcpy(host, start, len);
-  host[len] = '\0';
-  *port = colon + 1;
-  return true;
+static char *cannot_listen(const char *address, int error) {
+  return mem_format("cannot listen on %s: %s", address, error_text(error));
 }
 
-static bool is_unix(const char *address) { return strncmp(address, "unix:", 5) == 0; }
+// ---- TCP -------------------------------------------------------------------
 
-static char *check_unix(const char *address) {
-  const char *path = address + 5;
-  enum { PATH_SIZE = sizeof((struct sockaddr_un *)0)->sun_path };
-  if (*path != '\0' && strlen(path) < PATH_SIZE) return NULL;
-  return mem_format("\"%s\": the path must have 1 to %d bytes", address, PATH_SIZE - 1);
-}
+struct tcp_place {
+  struct sockaddr_storage where;
+  socklen_t len;
+  unsigned unacked_ms;
+};
 
-static char *unknown_form(const char *address) {
-  return mem_format("\"%s\" is not HOST:PORT, [IPv6]:PORT or unix:PATH", address);
-}
-
-static char *check_tcp(const char *address) {
-  char host[HOST_BYTES];
-  const char *port;
-  if (!split_host_port(address, host, sizeof host, &port)) return unknown_form(address);
-  char *end;
-  long number = strtol(port, &end, 10);
-  if (*end != '\0' || number < 0 || number > 65535) {
-    return mem_format("\"%s\": the port is not a number from 0 to 65535", address);
-  }
-  return NULL;
-}
-
-char *listen_check(const char *address) {
-  if (is_unix(address)) return check_unix(address);
-  if (strncmp(address, "tls://", 6) == 0) {
-    return mem_format("\"%s\": TLS is not there yet; put a proxy in front", address);
-  }
-  return check_tcp(address);
-}
-
-static char *resolve(const char *address, struct sockaddr_storage *out, socklen_t *out_len) {
-  char host[HOST_BYTES];
-  const char *port;
-  if (!split_host_port(address, host, sizeof host, &port)) return unknown_form(address);
-  struct addrinfo hints = {
-      .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-  struct addrinfo *found;
-  int failure = getaddrinfo(host, port, &hints, &found);
-  if (failure != 0) return mem_format("\"%s\": %s", address, gai_strerror(failure));
-  memcpy(out, found->ai_addr, found->ai_addrlen);
-  *out_len = found->ai_addrlen;
-  freeaddrinfo(found);
-  return NULL;
-}
-
-static char *format_tcp_name(const struct sockaddr_storage *bound) {
-  char host[64] = "";
-  char port[8] = "";
-  socklen_t len =
-      bound->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-  getnameinfo((const struct sockaddr *)bound, len, host, sizeof host, port, sizeof port,
-              NI_NUMERICHOST | NI_NUMERICSERV);
-  return mem_format(bound->ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
-}
-
-// ---- sockets -------------------------------------------------------------
-
-// A bound (and, unless it only probes, listening) socket, or -errno.
-static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool shares_port,
-                    unsigned unacked_ms) {
-  int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+// A socket with all options, or -errno.
+static int open_socket(const struct tcp_place *place, bool shares_port) {
+  int fd = socket(place->where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -115,84 +49,108 @@ static int bind_tcp(const struct sockaddr_storage *address, socklen_t len, bool 
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   // They also inherit this: a peer that is gone takes next to nothing, so its
   // socket need not fill; a heartbeat or comment without an answer shows it.
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
-  if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind(fd, (const struct sockaddr *)address, len) != 0 ||
-      (shares_port && listen(fd, BACKLOG) != 0)) {
-    int failure = -errno;
-    close(fd);
-    return failure;
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &place->unacked_ms, sizeof place->unacked_ms);
+  if (place->where.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  return fd;
+}
+
+// A listening socket, or -errno.
+static int try_listen(const struct tcp_place *place, bool shares_port) {
+  int fd = open_socket(place, shares_port);
+  if (fd < 0) return fd;
+  if (bind(fd, (const struct sockaddr *)&place->where, place->len) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  int failure = -errno;
+  close(fd);
+  return failure;
+}
+
+static void pause_at_random(void) {
+  uint32_t random;
+  rand_bytes(&random, sizeof random);
+  struct timespec pause = {.tv_nsec = (long)(random % CLAIM_PAUSE_NS)};
+  nanosleep(&pause, NULL);
+}
+
+// When two servers call listen(2) at the same moment, the kernel may refuse both.
+static int listen_tcp(const struct tcp_place *place, bool shares_port) {
+  int fd = try_listen(place, shares_port);
+  for (int i = 1; fd == -EADDRINUSE && i < CLAIM_TRIES; i++) {
+    pause_at_random();
+    fd = try_listen(place, shares_port);
   }
   return fd;
 }
 
+// The first socket is bound and listens without SO_REUSEPORT, which the kernel allows to one
+// socket alone: so no two servers have a port, though they are of one user and start at once.
+// It takes the option up later, for the others; whoever wants the port then begins without
+// the option, and so is refused. It also picks the port where that is 0.
+static int claim_tcp(struct tcp_place *place) {
+  int fd = listen_tcp(place, false);
+  if (fd < 0) return fd;
+  int on = 1;
+  place->len = sizeof place->where;
+  if (getsockname(fd, (struct sockaddr *)&place->where, &place->len) == 0 &&
+      setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0)
+    return fd;
+  int failure = -errno;
+  close(fd);
+  return failure;
+}
+
 static char *open_tcp(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
-                      char **name) {
-  struct sockaddr_storage where = {0};
-  socklen_t len = 0;
-  char *error = resolve(address, &where, &len);
+                      struct listen_place *opened) {
+  struct tcp_place place = {.unacked_ms = unacked_ms};
+  char *error = address_resolve(address, &place.where, &place.len);
   if (error != NULL) return error;
-
-  // A first socket without SO_REUSEPORT finds out whether anybody, also
-  // another server of the same user, has the port; it also picks port 0.
-  int probe = bind_tcp(&where, len, false, unacked_ms);
-  if (probe < 0) return mem_format("cannot listen on %s: %s", address, error_text(-probe));
-  getsockname(probe, (struct sockaddr *)&where, &len);
-  close(probe);
-
   for (size_t i = 0; i < count; i++) {
-    int fd = bind_tcp(&where, len, true, unacked_ms);
+    int fd = i == 0 ? claim_tcp(&place) : listen_tcp(&place, true);
     if (fd < 0) {
       while (i > 0) close(out[--i].fd);
-      return mem_format("cannot listen on %s: %s", address, error_text(-fd));
+      return cannot_listen(address, -fd);
     }
     out[i] = (struct listener){.fd = fd};
   }
-  *name = format_tcp_name(&where);
+  opened->name = address_name(&place.where);
   return NULL;
 }
 
-// Removes a socket file that no process listens on any more.
-static bool unix_path_is_free(const struct sockaddr_un *where) {
-  struct stat info;
-  if (lstat(where->sun_path, &info) != 0) return true;
-  if (!S_ISSOCK(info.st_mode)) return false;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bool is_dead =
-      connect(fd, (const struct sockaddr *)where, sizeof *where) != 0 && errno == ECONNREFUSED;
-  close(fd);
-  if (is_dead) unlink(where->sun_path);
-  return is_dead;
-}
+// ---- unix sockets ------------------------------------------------------------
 
-static char *open_unix(const char *address, struct listener *out, size_t count, char **name) {
-  const char *path = address + 5;
-  struct sockaddr_un where = {.sun_family = AF_UNIX};
-  snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
-  if (!unix_path_is_free(&where))
-    return mem_format("cannot listen on %s: %s", address, error_text(EADDRINUSE));
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&where, sizeof where) != 0 ||
-      listen(fd, BACKLOG) != 0) {
-    char *error = mem_format("cannot listen on %s: %s", address, error_text(errno));
-    if (fd >= 0) close(fd);
+static char *open_unix(const char *address, struct listener *out, size_t count,
+                       struct listen_place *opened) {
+  const char *path = address_unix_path(address);
+  int fd = unix_file_listen(path, BACKLOG, &opened->file);
+  if (fd < 0) return cannot_listen(address, -fd);
+  out[0] = (struct listener){.fd = fd};
+  for (size_t i = 1; i < count; i++) {
+    out[i] = (struct listener){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    if (out[i].fd >= 0) continue;
+    char *error = cannot_listen(address, errno);
+    while (i > 0) close(out[--i].fd);
+    unix_file_remove(path, opened->file);
     return error;
   }
-  for (size_t i = 0; i < count; i++) out[i] = (struct listener){.fd = i == 0 ? fd : dup(fd)};
-  *name = mem_strdup(address);
+  opened->path = mem_strdup(path);
+  opened->name = mem_strdup(address);
   return NULL;
 }
 
 char *listen_open(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
-                  char **name) {
-  char *error = listen_check(address);
+                  struct listen_place *opened) {
+  *opened = (struct listen_place){.file = -1};
+  char *error = address_check(address);
   if (error != NULL) return error;
-  return is_unix(address) ? open_unix(address, out, count, name)
-                          : open_tcp(address, out, count, unacked_ms, name);
+  return address_unix_path(address) != NULL ? open_unix(address, out, count, opened)
+                                            : open_tcp(address, out, count, unacked_ms, opened);
 }
 
-void listen_unlink(const char *address) {
-  if (is_unix(address)) unlink(address + 5);
+void listen_close(struct listen_place *place) {
+  if (place->path != NULL) unix_file_remove(place->path, place->file);
+  free(place->path);
+  free(place->name);
+  *place = (struct listen_place){.file = -1};
 }
 
 // ---- accepting -----------------------------------------------------------
@@ -210,33 +168,49 @@ static void on_retry(struct wheel_timer *timer) {
 }
 
 // The waiting connection keeps the socket readable, so polling on would spin.
-static void pause_accepting(struct listener *listener) {
-  if (!listener->is_short)
-    log_warn("new connections wait for file descriptors or memory: %s", error_text(errno));
+static void pause_accepting(struct listener *listener, const char *why) {
+  if (!listener->is_short) log_warn("new connections wait for file descriptors or memory: %s", why);
   listener->is_short = true;
+  metric_add(&listener->worker->stats->accept_pauses, 1);
   poll_stop(listener);
   worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
+}
+
+static void note_accepting(struct listener *listener) {
+  if (listener->is_short) log_info("new connections are accepted again");
+  listener->is_short = false;
+}
+
+// The descriptors beyond are for reloads, `tidegate reload`, and what scripts open.
+static bool has_file_to_spare(const struct worker *worker) {
+  return metric_get(&worker->stats->connections) < worker->sockets_max;
+}
+
+// False when there is nobody to accept, or no way to.
+static bool accept_one(struct listener *listener) {
+  struct worker *worker = listener->worker;
+  if (!has_file_to_spare(worker)) {
+    pause_accepting(listener, "the open file limit has no room for more (ulimit -Hn, LimitNOFILE)");
+    return false;
+  }
+  int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd >= 0) {
+    listener->accepted(worker, fd);
+    return true;
+  }
+  if (errno == EINTR || errno == ECONNABORTED) return true;
+  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+    pause_accepting(listener, error_text(errno));
+  else
+    note_accepting(listener);  // nobody waits any more
+  return false;
 }
 
 static void on_readable(struct poll_watch *watch, uint32_t events) {
   struct listener *listener = list_entry(watch, struct listener, watch);
   (void)events;
   if (!listener->is_open) return;
-  for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      listener->accepted(listener->worker, fd);
-      continue;
-    }
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      pause_accepting(listener);
-    } else if (listener->is_short) {  // nobody waits any more
-      listener->is_short = false;
-      log_info("new connections are accepted again");
-    }
-    return;
-  }
+  for (int i = 0; i < ACCEPTS_PER_WAKE && accept_one(listener); i++) continue;
 }
 
 void listener_start(struct listener *listener, struct worker *worker, listener_accepted *accepted) {
@@ -249,9 +223,11 @@ void listener_start(struct listener *listener, struct worker *worker, listener_a
 }
 
 void listener_stop(struct listener *listener) {
-  if (!listener->is_open) return;
+  if (listener->is_open) {
+    wheel_cancel(&listener->retry);
+    poll_stop(listener);
+  }
   listener->is_open = false;
-  wheel_cancel(&listener->retry);
-  poll_stop(listener);
-  close(listener->fd);
+  if (listener->fd >= 0) close(listener->fd);
+  listener->fd = -1;
 }

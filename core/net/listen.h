@@ -1,4 +1,4 @@
-// Listeners: addresses parsed, sockets bound. Every worker has its own
+// Listeners: sockets bound, connections accepted. Every worker has its own
 // SO_REUSEPORT socket per TCP address, so the kernel spreads connections; a
 // unix socket is one socket that all workers accept from.
 #ifndef TIDEGATE_NET_LISTEN_H
@@ -25,25 +25,28 @@ struct listener {
   bool is_short;  // of descriptors, since somebody had to wait for one: logged once
 };
 
-// What is wrong with how `address` is written, as listen_open takes it; NULL when nothing
-// is. The caller frees it. Looks no name up and touches no file.
-char *listen_check(const char *address);
+// An address that is listened on.
+struct listen_place {
+  char *name;  // what to print: "http://127.0.0.1:8080"
+  char *path;  // of the socket file; NULL for TCP
+  int file;    // that file
+};
 
-// Binds `address` ("127.0.0.1:8080", "[::]:8080", "localhost:0", "unix:/path")
-// for `count` workers: out[i] gets the i-th socket, listening, non-blocking.
-// Port 0 lets the system pick one port for all. A port that another process
-// has bound is an error, also when that one would share it. *name is what to
-// print ("http://127.0.0.1:8080"), owned by the caller. A TCP connection breaks
-// when what was sent stays unacknowledged for unacked_ms. Returns NULL or an
-// error text that the caller frees; nothing is left open then.
+// Binds `address`, as address.h has it, for `count` workers: out[i] gets the i-th socket,
+// listening, non-blocking. Port 0 lets the system pick one port for all. A port that another
+// process has bound is an error, also when that one would share it or starts at the same
+// time. A TCP connection breaks when what was sent stays unacknowledged for unacked_ms.
+// Returns NULL, and *opened is to be closed by listen_close; or an error text that the caller
+// frees, and nothing is left open.
 char *listen_open(const char *address, struct listener *out, size_t count, unsigned unacked_ms,
-                  char **name);
+                  struct listen_place *opened);
 
-// Starts accepting on the worker's loop / stops and closes the socket.
+// Removes the file of a unix socket, if it is still the one that was made, and frees what
+// *place has. The sockets are the listeners' own.
+void listen_close(struct listen_place *place);
+
+// Starts accepting on the worker's loop / stops, if it was started, and closes the socket.
 void listener_start(struct listener *listener, struct worker *worker, listener_accepted *accepted);
 void listener_stop(struct listener *listener);
-
-// Removes the file of a unix socket address (at stop); no-op for TCP.
-void listen_unlink(const char *address);
 
 #endif

@@ -31,7 +31,7 @@ struct poll {
   struct epoll_event events[POLL_EVENTS];
 };
 
-// False for want of descriptors. on_wake is called in the turn after a poll_wake.
+// False, with errno, for want of descriptors. on_wake is called in the turn after a poll_wake.
 bool poll_init(struct poll *poll, void (*on_wake)(struct poll *poll));
 void poll_free(struct poll *poll);
 

@@ -1,11 +1,15 @@
 // The server and the life of its workers: see server.h.
 #include "net/server.h"
 
-#include <signal.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "hub/hub.h"
@@ -17,6 +21,9 @@
 #include "net/turn.h"
 #include "net/wire.h"
 #include "net/ws.h"
+
+// Descriptors that connections leave alone, for reloads, `tidegate reload` and scripts.
+enum { FILES_KEPT = 32 };
 
 uint64_t server_raise_open_files(void) {
   struct rlimit limit;
@@ -58,18 +65,28 @@ static void on_loop_ready(struct poll_watch *watch, uint32_t events) {
 
 // ---- the life of a worker --------------------------------------------------
 
-// Prepares a worker: loop, port, listeners bound but not yet accepting, whose array it
-// takes over. False when the app's start failed; free_worker is to be called all the same.
-static bool init_worker(struct worker *worker, unsigned index, struct server *server,
-                        const struct app *app, struct listener *listeners, size_t count) {
+// By errno.
+static char *cannot_start(const struct worker *worker, const char *what) {
+  int error = errno;
+  char *text = mem_format("cannot start worker %u of %llu, no %s: %s", worker->index + 1,
+                          (unsigned long long)worker->config->workers, what, error_text(error));
+  if (error != EMFILE) return text;
+  char *full = mem_format("%s (the limit is %llu: ulimit -Hn, LimitNOFILE)", text,
+                          (unsigned long long)server_raise_open_files());
+  free(text);
+  return full;
+}
+
+// All that no system call can refuse; from here on free_worker is to be called.
+static void set_up_worker(struct worker *worker, unsigned index, struct server *server,
+                          const struct app *app) {
   const struct config *config = server->config;
   *worker = (struct worker){.index = index,
                             .config = config,
                             .app = app,
                             .hub = server->hub,
                             .stats = &server->stats,
-                            .listeners = listeners,
-                            .listener_count = count,
+                            .sockets_max = LLONG_MAX,
                             .next_conn_id = 1};
   worker->now_ms = worker->started_ms = clock_mono_ms();
   worker->refusals = refusals_new();
@@ -79,28 +96,36 @@ static bool init_worker(struct worker *worker, unsigned index, struct server *se
   worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
   worker_open_mailbox(worker);
   wheel_init(&worker->wheel, worker->now_ms);
-  uv_loop_init(&worker->loop);
+  worker->poll.fd = worker->poll.wake_fd = -1;
   worker->loop_watch.ready = on_loop_ready;
-  bool is_polling =
-      poll_init(&worker->poll, on_wake) &&
-      poll_add(&worker->poll, uv_backend_fd(&worker->loop), EPOLLIN, &worker->loop_watch);
   wheel_timer_init(&worker->grace_timer, on_grace_over);
   wheel_timer_init(&worker->sweep_timer, on_sweep);
   ws_open_worker(worker);
   if (index == 0) worker_set_timer(worker, &worker->sweep_timer, HUB_SWEEP_MS);
   worker->port = hub_port_new(server->hub, &port_ops, worker);
-  worker->app_state = app->worker_start(worker, app->ctx);
-  return is_polling && worker->app_state != NULL;
+}
+
+// What it waits with; false, with errno, when the system has no more of that.
+static bool open_worker(struct worker *worker) {
+  bool is_polling = poll_init(&worker->poll, on_wake);
+  int failure = uv_loop_init(&worker->loop);
+  worker->has_loop = failure == 0;
+  if (failure != 0) errno = -failure;
+  return is_polling && worker->has_loop &&
+         poll_add(&worker->poll, uv_backend_fd(&worker->loop), EPOLLIN, &worker->loop_watch);
+}
+
+// Loop and scripts. NULL, or an error that the caller frees.
+static char *init_worker(struct worker *worker) {
+  if (!open_worker(worker)) return cannot_start(worker, "event loop");
+  worker->app_state = worker->app->worker_start(worker, worker->app->ctx);
+  return worker->app_state != NULL ? NULL : mem_strdup("the scripts could not be started");
 }
 
 static void *run_thread(void *arg) {
   struct worker *worker = arg;
-  // Signals are the main thread's.
-  sigset_t all;
-  sigfillset(&all);
-  sigdelset(&all, SIGSEGV);
-  sigdelset(&all, SIGURG);  // the script watchdog's
-  pthread_sigmask(SIG_SETMASK, &all, NULL);
+  // No signal is blocked here, since the programs that scripts start would inherit that. The
+  // kernel prefers the main thread for those of the process.
   worker->now_ms = clock_mono_ms();
   for (size_t i = 0; i < worker->listener_count; i++)
     listener_start(&worker->listeners[i], worker, http1_open);
@@ -108,9 +133,10 @@ static void *run_thread(void *arg) {
   return NULL;
 }
 
-static void start_worker(struct worker *worker) {
-  worker->has_thread = true;
-  pthread_create(&worker->thread, NULL, run_thread, worker);
+static char *start_worker(struct worker *worker) {
+  errno = pthread_create(&worker->thread, NULL, run_thread, worker);
+  worker->has_thread = errno == 0;
+  return worker->has_thread ? NULL : cannot_start(worker, "thread");
 }
 
 static void join_worker(struct worker *worker) {
@@ -135,8 +161,11 @@ static void stop_worker(struct worker *worker, void *arg) {
 
 static void free_worker(struct worker *worker) {
   if (worker->app_state != NULL) worker->app->worker_stop(worker->app_state);
-  uv_run(&worker->loop, UV_RUN_DEFAULT);
-  uv_loop_close(&worker->loop);
+  if (worker->has_loop) {
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&worker->loop);
+  }
+  for (size_t i = 0; i < worker->listener_count; i++) listener_stop(&worker->listeners[i]);
   hub_port_free(worker->port);
   poll_free(&worker->poll);
   worker_close_mailbox(worker);
@@ -157,13 +186,25 @@ static void free_worker(struct worker *worker) {
 // ---- the server ------------------------------------------------------------
 
 // Opens address `i` of the configuration for every worker.
-static char *open_address(struct server *server, struct listener **per_worker, size_t i) {
+static char *open_address(struct server *server, size_t i) {
   size_t workers = server->config->workers;
   struct listener *opened = mem_zalloc(workers * sizeof *opened);
   char *error = listen_open(server->config->listen[i], opened, workers,
-                            (unsigned)server->config->write_timeout_ms, &server->names[i]);
-  for (size_t w = 0; error == NULL && w < workers; w++) per_worker[w][i] = opened[w];
+                            (unsigned)server->config->write_timeout_ms, &server->places[i]);
+  for (size_t w = 0; error == NULL && w < workers; w++) {
+    struct worker *worker = &server->workers[w];
+    worker->listeners[worker->listener_count++] = opened[w];
+  }
   free(opened);
+  return error;
+}
+
+static char *open_addresses(struct server *server) {
+  size_t count = server->config->listen_count;
+  for (size_t w = 0; w < server->worker_count; w++)
+    server->workers[w].listeners = mem_zalloc((count + 1) * sizeof(struct listener));
+  char *error = NULL;
+  for (size_t i = 0; error == NULL && i < count; i++) error = open_address(server, i);
   return error;
 }
 
@@ -176,29 +217,54 @@ char *server_init(struct server *server, const struct config *config, const stru
                                     .max_subscriptions = config->max_subscriptions};
   hub_limits_set(server->hub, &limits);
   server->workers = mem_zalloc(config->workers * sizeof *server->workers);
-  struct listener **per_worker = mem_zalloc(config->workers * sizeof *per_worker);
-  for (size_t w = 0; w < config->workers; w++) {
-    per_worker[w] = mem_zalloc((config->listen_count + 1) * sizeof **per_worker);
-  }
-  char *error = NULL;
-  size_t opened = 0;
-  while (error == NULL && opened < config->listen_count) {
-    error = open_address(server, per_worker, opened);
-    if (error == NULL) opened++;
-  }
-  for (size_t w = 0; w < config->workers; w++) {
-    bool ok = init_worker(&server->workers[w], (unsigned)w, server, app, per_worker[w], opened);
-    server->worker_count++;
-    if (!ok && error == NULL) error = mem_strdup("the scripts could not be started");
-  }
-  free(per_worker);
+  for (; server->worker_count < config->workers; server->worker_count++)
+    set_up_worker(&server->workers[server->worker_count], (unsigned)server->worker_count, server,
+                  app);
+  char *error = open_addresses(server);
+  for (size_t w = 0; error == NULL && w < server->worker_count; w++)
+    error = init_worker(&server->workers[w]);
   return error;
 }
 
-void server_start(struct server *server) {
-  for (size_t w = 0; w < server->worker_count; w++) start_worker(&server->workers[w]);
+// ---- descriptors -----------------------------------------------------------
+
+// How many descriptors there are for connections, from what is in use so far: the system
+// gives the lowest that is free.
+static long long count_free_files(void) {
+  struct rlimit limit;
+  int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (next < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  close(next);
+  return limit.rlim_cur > LLONG_MAX ? LLONG_MAX : (long long)limit.rlim_cur - next;
+}
+
+static char *share_files(struct server *server) {
+  long long free_files = count_free_files();
+  long long kept = free_files / 2 < FILES_KEPT ? free_files / 2 : FILES_KEPT;
+  long long wanted = (long long)(server->config->connections * server->worker_count);
+  server->sockets_max = free_files - kept;
+  for (size_t w = 0; w < server->worker_count; w++)
+    server->workers[w].sockets_max = server->sockets_max;
+  if (server->sockets_max < 1)
+    return mem_format("the limit of open files leaves none for connections (ulimit -n)");
+  if (server->sockets_max < wanted)
+    log_info("open file limit is %lld: at most %lld connections (ulimit -Hn, LimitNOFILE)",
+             (long long)server_raise_open_files(), server->sockets_max);
+  return NULL;
+}
+
+// ---- start and stop --------------------------------------------------------
+
+char *server_start(struct server *server) {
+  char *error = share_files(server);
+  for (size_t w = 0; error == NULL && w < server->worker_count; w++)
+    error = start_worker(&server->workers[w]);
+  return error;
+}
+
+void server_log_addresses(const struct server *server) {
   for (size_t i = 0; i < server->config->listen_count; i++)
-    log_info("listening on %s", server->names[i]);
+    log_info("listening on %s", server->places[i].name);
 }
 
 void server_stop(struct server *server) {
@@ -213,10 +279,7 @@ void server_join(struct server *server) {
 }
 
 void server_free(struct server *server) {
-  for (size_t i = 0; i < server->config->listen_count; i++) {
-    if (server->names[i] != NULL) listen_unlink(server->config->listen[i]);
-    free(server->names[i]);
-  }
+  for (size_t i = 0; i < server->config->listen_count; i++) listen_close(&server->places[i]);
   for (size_t w = 0; w < server->worker_count; w++) free_worker(&server->workers[w]);
   free(server->workers);
   hub_free(server->hub);

@@ -10,6 +10,9 @@ static const struct metric rows[] = {
     GAUGE(streams, "Event streams that are open"),
     COUNTER(accepted, "Connections that were accepted"),
     COUNTER(refused, "Connections that were refused because there were too many"),
+    COUNTER(accept_pauses,
+            "Pauses of 100 ms in which a listener left new connections waiting, as the process had "
+            "no file descriptors or memory for them"),
     COUNTER(requests, "Requests whose head was received"),
     COUNTER(bad_requests, "Requests that the parser refused"),
     COUNTER(slow_requests, "Requests and WebSocket messages that took too long to arrive"),

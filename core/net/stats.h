@@ -11,6 +11,7 @@ struct stats {
   metric_value streams;
   metric_value accepted;
   metric_value refused;
+  metric_value accept_pauses;
   metric_value requests;
   metric_value bad_requests;
   metric_value slow_requests;

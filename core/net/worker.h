@@ -55,6 +55,7 @@ struct worker {
   // For what the app runs on libuv: it is run when something is ready on it.
   // Handles must be referenced, and closed by app->worker_stop.
   uv_loop_t loop;
+  bool has_loop;
   struct poll_watch loop_watch;
   pthread_t thread;
   bool has_thread;
@@ -64,6 +65,7 @@ struct worker {
 
   struct listener *listeners;  // one per address
   size_t listener_count;
+  long long sockets_max;  // connections of all workers that there are descriptors for
 
   struct conn_array conns;      // all open connections; conn->index is the place
   struct conn_array dirty;      // have output to flush, or input to go on with

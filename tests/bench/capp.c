@@ -60,9 +60,10 @@ int main(int argc, char **argv) {
   config_init(&config);
   free(config_set(&config, config_key_find("listen", 6), CONFIG_FLAG, argv[1]));
   free(config_set(&config, config_key_find("workers", 7), CONFIG_FLAG, "1"));
+  server_raise_open_files();
   char *error = server_init(&server, &config, &app);
   if (error != NULL) return fprintf(stderr, "bench_capp: %s\n", error), 1;
-  server_raise_open_files();
-  server_start(&server);
+  error = server_start(&server);
+  if (error != NULL) return fprintf(stderr, "%s\n", error), 1;
   server_join(&server);
 }

@@ -109,7 +109,7 @@ static struct server server;
 
 static int connect_client(void) {
   struct sockaddr_in address = {.sin_family = AF_INET};
-  address.sin_port = htons((uint16_t)atoi(strrchr(server.names[0], ':') + 1));
+  address.sin_port = htons((uint16_t)atoi(strrchr(server.places[0].name, ':') + 1));
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct timeval limit = {20, 0};
@@ -167,7 +167,7 @@ static int start_server(void **state) {
   free(config_set(&config, config_key_find("listen", 6), CONFIG_FLAG, "127.0.0.1:0"));
   char *error = server_init(&server, &config, &app);
   if (error != NULL) fail_msg("%s", error);
-  server_start(&server);
+  assert_null(server_start(&server));
   return 0;
 }
 
