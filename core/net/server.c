@@ -105,13 +105,27 @@ static void set_up_worker(struct worker *worker, unsigned index, struct server *
   worker->port = hub_port_new(server->hub, &port_ops, worker);
 }
 
+// With its first loop libuv makes a pipe for signals, and aborts if it cannot: so tries
+// whether there are the descriptors that it takes until then.
+static bool has_files_for_loop(void) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  int epoll = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+  bool has_all = epoll >= 0;
+  if (has_all) close(epoll);
+  close(ends[0]);
+  close(ends[1]);
+  if (!has_all) errno = EMFILE;
+  return has_all;
+}
+
 // What it waits with; false, with errno, when the system has no more of that.
 static bool open_worker(struct worker *worker) {
-  bool is_polling = poll_init(&worker->poll, on_wake);
+  if (!poll_init(&worker->poll, on_wake) || !has_files_for_loop()) return false;
   int failure = uv_loop_init(&worker->loop);
   worker->has_loop = failure == 0;
   if (failure != 0) errno = -failure;
-  return is_polling && worker->has_loop &&
+  return worker->has_loop &&
          poll_add(&worker->poll, uv_backend_fd(&worker->loop), EPOLLIN, &worker->loop_watch);
 }
 
