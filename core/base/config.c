@@ -4,20 +4,23 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/processors.h"
 
 #define FIELD(name) offsetof(struct config, name)
 
 #define BYTES_MAX (1024.0 * 1024 * 1024)
 #define DAY 86400.0
 
+enum { WORKERS_MAX = 64 };
+
 const struct config_key config_keys[] = {
     {"listen", CONFIG_LISTEN, FIELD(listen), 0, 0, NULL, "ADDRESS",
      "where to listen: HOST:PORT, [IPv6]:PORT or unix:PATH; may be repeated (127.0.0.1:8080)"},
-    {"workers", CONFIG_COUNT, FIELD(workers), 1, 64, NULL, "N", "worker threads (one per core)"},
+    {"workers", CONFIG_COUNT, FIELD(workers), 1, WORKERS_MAX, NULL, "N",
+     "worker threads (one per processor that it may use)"},
     {"grace", CONFIG_SECONDS, FIELD(grace_ms), 0, DAY, "10", "SECONDS",
      "time to finish when stopping"},
     {"dev", CONFIG_BOOL, FIELD(dev), 0, 0, "false", NULL, "show handler errors to clients"},
@@ -182,8 +185,8 @@ void config_init(struct config *config) {
     if (config_keys[i].preset != NULL)
       config_set(config, &config_keys[i], CONFIG_DEFAULT, config_keys[i].preset);
   }
-  long online = sysconf(_SC_NPROCESSORS_ONLN);
-  config->workers = online < 1 ? 1 : online > 64 ? 64 : (uint64_t)online;
+  unsigned processors = processors_count("");
+  config->workers = processors < WORKERS_MAX ? processors : WORKERS_MAX;
   config->listen[config->listen_count++] = mem_strdup("127.0.0.1:8080");
 }
 

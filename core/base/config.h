@@ -59,7 +59,7 @@ struct config_key {
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
-void config_init(struct config *config);  // all defaults; workers = online processors
+void config_init(struct config *config);  // all defaults; workers = processors_count
 void config_free(struct config *config);
 
 // Takes all addresses away (for --check, which listens nowhere).

@@ -119,3 +119,19 @@ describe("a unix socket", function()
     files.remove_tree(folder)
   end)
 end)
+
+describe("workers", function()
+  it("are by default as many as processors that the server may use", function()
+    local folder = files.new_folder()
+    files.write(folder .. "/app.lua", SCRIPT)
+    local command = 'exec taskset -c "$(taskset -pc $$ | grep -o "[0-9]*$")" setpriv --pdeathsig KILL "$0" "$@"'
+    local child = process.start("/bin/sh", { args = {
+      "-c", command, tidegate.binary, "--listen", "127.0.0.1:0", folder,
+    } })
+    loop.wait(function() return child.is_done or child:tail():find "listening on" end, "start")
+    assert.matches(" ready: .* 1 workers", child:tail())
+    child:kill "sigterm"
+    assert.equal(0, child:wait())
+    files.remove_tree(folder)
+  end)
+end)
