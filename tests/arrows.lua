@@ -23,7 +23,7 @@ local ORDER = {
   { "hub", "port", "reader" },
   { "hub", "id", "tap", "topics" },
   { "hub", "batch", "cursor", "state" },
-  { "hub", "keys", "rules", "topic" },
+  { "hub", "keys", "members", "rules", "topic" },
   { "hub", "counters", "hub" },
   "proto", "base",
 }

@@ -66,7 +66,7 @@ const struct config_key config_keys[] = {
     {"max_subscriptions", CONFIG_COUNT, FIELD(max_subscriptions), 1, 100000000, "1000000", "N",
      "topics joined on a worker"},
     {"hub_max_bytes", CONFIG_COUNT, FIELD(hub_max_bytes), 65536, 1024 * BYTES_MAX, "268435456",
-     "BYTES", "messages that all topics keep"},
+     "BYTES", "messages and members of all topics"},
     {"vm_memory", CONFIG_COUNT, FIELD(vm_memory_bytes), 4194304, 1024 * BYTES_MAX, "268435456",
      "BYTES", "memory of a worker's scripts"},
     {"handler_time", CONFIG_SECONDS, FIELD(handler_time_ms), 0.01, DAY, "1", "SECONDS",

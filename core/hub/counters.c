@@ -15,6 +15,7 @@ static const struct metric rows[] = {
     COUNTER(joins_refused, "Joins that a limit refused"),
     COUNTER(encoded, "Wire forms that were encoded"),
     GAUGE(form_bytes, "Memory of the encoded wire forms that exist"),
+    GAUGE(presence_bytes, "Memory of the members of topics"),
     GAUGE(topics, "Topics that exist"),
 };
 const struct metrics hub_metrics = METRICS(rows);

@@ -30,14 +30,17 @@ enum hub_status {
   HUB_OK = 0,
   HUB_BAD_TOPIC = -1,  // not 1 to 255 bytes of UTF-8 without control characters
   HUB_TOO_LARGE = -2,  // payload larger than the topic's `bytes`, or all of it than max_bytes
-  HUB_LIMIT = -3,      // the subscribers of a topic, the topics of a reader, the taps, ...
+  HUB_LIMIT = -3,      // the subscribers of a topic, or the taps
   HUB_NOT_JOINED = -4,
-  HUB_NO_PRESENCE = -5,     // the topic's rule has presence turned off
-  HUB_BAD_MEMBER = -6,      // `as` is not 1 to 255 bytes of UTF-8 without control characters
-  HUB_INFO_TOO_LARGE = -7,  // `info` has more than HUB_INFO_MAX bytes
-  HUB_IS_PATTERN = -8,      // a name with `*` in it is a pattern, never a topic
-  HUB_RESERVED = -9,        // only the hub publishes to topics of HUB_PRESENCE_PREFIX
-  HUB_LONG_TOPIC = -10,     // no room for HUB_PRESENCE_PREFIX before it: it can have no members
+  HUB_NO_PRESENCE = -5,           // the topic's rule has presence turned off
+  HUB_BAD_MEMBER = -6,            // `as` is not 1 to 255 bytes of UTF-8 without control characters
+  HUB_INFO_TOO_LARGE = -7,        // `info` has more than HUB_INFO_MAX bytes
+  HUB_IS_PATTERN = -8,            // a name with `*` in it is a pattern, never a topic
+  HUB_RESERVED = -9,              // only the hub publishes to topics of HUB_PRESENCE_PREFIX
+  HUB_LIMIT_TOPICS = -11,         // max_topics of the reader
+  HUB_LIMIT_SUBSCRIPTIONS = -12,  // max_subscriptions of the port
+  HUB_LIMIT_MEMBERS = -13,        // members have all of max_bytes that they may have
+  HUB_LONG_TOPIC = -10,  // no room for HUB_PRESENCE_PREFIX before it: it can have no members
 };
 
 // What happens to a cursor that falls off the tail of its log.
@@ -94,6 +97,7 @@ struct hub_counters {
   metric_value joins_refused;
   metric_value encoded;
   metric_value form_bytes;
+  metric_value presence_bytes;
   metric_value topics;
 };
 
@@ -101,7 +105,8 @@ extern const struct metrics hub_metrics;
 
 // Bounds of the whole hub; 0 in a field: its default.
 struct hub_limits {
-  uint64_t max_bytes;          // messages and their forms; HUB_MAX_BYTES
+  // Messages and their forms, and members, which take half of it at most; HUB_MAX_BYTES.
+  uint64_t max_bytes;
   uint32_t max_topics;         // that one reader may join; HUB_MAX_TOPICS
   uint64_t max_subscriptions;  // of one port; HUB_MAX_SUBSCRIPTIONS, which it is at most
 };

@@ -118,10 +118,18 @@ static void set_cursor(struct hub_sub *sub, uint64_t cursor) {
 
 // ---- the calls -----------------------------------------------------------
 
-static bool is_full(const struct hub *hub, const struct topic *t, const struct hub_reader *reader) {
-  return (t->rule->limit > 0 && t->sub_count >= t->rule->limit) ||
-         reader->sub_count >= hub->limits.max_topics ||
-         reader->port->sub_count >= hub->limits.max_subscriptions;
+// HUB_OK, or which cap it is that a new subscription would go beyond.
+static enum hub_status check_caps(const struct hub *hub, const struct topic *t,
+                                  const struct hub_reader *reader) {
+  if (t->rule->limit > 0 && t->sub_count >= t->rule->limit) return HUB_LIMIT;
+  if (reader->sub_count >= hub->limits.max_topics) return HUB_LIMIT_TOPICS;
+  if (reader->port->sub_count >= hub->limits.max_subscriptions) return HUB_LIMIT_SUBSCRIPTIONS;
+  return HUB_OK;
+}
+
+static bool is_cap(enum hub_status status) {
+  return status == HUB_LIMIT || status == HUB_LIMIT_TOPICS || status == HUB_LIMIT_SUBSCRIPTIONS ||
+         status == HUB_LIMIT_MEMBERS;
 }
 
 // The newest seq before everything that is yet to come to the reader. A client that
@@ -144,13 +152,11 @@ static enum hub_status join_locked(struct hub_reader *reader, struct topic *t,
   struct hub *hub = reader->port->hub;
   struct hub_sub *sub = sub_find(reader, topic_port_find(t, reader->port));
   bool is_new = sub == NULL;
-  enum hub_status status =
-      options->as.ptr != NULL ? presence_check(t, options->as, options->info) : HUB_OK;
+  enum hub_status status = HUB_OK;
+  if (options->as.ptr != NULL) status = presence_check(hub, t, sub, options->as, options->info);
+  if (status == HUB_OK && is_new) status = check_caps(hub, t, reader);
   if (status != HUB_OK) return status;
-  if (is_new) {
-    if (is_full(hub, t, reader)) return HUB_LIMIT;
-    sub = sub_add(reader, t);
-  }
+  if (is_new) sub = sub_add(reader, t);
   if (options->lag != HUB_LAG_DEFAULT) sub->lag = options->lag;
   uint64_t cursor = start_of(hub, t, options, result);
   if (is_new || moves_cursor(t, options->since)) set_cursor(sub, cursor);
@@ -176,7 +182,7 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
   status = join_locked(reader, t, options, result);
   if (status != HUB_OK) topics_settle(hub, t, now_ms);
   pthread_mutex_unlock(&hub->lock);
-  if (status == HUB_LIMIT) metric_count(&hub->counters.joins_refused, 1);
+  if (is_cap(status)) metric_count(&hub->counters.joins_refused, 1);
   return status;
 }
 

@@ -48,7 +48,7 @@ void hub_free(struct hub *hub) {
   if (hub == NULL) return;
   struct topic *t;
   for (size_t at = 0; (t = map_next(&hub->topics, &at)) != NULL;) {
-    presence_free(t);
+    presence_free(hub, t);
     topic_free(t);
   }
   map_free(&hub->topics);

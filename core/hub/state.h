@@ -26,8 +26,9 @@ struct hub {
   uint64_t tap_mask;  // which taps there are
   struct rules *rules;
   uint64_t rules_version;
-  uint64_t seq;         // the newest given to a message
-  uint64_t kept_bytes;  // of all messages in topics and these topics, without the forms
+  uint64_t seq;             // the newest given to a message
+  uint64_t kept_bytes;      // of all messages in topics and these topics, without the forms
+  uint64_t presence_bytes;  // of all members
   struct hub_limits limits;
   int64_t wall_offset_ns;  // for the time of messages: as the clock was at the last sweep
   uint64_t held_peak;      // since memory was last given back; the sweeping thread's own, as is

@@ -61,13 +61,13 @@ static inline void topics_account(struct hub *hub, const struct topic *t,
   metric_count(&hub->counters.evicted, loss->count);
 }
 
-// Of all messages, with the encoded forms.
+// Of all messages, with the encoded forms, and of all members.
 static inline uint64_t topics_held_bytes(const struct hub *hub) {
-  return hub->kept_bytes + (uint64_t)metric_get(&hub->counters.form_bytes);
+  return hub->kept_bytes + (uint64_t)metric_get(&hub->counters.form_bytes) + hub->presence_bytes;
 }
 
 // Drops the oldest messages of the least recently used topics, needed or not, while all
-// logs together hold more than they may. False when there is more to do: one call takes
+// logs and members together hold more than they may. False when there is more to do: one call takes
 // a bounded number of them.
 bool topics_evict(struct hub *hub);
 static inline bool topics_are_within_limit(const struct hub *hub) {

@@ -106,23 +106,6 @@ static int query_all(lua_State *L) {
 
 // ---- topics --------------------------------------------------------------
 
-static int fail_status(lua_State *L, enum hub_status status) {
-  switch (status) {
-    case HUB_LIMIT:
-      return vm_fail(L, "limit", "limit");
-    case HUB_NOT_JOINED:
-      return vm_fail(L, "not joined", "not_joined");
-    case HUB_NO_PRESENCE:
-      return vm_fail(L, "the topic's rule turns presence off", "presence");
-    case HUB_BAD_MEMBER:
-      return vm_fail(L, "as " TOPIC_NAME_RULE, "as");
-    case HUB_INFO_TOO_LARGE:
-      return vm_fail(L, "info has more than 16384 bytes as JSON", "too_large");
-    default:
-      return topic_fail(L, status);
-  }
-}
-
 static void read_join_since(lua_State *L, const char *what, void *out) {
   struct hub_join_options *options = out;
   options->since = topic_check_since(L, what, &options->id);
@@ -188,7 +171,7 @@ static int join(lua_State *L) {
   struct hub_join_result result;
   char id[HUB_ID_MAX];
   enum hub_status status = join_topic(L, 1, 2, &options, &result, id);
-  if (status != HUB_OK) return fail_status(L, status);
+  if (status != HUB_OK) return topic_fail(L, status);
   lua_createtable(L, 0, result.missed_known ? 3 : 2);
   lua_pushboolean(L, result.recovered);
   lua_setfield(L, -2, "recovered");
@@ -208,7 +191,7 @@ static int leave(lua_State *L) {
   if (net == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status = hub_topic_check(topic);
   if (status == HUB_OK) status = hub_leave(&net->reader, topic);
-  if (status != HUB_OK) return fail_status(L, status);
+  if (status != HUB_OK) return topic_fail(L, status);
   lua_pushboolean(L, 1);
   return 1;
 }

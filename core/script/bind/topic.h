@@ -11,7 +11,7 @@
 // What topics, patterns and members are called, for messages.
 #define TOPIC_NAME_RULE "must be 1 to 255 bytes of UTF-8 without control characters"
 
-// Returns nil, message, "topic" for a name that cannot be that of a topic, or not here.
+// Returns nil, message, code for what the hub refused.
 int topic_fail(lua_State *L, enum hub_status status);
 
 // The pattern at `arg`, while scripts load: it stands in the script, so a bad one raises.

@@ -55,13 +55,13 @@ static void test_topics_of_a_reader(void **state) {
   assert_int_equal(try(&w->a, "1"), HUB_OK);
   assert_int_equal(try(&w->a, "2"), HUB_OK);
   assert_int_equal(try(&w->a, "3"), HUB_OK);
-  assert_int_equal(try(&w->a, "4"), HUB_LIMIT);
+  assert_int_equal(try(&w->a, "4"), HUB_LIMIT_TOPICS);
   assert_int_equal(try(&w->a, "3"), HUB_OK);
   assert_int_equal(try(&w->b, "4"), HUB_OK);
   assert_int_equal(hub_topic_count(w->hub), 4);
   hub_leave(&w->a.hub, slice_str("1"));
   assert_int_equal(try(&w->a, "5"), HUB_OK);
-  assert_int_equal(try(&w->a, "6"), HUB_LIMIT);
+  assert_int_equal(try(&w->a, "6"), HUB_LIMIT_TOPICS);
   assert_int_equal(hub_topic_count(w->hub), 4);
   assert_int_equal(hub_counters(w->hub)->joins_refused, 2);
 }
@@ -72,7 +72,7 @@ static void test_default_of_topics(void **state) {
   for (unsigned i = 0; i <= HUB_MAX_TOPICS; i++) {
     char name[8];
     snprintf(name, sizeof name, "%u", i);
-    assert_int_equal(try(&w->a, name), i < HUB_MAX_TOPICS ? HUB_OK : HUB_LIMIT);
+    assert_int_equal(try(&w->a, name), i < HUB_MAX_TOPICS ? HUB_OK : HUB_LIMIT_TOPICS);
   }
 }
 
@@ -81,7 +81,7 @@ static void test_subscriptions_of_a_port(void **state) {
   hub_limits_set(w->hub, &(struct hub_limits){.max_subscriptions = 2});
   assert_int_equal(try(&w->a, "1"), HUB_OK);
   assert_int_equal(try(&w->b, "1"), HUB_OK);
-  assert_int_equal(try(&w->a, "2"), HUB_LIMIT);
+  assert_int_equal(try(&w->a, "2"), HUB_LIMIT_SUBSCRIPTIONS);
   assert_int_equal(try(&w->far, "2"), HUB_OK);  // another port
   hub_reader_close(&w->b.hub);
   assert_int_equal(try(&w->a, "2"), HUB_OK);

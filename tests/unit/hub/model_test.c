@@ -101,8 +101,8 @@ static void note_published(struct model *m, int topic, const struct published *g
 static void publish_one(struct model *m, const struct shape *s, int topic) {
   struct published p = {.key = chance(m, s->key_share) ? (uint8_t)(1 + pick(m, s->key_count)) : 0};
   char text[40], key[2] = {(char)p.key, 0};
-  bool is_large = pick(m, 50) == 0;
-  p.size = (uint32_t)snprintf(text, sizeof text, "%d%.*s", topic, is_large ? 30 : (int)pick(m, 8),
+  int fill = pick(m, 50) == 0 ? 30 : (int)pick(m, 8);
+  p.size = (uint32_t)snprintf(text, sizeof text, "%d%.*s", topic, fill,
                               "..............................");
   if (chance(m, s->except_share)) p.except = m->readers[pick(m, READERS)].reader.hub.id;
   struct hub_port *from = pick(m, 2) ? m->ports[pick(m, PORTS)].hub : NULL;
@@ -171,10 +171,9 @@ static enum hub_status expected_status(const struct model *m, const struct model
   const struct hub_rule *rule = &m->rules[topic];
   if (user >= 0 && rule->presence_off) return HUB_NO_PRESENCE;
   if (r->subs[topic].is_joined) return HUB_OK;
-  bool is_full = (rule->limit > 0 && subscriber_count(m, topic) >= rule->limit) ||
-                 (uint32_t)r->sub_count >= m->hub->limits.max_topics ||
-                 on_port >= m->hub->limits.max_subscriptions;
-  return is_full ? HUB_LIMIT : HUB_OK;
+  if (rule->limit > 0 && subscriber_count(m, topic) >= rule->limit) return HUB_LIMIT;
+  if ((uint32_t)r->sub_count >= m->hub->limits.max_topics) return HUB_LIMIT_TOPICS;
+  return on_port >= m->hub->limits.max_subscriptions ? HUB_LIMIT_SUBSCRIPTIONS : HUB_OK;
 }
 
 static void note_start(struct model *m, struct model_reader *r, int topic, enum hub_since since,
@@ -224,9 +223,12 @@ static void do_join(struct model *m, const struct shape *s, struct model_reader 
   if (number > 0) options.info = slice_str(info);
   enum hub_status expected = expected_status(m, r, topic, user);
   struct hub_join_result result;
-  assert_int_equal(hub_join(&r->reader.hub, slice_str(topic_names[topic]), &options, &result),
-                   expected);
-  m->refused += expected == HUB_LIMIT;
+  enum hub_status got = hub_join(&r->reader.hub, slice_str(topic_names[topic]), &options, &result);
+  // What a member costs is for presence_memory_test.
+  bool may_be_full = user >= 0 && m->hub->presence_bytes + 2000 > m->hub->limits.max_bytes / 2;
+  if (got == HUB_LIMIT_MEMBERS && may_be_full && expected != HUB_NO_PRESENCE) expected = got;
+  assert_int_equal(got, expected);
+  m->refused += expected <= HUB_LIMIT_TOPICS || expected == HUB_LIMIT;
   bool sets_lag = !r->subs[topic].is_joined || options.lag != HUB_LAG_DEFAULT;
   if (expected == HUB_OK && sets_lag) r->subs[topic].lag = options.lag;
   look(m, false);  // what it dropped, it dropped before it joined
@@ -410,10 +412,9 @@ static void finish(struct model *m, const struct shape *s) {
   hub_rules_set(m->hub, NULL, 0);
   hub_sweep(m->hub);
   for (int p = 0; p < PORTS; p++) reader_close(&m->taps[p].reader);
-  assert_int_equal(m->hub->kept_bytes, 0);
-  assert_int_equal(counters->form_bytes, 0);
+  assert_int_equal(m->hub->kept_bytes + (uint64_t)counters->form_bytes, 0);
   assert_true(list_is_empty(&m->hub->used));
-  if (!s->has_grace) assert_int_equal(hub_topic_count(m->hub), 0);
+  if (!s->has_grace) assert_int_equal(hub_topic_count(m->hub) + m->hub->presence_bytes, 0);
 }
 
 static void end(struct model *m) {
