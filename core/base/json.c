@@ -1,42 +1,58 @@
 // JSON text: see json.h.
 #include "base/json.h"
 
-#include "base/utf8.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+static bool is_special(unsigned char c) { return c < 0x20 || c == '"' || c == '\\' || c == 0x7F; }
+
+// The word with `c` in each of its bytes.
+static inline uint64_t each(unsigned char c) { return 0x0101010101010101u * c; }
+
+// Whether a byte of the word is less than n, at most 0x80. Below 0x80 alone counts.
+static inline uint64_t has_less(uint64_t word, unsigned char n) {
+  return (word - each(n)) & ~word & each(0x80);
+}
+
+static inline uint64_t has(uint64_t word, unsigned char c) { return has_less(word ^ each(c), 1); }
+
+size_t json_plain_bytes(struct slice text) {
+  size_t at = 0;
+  for (; text.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+    uint64_t word;
+    memcpy(&word, text.ptr + at, sizeof word);
+    uint64_t found = has_less(word, 0x20) | has(word, '"') | has(word, '\\') | has(word, 0x7F);
+    if (found == 0) continue;
+    // Carries may mark bytes above the first one, never below.
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return at + (size_t)__builtin_ctzll(found) / 8;
+    break;
+  }
+  while (at < text.len && !is_special((unsigned char)text.ptr[at])) at++;
+  return at;
+}
+
+static void append_special(struct buf *out, unsigned char c) {
+  static const char letters[0x20] = {
+      ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+  static const char hex[] = "0123456789abcdef";
+  char letter = c == '"' || c == '\\' ? (char)c : c < 0x20 ? letters[c] : '\0';
+  char escape[6] = {'\\', letter, '0', '0', hex[c >> 4], hex[c & 15]};
+  if (letter == '\0') escape[1] = 'u';
+  buf_append(out, escape, letter == '\0' ? 6 : 2);
+}
+
+void json_append_escaped(struct buf *out, struct slice text) {
+  for (;;) {
+    size_t plain = json_plain_bytes(text);
+    buf_append(out, text.ptr, plain);
+    if (plain == text.len) return;
+    append_special(out, (unsigned char)text.ptr[plain]);
+    text = slice_of(text.ptr + plain + 1, text.len - plain - 1);
+  }
+}
 
 void json_append_string(struct buf *out, struct slice text) {
   buf_append_char(out, '"');
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.ptr[i];
-    if (c < 0x20) {
-      buf_printf(out, "\\u%04x", c);
-      continue;
-    }
-    if (c == '"' || c == '\\') buf_append_char(out, '\\');
-    buf_append_char(out, (char)c);
-  }
+  json_append_escaped(out, text);
   buf_append_char(out, '"');
-}
-
-static bool is_digit_at(struct slice text, size_t i) {
-  return i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9';
-}
-
-const char *json_find_fault(struct slice text) {
-  bool in_string = false;
-  if (!utf8_is_valid(text)) return "text must be UTF-8";
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.ptr[i];
-    if (c == '"')
-      in_string = !in_string;
-    else if (in_string && c == '\\')
-      i++;
-    else if (in_string && c < 0x20)
-      return "a control character in a string must be escaped";
-    else if (c == '\0')
-      return "nothing may follow the value";
-    else if (!in_string && c == '.' &&
-             !(i > 0 && is_digit_at(text, i - 1) && is_digit_at(text, i + 1)))
-      return "a number must have digits on both sides of its point";
-  }
-  return NULL;
 }

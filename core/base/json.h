@@ -1,16 +1,19 @@
-// JSON beside lua-cjson, which scripts have: writing by hand the few small texts that C
-// makes itself, and the rules of RFC 8259 that lua-cjson does not know.
+// Writing JSON by hand: strings, for the few small texts that C makes itself and for the
+// values of scripts (script/vm/json_write).
 #ifndef TIDEGATE_BASE_JSON_H
 #define TIDEGATE_BASE_JSON_H
 
 #include "base/buf.h"
 
-// Appends the UTF-8 text as a JSON string with its quotes (RFC 8259 section 7).
-void json_append_string(struct buf *out, struct slice text);
+enum { JSON_DEPTH = 1000 };  // of nested arrays and objects, read and written
 
-// Of a text that lua-cjson takes: why it is no JSON after all, or NULL. JSON is UTF-8 (8.1),
-// has no control characters in strings (7) and digits on both sides of a point (6), and
-// does not end at a NUL (2).
-const char *json_find_fault(struct slice text);
+// How many bytes from the start of the text stand in a JSON string as they are: up to the
+// first control character, quote or backslash.
+size_t json_plain_bytes(struct slice text);
+
+// Appends the UTF-8 text as a JSON string with its quotes (RFC 8259 section 7), and as the
+// inside of one: at most 6 bytes for each.
+void json_append_string(struct buf *out, struct slice text);
+void json_append_escaped(struct buf *out, struct slice text);
 
 #endif

@@ -257,7 +257,7 @@ function Timer:cancel() end
 ---@field equal fun(a: string, b: string): boolean
 ---@field env table<string, string|nil>
 ---@field log table<"debug"|"info"|"warn"|"error", fun(...: any)>
----@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), null: any }
+---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), array: (fun(list?: table): table), null: any }
 ---@field dir string
 ---@field version string
 ---@field options (fun(name: string, has_words?: boolean): tidegate.option[])|(fun(): string[]) the rows that C declares; the words are for documents

@@ -1,7 +1,6 @@
--- Whether two decoded values are the same, numbers to the 14 digits that are written.
+-- Whether two decoded values are the same.
 local function equal(a, b)
   if type(a) ~= type(b) then return false end
-  if type(a) == "number" then return ("%.14g"):format(a) == ("%.14g"):format(b) end
   if type(a) ~= "table" then return a == b end
   for key, value in pairs(a) do
     if not equal(value, b[key]) then return false end

@@ -149,6 +149,7 @@ static int hub_history_function(lua_State *L) {
   int owned = lua_gettop(L);
   *history = hub_history_read(hub, topic, &options);
   lua_createtable(L, (int)history->count, 0);
+  json_mark_array(L);
   for (size_t i = 0; i < history->count; i++) {
     push_message(L, hub, history->messages[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -202,6 +203,7 @@ static int hub_topics_function(lua_State *L) {
   *found = hub_topics(vm_of(L)->worker->hub, pattern, query.limit, &count, &has_more);
   if (count > 0) qsort(*found, count, sizeof **found, by_name);
   lua_createtable(L, (int)count, 0);
+  json_mark_array(L);
   for (size_t i = 0; i < count; i++) {
     const struct hub_topic_info *info = &(*found)[i];
     lua_createtable(L, 0, 3);
@@ -228,9 +230,9 @@ static int hub_presence_function(lua_State *L) {
   struct buf *text = box_push_owned(L, sizeof *text, release_buf);
   int owned = lua_gettop(L);
   hub_presence(vm_of(L)->worker->hub, topic, text);
-  vm_push_slice(L, buf_slice(text));
+  int pushed = json_decode(L, buf_slice(text));
   box_release(L, owned);
-  return json_decode(L, lua_gettop(L));
+  return pushed;
 }
 
 // subscribe(pattern, fn): fn(topic, data, info) for each message, while scripts load

@@ -1,4 +1,4 @@
-// core.json: encode, decode, null.
+// core.json: encode, decode, array, null.
 #include "script/vm/json.h"
 
 #include <lauxlib.h>
@@ -18,12 +18,23 @@ static int encode(lua_State *L) {
 }
 
 // json.decode(text) -> value | nil, message, "json"
-static int decode(lua_State *L) {
-  luaL_checkstring(L, 1);
-  return json_decode(L, 1);
+static int decode(lua_State *L) { return json_decode(L, args_check_slice(L, 1)); }
+
+// json.array([table]) -> the table, marked as an array; a new one without
+static int array(lua_State *L) {
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1))
+    lua_newtable(L);
+  else
+    luaL_checktype(L, 1, LUA_TTABLE);
+  bool is_free = json_is_array(L) || !lua_getmetatable(L, -1);
+  luaL_argcheck(L, is_free, 1, "a table with a metatable cannot be marked as an array");
+  json_mark_array(L);
+  return 1;
 }
 
-static const luaL_Reg functions[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"encode", encode}, {"decode", decode}, {"array", array}, {NULL, NULL}};
 
 static void open_module(lua_State *L) {
   luaL_newlib(L, functions);

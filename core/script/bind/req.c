@@ -83,7 +83,7 @@ static int req_body(lua_State *L) { return with_body(L, 0, return_body); }
 static int return_json(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   if (lua_isnil(L, 2)) return lua_gettop(L) - 1;
-  return json_decode(L, 2);
+  return json_decode(L, args_check_slice(L, 2));
 }
 
 // req:json() -> value | nil, message, "json" | nil, "closed", "closed"

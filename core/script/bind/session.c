@@ -207,6 +207,7 @@ static int topics(lua_State *L) {
   struct session *net = script_session_check_net(L, 1);
   if (net == NULL) return vm_fail(L, "closed", "closed");
   lua_newtable(L);
+  json_mark_array(L);
   hub_reader_topics(&net->reader, add_topic, L);
   return 1;
 }

@@ -1,25 +1,39 @@
-// JSON through lua-cjson: see json.h.
+// JSON for bindings: see json.h.
 #include "script/vm/json.h"
 
 #include <lauxlib.h>
-#include <lua-cjson.h>
-#include <math.h>
 
-#include "base/json.h"
+#include "base/buf.h"
+#include "script/vm/json_read.h"
+#include "script/vm/json_write.h"
 #include "script/vm/vm.h"
 
-static char encode_key, decode_key;  // registry keys of cjson's functions
+enum { KEEP_BYTES = 256 * 1024 };  // of the buffer between two texts
 
-// Pushes the JSON text, or the reason why there is none. cjson's errors carry no
-// position, so each caller raises its own.
+// What one VM needs, in its registry by the address of state_key.
+struct state {
+  struct buf text;   // being written; C's own, and here so that an error leaks nothing
+  const void *list;  // the metatable of arrays, in the registry by the address of list_key
+};
+
+static char state_key, list_key;
+
+static struct state *find_state(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
+  struct state *state = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return state;
+}
+
 bool json_try_encode(lua_State *L, int index) {
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 2, NULL);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
-  lua_pushvalue(L, index);
-  int status = lua_pcall(L, 1, 1, 0);
-  if (status == LUA_ERRMEM) lua_error(L);
-  return status == LUA_OK;
+  luaL_checkstack(L, 8, NULL);
+  struct state *state = find_state(L);
+  buf_clear(&state->text);
+  bool ok = json_write(L, index, state->list, vm_of(L)->memory_max_bytes, &state->text);
+  if (ok) lua_pushlstring(L, state->text.data, buf_len(&state->text));
+  if (state->text.cap > KEEP_BYTES) buf_free(&state->text);
+  return ok;
 }
 
 void json_encode(lua_State *L, int index, const char *what) {
@@ -27,67 +41,51 @@ void json_encode(lua_State *L, int index, const char *what) {
     luaL_error(L, "%s has no JSON form: %s", what, lua_tostring(L, -1));
 }
 
-// cjson reads every number as a float; in Lua 5.4 a whole one should print
-// without ".0" and index as users expect. Changes the value on top of the stack.
-// False when a number is too large for a float: cjson gives infinity for it.
-static bool make_integers(lua_State *L) {
-  if (lua_type(L, -1) == LUA_TNUMBER) {
-    lua_Number number = lua_tonumber(L, -1);
-    lua_Integer whole;
-    if (!isfinite(number)) return false;
-    if (lua_numbertointeger(number, &whole) && (lua_Number)whole == number) {
-      lua_pop(L, 1);
-      lua_pushinteger(L, whole);
-    }
-  } else if (lua_istable(L, -1)) {
-    luaL_checkstack(L, 4, "JSON is nested too deeply");
-    lua_pushnil(L);
-    while (lua_next(L, -2) != 0) {
-      if (lua_type(L, -1) == LUA_TNUMBER || lua_istable(L, -1)) {
-        if (!make_integers(L)) return false;
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, -4);  // an existing key: allowed while traversing
-      } else {
-        lua_pop(L, 1);
-      }
-    }
-  }
-  return true;
+int json_decode(lua_State *L, struct slice text) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 8, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key);
+  bool ok = json_read(L, text, top + 1);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  if (ok) return 1;
+  lua_pushnil(L);
+  lua_insert(L, top + 1);
+  lua_pushliteral(L, "json");
+  return 3;
 }
 
-int json_decode(lua_State *L, int index) {
-  struct slice text;
-  text.ptr = luaL_checklstring(L, index, &text.len);
-  lua_pushvalue(L, index);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_insert(L, -2);
-  int status = lua_pcall(L, 1, 1, 0);
-  if (status == LUA_ERRMEM) lua_error(L);  // no fault of the text
-  if (status != LUA_OK) return vm_fail(L, lua_tostring(L, -1), "json");
-  const char *fault = json_find_fault(text);
-  if (fault != NULL) return vm_fail(L, fault, "json");
-  if (!make_integers(L)) return vm_fail(L, "a number is too large", "json");
-  return 1;
+void json_mark_array(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key);
+  lua_setmetatable(L, -2);
 }
 
-// Sets an option of the cjson module on top of the stack to false.
-static void turn_off(lua_State *L, const char *option) {
-  lua_getfield(L, -1, option);
-  lua_pushboolean(L, 0);
-  lua_call(L, 1, 0);
+bool json_is_array(lua_State *L) {
+  if (!lua_getmetatable(L, -1)) return false;
+  bool is_array = lua_topointer(L, -1) == find_state(L)->list;
+  lua_pop(L, 1);
+  return is_array;
+}
+
+static int free_state(lua_State *L) {
+  struct state *state = lua_touserdata(L, 1);
+  buf_free(&state->text);
+  return 0;
 }
 
 void json_open(lua_State *L) {
-  lua_pushcfunction(L, luaopen_cjson);
-  lua_call(L, 0, 1);
-  // Inf and NaN are not JSON: neither written nor read.
-  turn_off(L, "encode_invalid_numbers");
-  turn_off(L, "decode_invalid_numbers");
-  lua_getfield(L, -1, "encode");
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &encode_key);
-  lua_getfield(L, -1, "decode");
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_getfield(L, -1, "null");
-  lua_remove(L, -2);
+  struct state *state = lua_newuserdatauv(L, sizeof *state, 0);
+  *state = (struct state){0};
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, free_state);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
+  // Scripts see the mark and cannot change it, as all lists of all generations share it.
+  lua_createtable(L, 0, 2);
+  lua_pushliteral(L, "tidegate.array");
+  lua_setfield(L, -2, "__metatable");
+  state->list = lua_topointer(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
+  lua_pushlightuserdata(L, NULL);
 }

@@ -26,7 +26,7 @@ static int seconds(lua_State *L) {
   return 1;
 }
 
-static int decode(lua_State *L) { return json_decode(L, 1); }
+static int decode(lua_State *L) { return json_decode(L, args_check_slice(L, 1)); }
 
 static int open_functions(lua_State *L) {
   json_open(L);
