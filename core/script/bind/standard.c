@@ -2,6 +2,7 @@
 // generation of scripts change what the next finds.
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 
 #include "script/bind/modules.h"
 #include "script/vm/vm.h"
@@ -20,11 +21,53 @@ static void lock_metatables(lua_State *L) {
   lua_pop(L, 3);
 }
 
+// os.setlocale([locale [, category]]) -> "C" | nil, message, "locale". A locale is of the whole
+// process, and would change the numbers that other threads write.
+static int set_locale(lua_State *L) {
+  static const char *const categories[] = {"all",     "collate", "ctype", "monetary",
+                                           "numeric", "time",    NULL};
+  const char *locale = luaL_optstring(L, 1, "C");
+  luaL_checkoption(L, 2, "all", categories);
+  if (strcmp(locale, "C") != 0 && strcmp(locale, "POSIX") != 0)
+    return vm_fail(L, "the locale of the server is \"C\" and stays so", "locale");
+  lua_pushliteral(L, "C");
+  return 1;
+}
+
+static int no_debug(lua_State *L) {
+  return luaL_error(L, "debug.debug would wait for the terminal and serve nobody meanwhile");
+}
+
+static const struct replacement {
+  const char *library, *name;
+  lua_CFunction function;
+} replacements[] = {
+    {"os", "exit", no_exit},
+    {"os", "setlocale", set_locale},
+    {"debug", "debug", no_debug},
+};
+
+static void replace_functions(lua_State *L) {
+  for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++) {
+    lua_getglobal(L, replacements[i].library);
+    lua_pushcfunction(L, replacements[i].function);
+    lua_setfield(L, -2, replacements[i].name);
+    lua_pop(L, 1);
+  }
+}
+
+// Makes the standard input of scripts an empty file: to read from a terminal, or from a pipe
+// that nobody writes to, would hold up the worker for good.
+static void empty_input(lua_State *L) {
+  static const char code[] =
+      "local file = io.open '/dev/null' if file then io.stdin = file io.input(file) end";
+  if (luaL_loadstring(L, code) != LUA_OK) lua_error(L);
+  lua_call(L, 0, 0);
+}
+
 static void open_module(lua_State *L) {
-  lua_getglobal(L, "os");
-  lua_pushcfunction(L, no_exit);
-  lua_setfield(L, -2, "exit");
-  lua_pop(L, 1);
+  replace_functions(L);
+  empty_input(L);
   lock_metatables(L);
 }
 
