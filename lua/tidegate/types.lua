@@ -279,7 +279,7 @@ function core.topic(pattern, rules) end
 
 ---@class tidegate.message
 ---@field id string
----@field data string
+---@field data string|table a table if one was published
 ---@field kind tidegate.kind
 ---@field event string|nil
 ---@field key string|nil

@@ -20,8 +20,7 @@ end)
 gate.get("/examples/audit", function()
   local counts = {}
   for _, message in ipairs(gate.history(COUNTS)) do
-    local newest = gate.json.decode(message.data)
-    counts[newest.topic] = newest.count
+    counts[message.data.topic] = message.data.count
   end
   return { counts = counts, topics = gate.topics(PATTERN) }
 end)

@@ -125,9 +125,19 @@ static const struct option history_rows[] = {
 };
 const struct option_table history_options = {.name = "history", OPTION_ROWS(history_rows)};
 
+// A table that was published, as a table; or the text.
+static void push_data(lua_State *L, const struct message *m) {
+  if (m->is_json) {
+    int pushed = json_decode(L, message_payload(m));
+    if (pushed == 1) return;
+    lua_pop(L, pushed);
+  }
+  vm_push_slice(L, message_payload(m));
+}
+
 static void push_message(lua_State *L, struct hub *hub, const struct message *m) {
   message_info_push(L, hub, m);
-  vm_push_slice(L, message_payload(m));
+  push_data(L, m);
   lua_setfield(L, -2, "data");
   lua_pushnumber(L, (double)m->time_ns / 1e9);
   lua_setfield(L, -2, "time");
