@@ -11,6 +11,7 @@ local scope = require "tidegate.scope"
 local app = {}
 
 check.hide_file()
+check.nearest, check.note_miss = core.nearest, core.note_miss
 
 local paths = router.new(core.url_decode)
 local routes = {} ---@type tidegate.route[]

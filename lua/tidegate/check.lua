@@ -15,13 +15,31 @@ function check.hide_file()
   hidden[getinfo(2, "S").source] = true
 end
 
+-- The framework's locals that hold a function of a script while it runs, or a link with one.
+local callers = { terminal = true, upgrade = true, open = true, link = true }
+
+-- A function that ended in `return gate.jwt.verify(...)` is no longer on the stack. Where it
+-- begins is known from the frame of the framework that called it.
+local function find_tail_caller()
+  for level = 3, math.huge do
+    local info = getinfo(level, "S")
+    if not info then return nil end
+    for index = 1, hidden[info.source] and 200 or 0 do
+      local name, value = debug.getlocal(level, index)
+      if not name then break end
+      local fn = callers[name] and (type(value) == "table" and value.fn or value)
+      if type(fn) == "function" and not hidden[getinfo(fn, "S").source] then return check.origin(fn) end
+    end
+  end
+end
+
 ---The place in a script that is calling the framework right now.
 ---@return string|nil position "hello.lua:3"
 function check.position()
   local level = 2
   while true do
     local info = getinfo(level, "Sl")
-    if not info then return nil end
+    if not info then return find_tail_caller() end
     if info.what ~= "C" and not hidden[info.source] then
       return info.short_src .. ":" .. info.currentline
     end
@@ -46,6 +64,57 @@ function check.fail(name, format, ...)
   local position = check.position()
   local message = name .. ": " .. string.format(format, ...)
   error(position and position .. ": " .. message or message, 0)
+end
+
+---Of the server, put here by app.lua: the name of a list that is near to another, or nil.
+---@type fun(wanted: string, names: string[]): string|nil
+function check.nearest() end
+
+---Likewise: remembers what a script that read a name that is not there may have meant, or nil,
+---for the error it gets if it goes on to call it.
+---@type fun(name: string, meant: string|nil)
+function check.note_miss() end
+
+-- What things are called elsewhere, and here.
+local foreign = {
+  all = "any", broadcast = "publish", del = "delete", emit = "publish", err = "error", parse = "decode",
+  setInterval = "every", setTimeout = "after", stringify = "encode", wait = "sleep", warning = "warn", websocket = "ws",
+}
+
+local function find_meant(functions, key)
+  local names = {}
+  for name in pairs(functions) do names[#names + 1] = name end
+  table.sort(names)
+  local meant = check.nearest(key, names) or foreign[key]
+  return meant and rawget(functions, meant) ~= nil and meant or false
+end
+
+---Makes a table of functions note names that it lacks. They are nil, so that scripts can look
+---for what a later version brings (`if gate.fetch then`); but a call says what is near.
+---@generic T: table
+---@param label string how messages call it, as "gate.log"
+---@param functions T
+---@return T functions
+function check.note_misses(label, functions)
+  local misses = {}
+  return setmetatable(functions, { __index = function(_, key)
+    if type(key) ~= "string" then return nil end
+    local meant = misses[key]
+    if meant == nil then
+      meant = find_meant(functions, key)
+      misses[key] = meant
+    end
+    check.note_miss(key, meant and label .. "." .. meant or nil)
+  end })
+end
+
+---Raises when a function was called as a method of its table: with a colon.
+---@param name string the function the script called
+---@param first any its first argument
+function check.dot(name, first)
+  if type(first) == "table" and type(rawget(first, name:match "[^.]+$")) == "function" then
+    check.fail(name, "write %s(...), with a dot instead of the colon", name)
+  end
 end
 
 ---Says what a value is, for messages. Text is not shown: it may be a secret.
@@ -213,11 +282,15 @@ function check.declare(name, rows)
   return rows
 end
 
-local function fail_unknown(name, key, rows)
+local function fail_unknown(name, key, rows, elsewhere)
   local names = {}
   for i, row in ipairs(rows) do names[i] = row.name end
   table.sort(names)
-  check.fail(name, "unknown option %q (known: %s)", key, table.concat(names, ", "))
+  local bare = key:gsub("^on_?", "")
+  local near = index_of(rows)[bare] and bare or check.nearest(key, names)
+  local hint = near and (": did you mean %q?"):format(near) or ""
+  if elsewhere and elsewhere[key] then hint = ": it is for " .. elsewhere[key] .. " alone" end
+  check.fail(name, "unknown option %q%s (known: %s)", key, hint, table.concat(names, ", "))
 end
 
 ---Raises for keys of an options table that are no names or that no row has, for values that
@@ -225,11 +298,12 @@ end
 ---@param name string the function the script called
 ---@param options table
 ---@param rows tidegate.option[]
-function check.options(name, options, rows)
+---@param elsewhere? table<string, string> options of another function, and which
+function check.options(name, options, rows, elsewhere)
   local index = index_of(rows)
   for key, value in pairs(options) do
     if type(key) ~= "string" then check.fail(name, "options are name = value (got [%s])", tostring(key)) end
-    local row = index[key] or fail_unknown(name, key, rows)
+    local row = index[key] or fail_unknown(name, key, rows, elsewhere)
     if not is_good(value, row) then
       check.fail(name, "option %q must be %s (got %s)", key, check.expected(row), check.describe(value))
     end

@@ -1,6 +1,7 @@
 -- From request to answer: finds the route, runs its chain, and hands what comes
 -- out to the server. A route without middlewares costs no table and no closure.
 
+local check = require "tidegate.check"
 local core = require "tidegate.core"
 local middleware = require "tidegate.middleware"
 local session_route = require "tidegate.session_route"
@@ -8,6 +9,8 @@ local session_route = require "tidegate.session_route"
 local respond, set_route = core.respond, core.set_route
 
 local dispatch = {}
+
+check.hide_file()
 
 ---@class tidegate.route
 ---@field key string a method, "*", "ws" or "sse": where the router keeps it

@@ -2,10 +2,20 @@
 -- Lua of its own is the server's function itself.
 
 local app = require "tidegate.app"
+local check = require "tidegate.check"
 local core = require "tidegate.core"
 local cors = require "tidegate.guard.cors"
 local jwt = require "tidegate.jwt"
 local presence = require "tidegate.presence"
+
+check.hide_file()
+
+-- A table of this generation's own: what scripts put into it does not outlive them.
+local function own(name, functions)
+  local copy = {}
+  for key, value in pairs(functions) do copy[key] = value end
+  return check.note_misses("gate." .. name, copy)
+end
 
 ---@class tidegate.Gate: tidegate.Scope
 local gate = {
@@ -22,18 +32,18 @@ local gate = {
   after = core.after,
   spawn = core.spawn,
   env = core.env,
-  log = core.log,
-  json = core.json,
+  log = own("log", core.log),
+  json = own("json", core.json),
   now = core.now,
   id = core.id,
   keep = core.keep,
   stats = core.stats,
   dir = core.dir,
   version = core.version,
-  jwt = jwt,
-  guard = { cors = cors },
+  jwt = own("jwt", jwt),
+  guard = own("guard", { cors = cors }),
 }
 
 for name, fn in pairs(app.root) do gate[name] = fn end
 
-return gate
+return check.note_misses("gate", gate)

@@ -48,6 +48,7 @@ end
 ---@return string|nil message when the claims cannot be written as JSON
 ---@return string|nil code "json"
 function jwt.sign(claims, secret, options)
+  check.dot("gate.jwt.sign", claims)
   check.type("gate.jwt.sign", "claims", claims, "table")
   options = check_arguments("gate.jwt.sign", secret, options, sign_rows)
   if options.exp then
@@ -116,6 +117,10 @@ end
 ---@return string|nil message
 ---@return tidegate.jwt_refusal|nil code
 function jwt.verify(token, secret, options)
+  check.dot("gate.jwt.verify", token)
+  if type(token) == "function" then
+    check.fail("gate.jwt.verify", "token is a function; was it to be called, as req:bearer()?")
+  end
   options = check_arguments("gate.jwt.verify", secret, options, verify_rows)
   if token == nil or token == "" then return nil, "no token", "missing" end
   if type(token) ~= "string" then return nil, "the token is not a string", "malformed" end

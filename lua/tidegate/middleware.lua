@@ -9,6 +9,8 @@ local check = require "tidegate.check"
 
 local middleware = {}
 
+check.hide_file()
+
 ---@class tidegate.link a middleware in a chain
 ---@field fn fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@field prefix string|nil the decoded path under which it runs; nil: everywhere

@@ -21,6 +21,7 @@ check.hide_file()
 ---@param pattern string topic pattern
 ---@param fn fun(topic: string, diff: tidegate.presence_diff)
 function presence.on_presence(pattern, fn)
+  check.dot("gate.on_presence", pattern)
   check.type("gate.on_presence", "pattern", pattern, "string")
   check.type("gate.on_presence", "handler", fn, "function")
   if pattern == "" then check.fail("gate.on_presence", "pattern must not be empty") end

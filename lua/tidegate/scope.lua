@@ -78,6 +78,7 @@ local function registrar(app, own, word, key)
   local kind = (key == "ws" or key == "sse") and key or nil
   return function(text, ...)
     app.check_open(name)
+    check.dot(name, text)
     local count, arguments = select("#", ...), { ... }
     local parsed = parse(name, "pattern", join(name, "pattern", own.prefix, text))
     local handler = arguments[count]
@@ -99,10 +100,13 @@ local function user(app, own)
   local name = own.label .. ".use"
   return function(first, ...)
     app.check_open(name)
+    check.dot(name, first)
     local prefix, arguments = "", { first, ... }
     local from, count = 1, select("#", ...) + 1
     if type(first) ~= "function" then
-      check.type(name, "prefix", first, "string")
+      if type(first) ~= "string" then
+        check.fail(name, "the first argument must be a prefix or a middleware (got %s)", check.describe(first))
+      end
       prefix, from = first, 2
     end
     local joined, parsed = parse_prefix(name, own.prefix, prefix)
@@ -129,13 +133,16 @@ function scope.new(app, label, prefix, guards)
   function result.scope(text, ...)
     local name = label .. ".scope"
     app.check_open(name)
+    check.dot(name, text)
+    check.type(name, "prefix", text, "string")
     local joined = parse_prefix(name, prefix, text)
     local inner = table.move(guards, 1, #guards, 1, {})
     add_links(name, inner, nil, { ... }, 1, select("#", ...))
     return scope.new(app, "scope", joined, inner)
   end
 
-  return result
+  -- gate adds names of its own to the outermost.
+  return label == "scope" and check.note_misses(label, result) or result
 end
 
 return scope

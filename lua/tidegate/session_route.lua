@@ -15,17 +15,19 @@ check.hide_file()
 ---@field options table what the script passed; empty beside a task
 
 -- What C declares (core/script/reload/route.c), by the kind of session that has it: the
--- options, and of these the functions that make a session do something.
+-- options, of these the functions that make a session do something, and whose the others are.
 local rows, kinds = core.options "session", {}
 for _, kind in ipairs { "ws", "sse" } do
-  local options, callbacks = {}, {}
+  local options, callbacks, elsewhere = {}, {}, {}
   for _, row in ipairs(rows) do
-    if not row.only or row.only == kind then
+    if row.only and row.only ~= kind then
+      elsewhere[row.name] = "gate." .. row.only
+    else
       options[#options + 1] = row
       if row.type == "function" and row.name ~= "upgrade" then callbacks[#callbacks + 1] = row.name end
     end
   end
-  kinds[kind] = { options = options, callbacks = callbacks }
+  kinds[kind] = { options = options, callbacks = callbacks, elsewhere = elsewhere }
 end
 
 ---Checks the last argument of gate.ws or gate.sse.
@@ -43,7 +45,7 @@ function session_route.define(name, kind, handler)
     check.fail(name, "handler must be a function or a table of callbacks (got %s)",
       check.describe(handler))
   end
-  check.options(name, handler, kinds[kind].options)
+  check.options(name, handler, kinds[kind].options, kinds[kind].elsewhere)
   local has_callback = false
   for _, callback in ipairs(kinds[kind].callbacks) do
     has_callback = has_callback or handler[callback] ~= nil
@@ -110,8 +112,8 @@ end
 ---@param definition tidegate.session_route
 ---@return fun(req: tidegate.Request, res: tidegate.Response, life: table): ...
 function session_route.terminal(definition)
-  local upgrade = definition.options.upgrade
   return function(req, res, life)
+    local upgrade = definition.options.upgrade
     if definition.kind == "ws" then
       local status, message, headers = core.ws_check(req)
       if status then return status, message, headers end

@@ -260,6 +260,8 @@ function Timer:cancel() end
 ---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), array: (fun(list?: table): table), null: any }
 ---@field dir string
 ---@field version string
+---@field nearest fun(wanted: string, names: string[]): string|nil the name that somebody meant
+---@field note_miss fun(name: string, meant: string|nil) for the error of a call
 ---@field options (fun(name: string, has_words?: boolean): tidegate.option[])|(fun(): string[]) the rows that C declares; the words are for documents
 local core = {}
 

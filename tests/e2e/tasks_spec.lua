@@ -215,7 +215,7 @@ describe("a handler", function()
     it("by returning what is no response is 500", function()
       local mark = server:mark()
       assert.equal(500, http.get(server, "/bad-return").status)
-      server:wait_for_log(" error .*boolean", mark)
+      server:wait_for_log(" error .*this handler returned true", mark)
     end)
 
     it("in a WebSocket session closes it with 1011 and no other", function()

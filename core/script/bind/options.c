@@ -1,12 +1,15 @@
 // core.options: the rows that declare options in C, for the checks in Lua and for the reference.
+// core.nearest, note_miss: the name that somebody meant, for messages.
 #include "script/bind/options.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "script/bind/modules.h"
 #include "script/reload/route.h"
+#include "script/vm/hint.h"
 
 static const struct option_table *const tables[] = {
     &session_options, &compress_options, &publish_options,  &history_options,
@@ -38,7 +41,31 @@ static int options(lua_State *L) {
   return luaL_error(L, "there is no table of options \"%s\"", name);
 }
 
-static const luaL_Reg functions[] = {{"options", options}, {NULL, NULL}};
+// nearest(wanted, names) -> the one of the array that is near to it | nil (base/nearest.h)
+static int nearest(lua_State *L) {
+  const char *wanted = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  size_t count = 0, most = (size_t)lua_rawlen(L, 2);
+  // Strings of the array, which holds them while nothing else runs.
+  const char **names = lua_newuserdatauv(L, (most + 1) * sizeof *names, 0);
+  for (size_t i = 0; i < most; i++) {
+    if (lua_rawgeti(L, 2, (lua_Integer)i + 1) == LUA_TSTRING) names[count++] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, nearest_name(wanted, names, count));
+  return 1;
+}
+
+// note_miss(name, meant | nil): see vm/hint.h
+static int note_miss(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 2);
+  hint_note_miss(L, 1, 2);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"options", options}, {"nearest", nearest}, {"note_miss", note_miss}, {NULL, NULL}};
 
 static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
 

@@ -10,10 +10,20 @@
 #include "script/vm/args.h"
 #include "script/vm/vm.h"
 
+// Raises when the first argument is the table of these functions: gate.log:info("x").
+static void refuse_colon(lua_State *L) {
+  if (!lua_istable(L, 1)) return;
+  lua_pushliteral(L, "info");
+  if (lua_rawget(L, 1) == LUA_TFUNCTION)
+    luaL_error(L, "log: write gate.log.info(...), with a dot instead of the colon");
+  lua_pop(L, 1);
+}
+
 // log.info(...): the arguments as by tostring, joined with spaces
 static int write_log(lua_State *L) {
   enum log_level level = (enum log_level)lua_tointeger(L, lua_upvalueindex(1));
   int count = lua_gettop(L);
+  refuse_colon(L);
   luaL_Buffer text;
   luaL_buffinit(L, &text);
   for (int i = 1; i <= count; i++) {

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "script/reload/bundle.h"
 #include "script/reload/library.h"
 
@@ -111,8 +112,11 @@ static int require_module(lua_State *L) {
   // Lua's own message lists every path it tried, and no position.
   const char *reason = lua_tostring(L, -1);
   if (reason == NULL || strncmp(reason, "module '", 8) != 0) return lua_error(L);
-  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system",
-                    name);
+  static const char *const known[] = {"tidegate"};
+  const char *near = nearest_name(name, known, 1);
+  const char *hint = near != NULL ? lua_pushfstring(L, "; did you mean \"%s\"?", near) : "";
+  return luaL_error(L, "there is no module \"%s\", neither among the scripts nor on the system%s",
+                    name, hint);
 }
 
 // ---- the environment -----------------------------------------------------

@@ -38,6 +38,8 @@ static const char *push_description(lua_State *L, int index) {
   int type = lua_type(L, index);
   if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER)
     return luaL_tolstring(L, index, NULL);
+  if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING)
+    return lua_pushfstring(L, "a %s", lua_tostring(L, -1));
   return lua_pushfstring(L, "a %s", lua_typename(L, type));
 }
 
@@ -166,8 +168,9 @@ void answer_send(lua_State *L, struct exchange *exchange, int first, int origin)
   } else if (kind != LUA_TNIL && kind != LUA_TSTRING && kind != LUA_TTABLE) {
     fail(L, origin,
          "this handler returned %s; it may return a string, a table, a status, or status, body, "
-         "headers",
-         push_description(L, first));
+         "headers%s",
+         push_description(L, first),
+         kind == LUA_TFUNCTION ? " (was the function to be called, as req:body()?)" : "");
   } else {
     if (!lua_isnil(L, first + 1)) check_alone(L, first, origin);
     if (kind == LUA_TNIL && status == 0) status = 204;

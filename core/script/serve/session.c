@@ -41,7 +41,7 @@ struct script_session *script_session_test(lua_State *L, int arg) {
 
 struct script_session *script_session_check(lua_State *L, int arg) {
   struct script_session *session = script_session_test(L, arg);
-  if (session == NULL) luaL_typeerror(L, arg, "ws or stream");
+  if (session == NULL) box_fail(L, arg, "conn", "ws or stream");
   return session;
 }
 

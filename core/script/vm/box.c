@@ -42,10 +42,28 @@ void *box_test(lua_State *L, int arg, const struct box_type *type) {
   return metatable == vm_of(L)->types[type->slot].metatable ? memory : NULL;
 }
 
+int box_fail(lua_State *L, int arg, const char *object, const char *expected) {
+  if (arg != 1) return luaL_typeerror(L, arg, expected);
+  const char *got = luaL_typename(L, arg);
+  if (luaL_getmetafield(L, arg, "__name") == LUA_TSTRING) got = lua_tostring(L, -1);
+  lua_Debug call;
+  bool is_known = lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) && call.name != NULL;
+  const char *name = is_known ? call.name : "method";
+  if (is_known && strcmp(call.namewhat, "method") == 0)
+    return luaL_error(L, "%s:%s: what is before the colon must be a %s (got %s)", object, name,
+                      expected, got);
+  return luaL_error(L,
+                    "%s.%s: write %s:%s(...), with a colon (the first argument is no %s: got %s)",
+                    object, name, object, name, expected, got);
+}
+
 void *box_check(lua_State *L, int arg, const struct box_type *type) {
   void *memory = box_test(L, arg, type);
-  if (memory == NULL) luaL_typeerror(L, arg, type->name);
-  return memory;
+  if (memory != NULL) return memory;
+  const char *dot = strrchr(type->name, '.');
+  const char *object = dot != NULL ? dot + 1 : type->name;
+  box_fail(L, arg, object, object);
+  return NULL;
 }
 
 void *box_check_pointer(lua_State *L, int arg, const struct box_type *type) {

@@ -38,6 +38,9 @@ struct box *box_push_pointer(lua_State *L, const struct box_type *type, void *ob
 // The memory of the box at `arg`; when it is of another type, NULL or an error.
 void *box_test(lua_State *L, int arg, const struct box_type *type);
 void *box_check(lua_State *L, int arg, const struct box_type *type);
+// Raises: argument `arg` is no `expected` ("ws or stream"). Of the first one, which is the
+// object of a method: the call lacks its colon. object: how messages call it, "conn".
+int box_fail(lua_State *L, int arg, const char *object, const char *expected);
 // What the box with a pointer at `arg` holds, NULL when it is emptied. Raises for
 // another type.
 void *box_check_pointer(lua_State *L, int arg, const struct box_type *type);

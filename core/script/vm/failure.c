@@ -4,6 +4,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "script/vm/hint.h"
+
 enum { TEXT_MAX = 16384 };  // of an error in the log
 
 void failure_append_text(struct buf *out, struct slice text) {
@@ -34,6 +36,7 @@ static void read_error(lua_State *L, struct failure *failure, lua_State *co) {
   lua_pushvalue(co, -1);
   lua_xmove(co, L, 1);
   if (lua_isstring(L, -1)) {
+    hint_add(L);
     append_value(&failure->text, L, -1);
   } else if (luaL_getmetafield(L, -1, "__tostring") != LUA_TNIL) {
     lua_pop(L, 1);

@@ -3,9 +3,11 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
+#include "base/nearest.h"
 #include "base/slice.h"
 #include "net/worker.h"
 
@@ -157,12 +159,30 @@ static void read_option(lua_State *L, const struct option *option, const char *w
 
 // ---- reading -------------------------------------------------------------
 
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void fail_unknown(lua_State *L, const struct option_table *table, const char *what,
+                         const char *key) {
+  const char *names[OPTIONS_MAX];
+  for (size_t i = 0; i < table->count; i++) names[i] = table->all[i].name;
+  qsort(names, table->count, sizeof *names, by_name);
+  const char *near = nearest_name(key, names, table->count);
+  const char *hint = near != NULL ? lua_pushfstring(L, ": did you mean \"%s\"?", near) : "";
+  lua_pushliteral(L, "");
+  for (size_t i = 0; i < table->count; i++) {
+    lua_pushfstring(L, "%s%s%s", lua_tostring(L, -1), i > 0 ? ", " : "", names[i]);
+    lua_remove(L, -2);
+  }
+  luaL_error(L, "%s: unknown option \"%s\"%s (known: %s)", what, key, hint, lua_tostring(L, -1));
+}
+
 // A key that is no option. `what` becomes "topic: presence" for what `presence` is made of.
 static void fail_key(lua_State *L, const struct option_table *table, const char *what) {
   if (table->of != NULL) what = lua_pushfstring(L, "%s: %s", what, table->of);
   int key = table->of != NULL ? -2 : -1;
-  if (lua_type(L, key) == LUA_TSTRING)
-    luaL_error(L, "%s: unknown option \"%s\"", what, lua_tostring(L, key));
+  if (lua_type(L, key) == LUA_TSTRING) fail_unknown(L, table, what, lua_tostring(L, key));
   luaL_error(L, "%s: options are name = value (got [%s])", what, luaL_tolstring(L, key, NULL));
 }
 

@@ -90,7 +90,7 @@ void options_read_table(lua_State *L, int index, const struct option_table *tabl
 // as the values that are left on the stack. The table is read raw: what its metatable adds is no
 // option, so no code of the script runs while a binding holds what it has checked. Raises for what
 // is no option or no good value, naming `what`; `out` is complete enough then for options_release.
-//   "<what>: unknown option \"x\""
+//   "<what>: unknown option \"lmit\": did you mean \"limit\"? (known: lag, limit)"
 //   "<what>: options are name = value (got [1])"
 //   "<what>: retry must be a number from 0 to 5 (got -1)"
 static inline void options_read(lua_State *L, int index, const struct option_table *table,

@@ -140,13 +140,23 @@ static void log_failure(const struct task *task, const struct failure *failure, 
             (int)traceback.len, traceback.ptr, who[0] != '\0' ? "\n" : "", who);
 }
 
+static void read_yield(struct task *task, struct failure *failure) {
+  char text[300] = "";
+  lua_Debug caller;
+  if (lua_getstack(task->co, 1, &caller) && lua_getinfo(task->co, "Sl", &caller))
+    snprintf(text, sizeof text, "%s:%d: ", caller.short_src, caller.currentline);
+  size_t len = strlen(text);
+  snprintf(text + len, sizeof text - len,
+           "coroutine.yield was called outside a coroutine of the script's own");
+  failure_read_yielded(failure, task->vm, task->co, text);
+}
+
 static void read_failure(struct task *task, int status, struct failure *failure) {
   struct vm *vm = task->vm;
   if (vm->strike.is_pending)
     failure_read_yielded(failure, vm, task->co, vm->strike.text);
   else if (status == LUA_YIELD)
-    failure_read_yielded(failure, vm, task->co,
-                         "coroutine.yield was called outside a coroutine of the script's own");
+    read_yield(task, failure);
   else
     failure_read(failure, vm, task->co);
   vm->strike.is_pending = false;
@@ -222,7 +232,8 @@ void task_start(struct task *task, int (*push)(lua_State *L, void *arg), void *a
 
 struct task *task_current(lua_State *L) {
   struct vm *vm = vm_of(L);
-  if (vm->loading != NULL) luaL_error(L, "cannot wait while scripts load");
+  if (vm->loading != NULL)
+    luaL_error(L, "cannot wait while scripts load; use gate.spawn or gate.after");
   if (vm->running == NULL || vm->running->co != L) {
     luaL_error(L, "cannot wait inside a coroutine of the script's own; use gate.spawn");
   }

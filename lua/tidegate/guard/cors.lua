@@ -47,6 +47,7 @@ local rows = check.declare("cors", {
 })
 
 local function check_options(options)
+  check.dot(NAME, options)
   check.type(NAME, "options", options, "table")
   check.options(NAME, options, rows)
   if options.credentials and options.origins == "*" then

@@ -41,6 +41,19 @@ local function url_decode(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
+-- Near is what has the same letters, in whatever order.
+local function nearest(wanted, names)
+  local function letters(text)
+    local out = {}
+    for letter in text:lower():gmatch "." do out[#out + 1] = letter end
+    table.sort(out)
+    return table.concat(out)
+  end
+  for _, name in ipairs(names) do
+    if letters(name) == letters(wanted) then return name end
+  end
+end
+
 -- Rows as those that C declares for gate.ws and gate.sse.
 local session_rows = {
   { name = "upgrade", type = "function" },
@@ -82,6 +95,8 @@ local function new_core(log)
     base64url_encode = base64url_encode,
     base64url_decode = base64url_decode,
     equal = function(a, b) return a == b end,
+    nearest = nearest,
+    note_miss = function() end,
     url_decode = url_decode,
     options = function(name) return assert(name == "session" and session_rows) end,
     env = {},

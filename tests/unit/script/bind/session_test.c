@@ -58,8 +58,9 @@ static void fields_of_a_connection(void **state) {
       "den 1 nil a  number",
       "true nil nil nil true",
       "7 mine",
-      "bad argument #1 to 'send' (tidegate.ws expected, got number)",
-      "bad argument #1 to 'join' (ws or stream expected, got number)",
+      "ws.send: write ws:send(...), with a colon (the first argument is no ws: got number)",
+      "conn.join: write conn:join(...), with a colon (the first argument is no ws or stream: got "
+      "number)",
       "true true"};
   expect_lines(open, sizeof open / sizeof *open);
   leave(peer);

@@ -50,9 +50,13 @@ static void pointer_is_emptied(void **state) {
   fixture_run(vm, &ends, "note(check_apple(box))");
   assert_string_equal(noted, "golden emptied ");
   fixture_run(vm, &ends, "check_apple(other)");
-  assert_non_null(strstr(ends.error, "test.apple expected, got test.pear"));
+  assert_non_null(strstr(ends.error,
+                         "apple.check_apple: write apple:check_apple(...), with a colon "
+                         "(the first argument is no apple: got test.pear)"));
   fixture_run(vm, &ends, "check_apple(nil)");
-  assert_non_null(strstr(ends.error, "test.apple expected, got nil"));
+  assert_non_null(strstr(ends.error, "(the first argument is no apple: got nil)"));
+  fixture_run(vm, &ends, "({ check = check_apple }):check()");
+  assert_non_null(strstr(ends.error, "apple:check: what is before the colon must be a apple"));
   vm_free(vm);
 }
 

@@ -173,13 +173,16 @@ static void test_metatables_are_not_asked(void **state) {
   vm_free(vm);
 }
 
+#define KNOWN "(known: bytes, call, count, loose, lua, on, read, size, strict, text, wait, whole)"
+
 static void test_what_is_refused(void **state) {
   (void)state;
   static const char *const cases[][2] = {
       {"5", "bad argument #1 to 'read' (table expected, got number)"},
-      {"{ txt = 1 }", "f: unknown option \"txt\""},
+      {"{ txt = 1 }", "f: unknown option \"txt\": did you mean \"text\"? " KNOWN},
+      {"{ wrong = 1 }", "f: unknown option \"wrong\" " KNOWN},
       {"{ 'text' }", "f: options are name = value (got [1])"},
-      {"{ txt = 1, wait = -1 }", "f: unknown option \"txt\""},
+      {"{ txt = 1, wait = -1 }", "f: unknown option \"txt\": did you mean \"text\"? " KNOWN},
       {"{ text = {} }", "f: text must be a string, got table"},
       {"{ text = 'abcde' }", "f: text has more than 4 bytes"},
       {"{ bytes = 0 }", "f: bytes must be a number from 1 to 1000000000000 (got 0)"},
@@ -196,7 +199,8 @@ static void test_what_is_refused(void **state) {
       {"{ size = 1 }", "f: size must be \"small\", \"large\" or \"huge\""},
       {"{ on = true }", "f: on must be \"one\" or \"all\""},
       {"{ call = 1 }", "f: call must be a function, got number"},
-      {"{ read = { dep = 1 } }", "f: read: unknown option \"dep\""},
+      {"{ read = { dep = 1 } }",
+       "f: read: unknown option \"dep\": did you mean \"deep\"? (known: deep)"},
       {"{ read = { true } }", "f: read: options are name = value (got [1])"},
       {"{ read = { deep = 1 } }", "f: deep must be true or false, got number"},
   };

@@ -47,7 +47,7 @@ static int fixture_push(lua_State *L, void *code) {
 // How the tasks of scripts ended.
 struct fixture_ends {
   int ok, failed;
-  char error[128];
+  char error[512];
 };
 
 static void fixture_ended(struct vm *vm, struct task *task, void *owner, bool ok,

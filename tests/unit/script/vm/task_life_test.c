@@ -116,7 +116,7 @@ static void a_yield_of_the_script_is_a_mistake(void **state) {
   (void)state;
   struct outcome outcome = run_task("coroutine.yield(1, 2)");
   assert_string_equal(outcome.error,
-                      "coroutine.yield was called outside a coroutine of the script's own");
+                      "test:1: coroutine.yield was called outside a coroutine of the script's own");
   outcome = run_task("local c = coroutine.wrap(function() coroutine.yield(5) end) note(c())");
   assert_true(outcome.ok);
   expect_noted("5\n");
