@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "net/address.h"
 #include "net/server.h"
 #include "script/bind/modules.h"
@@ -132,20 +133,22 @@ static char *complete_config(struct arguments *args) {
 
 // ---- running -------------------------------------------------------------
 
+enum { SIGNALS = 4 };
+
 struct running {
   struct script_start start;
   size_t script_count;
   struct server server;
   struct reload *reload;
   uv_loop_t loop;
-  uv_signal_t signals[3];
+  uv_signal_t signals[SIGNALS];
 };
 
 static void stop(struct running *running) {
   reload_stop(running->reload);
   server_stop(&running->server);
-  // From here on a second signal ends the process at once.
-  for (size_t i = 0; i < 3; i++) uv_close((uv_handle_t *)&running->signals[i], NULL);
+  for (size_t i = 0; i < SIGNALS; i++) uv_close((uv_handle_t *)&running->signals[i], NULL);
+  signals_take();  // from here on a second signal ends the process at once
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -166,9 +169,9 @@ static void tell_ready(struct running *running) {
 
 // The main thread's loop, with signals on it. False, with errno, when there is no descriptor.
 static bool open_loop(struct running *running) {
-  static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+  static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
   int failure = uv_loop_init(&running->loop);
-  for (size_t i = 0; failure == 0 && i < 3; i++) {
+  for (size_t i = 0; failure == 0 && i < SIGNALS; i++) {
     failure = uv_signal_init(&running->loop, &running->signals[i]);
     running->signals[i].data = running;
     if (failure == 0) failure = uv_signal_start(&running->signals[i], on_signal, numbers[i]);
@@ -180,9 +183,9 @@ static bool open_loop(struct running *running) {
 static char *run(struct running *running) {
   if (!open_loop(running))
     return mem_format("cannot start the main event loop: %s", error_text(errno));
-  watchdog_start(running->server.config->handler_time_ms);
   // Watching begins first: who sees us listen may save a script at once.
   running->reload = reload_start(&running->loop, &running->server, running->start.dir);
+  if (signals_saw_hup()) reload_request(running->reload);
   char *error = server_start(&running->server);
   if (error == NULL)
     tell_ready(running);
@@ -191,7 +194,6 @@ static char *run(struct running *running) {
   uv_run(&running->loop, UV_RUN_DEFAULT);
   server_join(&running->server);
   uv_loop_close(&running->loop);
-  watchdog_stop();
   return error;
 }
 
@@ -203,8 +205,10 @@ static void print_check(const struct running *running, const struct buf *listing
 static int serve(struct arguments *args) {
   char *error = NULL;
   server_raise_open_files();
+  signals_take();
+  watchdog_start(args->config.handler_time_ms);
   struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
-  if (bundle == NULL) return fail(error);
+  if (bundle == NULL) return watchdog_stop(), fail(error);
   struct buf listing = {0};
   struct running running = {
       .start = {.dir = args->dir, .bundle = bundle, .modules = script_modules},
@@ -227,6 +231,7 @@ static int serve(struct arguments *args) {
   else if (error == NULL)
     error = run(&running);
   server_free(&running.server);
+  watchdog_stop();
   buf_free(&listing);
   if (error != NULL) return fail(error);
   if (!args->checks) log_info("stopped");

@@ -52,7 +52,7 @@ local function wait_refused(server)
   end, "refused connection")
 end
 
-for _, signal in ipairs { "sigterm", "sigint" } do
+for _, signal in ipairs { "sigterm", "sigint", "sigquit" } do
   describe("on " .. signal, function()
     it("an idle server ends at once", function()
       local server <close> = start { workers = 2 }

@@ -74,6 +74,7 @@ static int run_step(lua_State *L) {
     environment_open(L, &generation->environment, generation, generation->bundle,
                      generation->number);
   const struct chunk *chunk = next_chunk(generation);
+  generation->vm->loading_path = chunk != NULL ? chunk->path : NULL;
   if (chunk != NULL)
     environment_push_module(L, &generation->environment, chunk);
   else
@@ -137,6 +138,18 @@ struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsign
   return generation;
 }
 
+// The reason with its file, which Lua leaves out where it knows no line: of a lack of memory,
+// of error(text, 0), of values that are no text.
+static char *name_failure(const struct vm *vm, const char *reason) {
+  const char *path = vm->loading_path;
+  if (reason == NULL || strcmp(reason, "not enough memory") == 0)
+    return mem_format("%s%snot enough memory to load: vm_memory is %zu bytes",
+                      path != NULL ? path : "", path != NULL ? ": " : "", vm->memory_max_bytes);
+  const char *colon = strchr(reason, ':');
+  bool has_place = colon != NULL && strspn(colon + 1, "0123456789") > 0;
+  return has_place || path == NULL ? mem_strdup(reason) : mem_format("%s: %s", path, reason);
+}
+
 enum generation_progress generation_step(struct generation *generation, char **error) {
   struct vm *vm = generation->vm;
   struct step step = {generation, false, NULL};
@@ -144,9 +157,11 @@ enum generation_progress generation_step(struct generation *generation, char **e
   struct task *task = task_new(vm, &step_owner, &step);
   if (task != NULL) task_start(task, push_step, generation);
   vm->loading = NULL;
-  if (step.ok) return generation->is_loaded ? GENERATION_READY : GENERATION_MORE;
-  *error = step.error != NULL ? step.error : mem_strdup("not enough memory to load the scripts");
-  return GENERATION_FAILED;
+  if (!step.ok) *error = name_failure(vm, step.error);
+  free(step.error);
+  vm->loading_path = NULL;
+  if (!step.ok) return GENERATION_FAILED;
+  return generation->is_loaded ? GENERATION_READY : GENERATION_MORE;
 }
 
 struct generation *generation_load(struct vm *vm, struct bundle *bundle, unsigned number,

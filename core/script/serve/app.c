@@ -18,6 +18,12 @@ static void watch(struct worker *worker, void *arg) {
   watchdog_add(arg, task_running);
 }
 
+static void stop_vm(struct vm *vm) {
+  vm_stop(vm);  // what scripts do at the end is watched, too
+  watchdog_remove(vm);
+  vm_free(vm);
+}
+
 static void *start_worker(struct worker *worker, void *ctx) {
   struct script_start *start = ctx;
   if (start->error != NULL) return NULL;
@@ -26,11 +32,14 @@ static void *start_worker(struct worker *worker, void *ctx) {
     start->error = mem_strdup("vm_memory is too small to start");
     return NULL;
   }
+  // Here on the main thread; the worker's own is watched from its first turn on.
+  watchdog_add(vm, task_running);
   struct generation *generation = generation_load(vm, start->bundle, 1, &start->error);
   if (generation == NULL) {
-    vm_free(vm);
+    stop_vm(vm);
     return NULL;
   }
+  watchdog_remove(vm);
   if (worker->index == 0) {
     start->route_count = generation->http_route_count;
     if (start->listing != NULL) buf_append_slice(start->listing, buf_slice(&generation->listing));
@@ -41,9 +50,10 @@ static void *start_worker(struct worker *worker, void *ctx) {
 }
 
 static void stop_worker(void *state) {
-  vm_stop(state);  // what scripts do at the end is watched, too
+  // The worker's thread has ended, or never began: this one is watched.
   watchdog_remove(state);
-  vm_free(state);
+  watchdog_add(state, task_running);
+  stop_vm(state);
 }
 
 struct app script_app(struct script_start *start) {

@@ -6,9 +6,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { WATCHED_MAX = 64, COROUTINE_CHECK = 100000 };
+enum {
+  WATCHED_MAX = 64,
+  COROUTINE_CHECK = 100000,
+  START_LIMITS = 4,  // as many handler_times until a start that cannot be cut short ends
+};
 
 // ThreadSanitizer holds signals back until the next libc call, which a tight
 // Lua loop never makes; in that build the hook polls.
@@ -50,7 +56,9 @@ static void note_strike(lua_State *L, lua_Debug *at) {
   struct vm *vm = vm_of(L);
   lua_getinfo(L, "Sl", at);
   snprintf(vm->strike.text, sizeof vm->strike.text, "%s:%d: %s", at->short_src, at->currentline,
-           "the handler ran for longer than handler_time allows without waiting");
+           vm->loading != NULL
+               ? "loading ran for longer than handler_time allows"
+               : "the handler ran for longer than handler_time allows without waiting");
   vm->strike.is_pending = true;
 }
 
@@ -117,12 +125,31 @@ static uint64_t cpu_ns(const struct watched *watched) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+// Nothing can end a long call of C. While the first scripts load nobody is
+// served yet, so the process can end instead.
+static void end_start(const struct vm *vm) {
+  char line[512];
+  const char *path = vm->loading_path != NULL ? vm->loading_path : "the scripts";
+  int len =
+      snprintf(line, sizeof line,
+               "tidegate: %s: loading does not end, in a function of C (handler_time)\n", path);
+  ssize_t ignored = write(STDERR_FILENO, line, len < (int)sizeof line ? (size_t)len : sizeof line);
+  (void)ignored;
+  _exit(EXIT_FAILURE);
+}
+
 static void look_at(struct watched *watched) {
   unsigned long serial = atomic_load_explicit(&watched->vm->entry_serial, memory_order_relaxed);
   if (serial != watched->serial || (serial & 1) == 0) {
     watched->serial = serial;
     watched->since_ns = (serial & 1) != 0 ? cpu_ns(watched) : 0;
-  } else if (cpu_ns(watched) - watched->since_ns >= dog.limit_ns) {
+    return;
+  }
+  uint64_t busy_ns = cpu_ns(watched) - watched->since_ns;
+  if (busy_ns >= START_LIMITS * dog.limit_ns && watched->vm->live == NULL &&
+      watched->vm->loading != NULL)
+    end_start(watched->vm);
+  if (busy_ns >= dog.limit_ns) {
     atomic_store_explicit(&watched->vm->overdue_serial, serial, memory_order_relaxed);
     pthread_kill(watched->thread, SIGURG);
   }
@@ -173,6 +200,7 @@ void watchdog_add(struct vm *vm, lua_State *(*running)(const struct vm *vm)) {
 }
 
 void watchdog_remove(struct vm *vm) {
+  if (own_vm == vm) own_vm = NULL;
   pthread_mutex_lock(&dog.lock);
   for (size_t i = 0; i < dog.count; i++) {
     if (dog.watched[i].vm != vm) continue;

@@ -84,7 +84,7 @@ static void a_script_that_does_not_load_says_it_whole(void **state) {
   gate_open("");
   gate_write("error(setmetatable({}, { __tostring = function() return 'a\\0b' end }))");
   char *error = gate_reload();
-  assert_string_equal(error, "a\\x00b");
+  assert_non_null(strstr(error, "/main.lua: a\\x00b"));
   free(error);
 }
 
