@@ -268,7 +268,7 @@ local core = {}
 ---@param topic string
 ---@param value string|table
 ---@param options? tidegate.publish_options
----@return string|nil id, string|nil message, string|nil code
+---@return string|true|nil id, string|nil message, string|nil code true while scripts load
 function core.publish(topic, value, options) end
 
 ---@param topic string

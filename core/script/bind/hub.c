@@ -12,6 +12,7 @@
 #include "script/bind/topic.h"
 #include "script/reload/generation.h"
 #include "script/serve/message_info.h"
+#include "script/serve/outbox.h"
 #include "script/serve/session.h"
 #include "script/serve/tap.h"
 #include "script/vm/args.h"
@@ -60,7 +61,19 @@ static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
 }
 
-// publish(topic, string | table [, {except, event, kind, key}]) -> id | nil, message, code
+
+// While scripts load: true, and the message waits until they are live.
+static int publish_later(lua_State *L, const struct message_fields *fields) {
+  luaL_where(L, 1);
+  if (!outbox_add(vm_of(L)->loading, fields, lua_tostring(L, -1)))
+    return luaL_error(L, "publish: at most %d messages and %d bytes while scripts load",
+                      OUTBOX_MESSAGES, OUTBOX_BYTES);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+// publish(topic, string | table [, {except, event, kind, key}]) -> id, or true while scripts
+// load | nil, message, code
 static int hub_publish_function(lua_State *L) {
   struct slice topic = args_check_string(L, 1);
   lua_settop(L, 3);
@@ -79,6 +92,7 @@ static int hub_publish_function(lua_State *L) {
   if (!event_is_valid(fields.event)) {
     return vm_fail(L, "an event name has at most 255 bytes and no control characters", "event");
   }
+  if (vm_of(L)->loading != NULL) return publish_later(L, &fields);
   struct worker *worker = vm_of(L)->worker;
   uint64_t seq = 0;
   if (hub_publish(worker->hub, worker->port, message_new(&fields), &seq) == HUB_TOO_LARGE)

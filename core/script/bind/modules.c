@@ -7,6 +7,7 @@
 #include "script/serve/events.h"
 #include "script/serve/exchange.h"
 #include "script/serve/message_info.h"
+#include "script/serve/outbox.h"
 #include "script/serve/rules.h"
 #include "script/serve/tap.h"
 #include "script/serve/timer.h"
@@ -31,6 +32,7 @@ struct script_module *const script_modules[] = {
     &bind_json,
     &bind_crypto,
     &bind_system,
+    &bind_keep,
     &bind_stats,
     &bind_time,
     &bind_rules,
@@ -48,10 +50,11 @@ struct script_module *const script_modules[] = {
     // still be there; sessions, taps and timers in any order; last the live generation,
     // which tasks and sessions point into. At a switch: the background tasks of the
     // generation before end, sessions move to their new routes, taps take up where they
-    // were, and only then the new timers start.
+    // were, what was published while loading goes out, and only then the new timers start.
     &task_module,
     &events_module,
     &tap_module,
+    &outbox_module,
     &timer_module,
     &generation_module,
     NULL,

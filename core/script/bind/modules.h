@@ -14,6 +14,7 @@ extern struct script_module bind_crypto;
 extern struct script_module bind_debug;
 extern struct script_module bind_hub;
 extern struct script_module bind_json;
+extern struct script_module bind_keep;
 extern struct script_module bind_options;
 extern struct script_module bind_req;
 extern struct script_module bind_res;

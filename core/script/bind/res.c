@@ -50,7 +50,9 @@ const struct option_table cookie_options = {
     .name = "cookie", OPTION_ROWS(cookie_rows), .has_defaults = true};
 
 static struct exchange *check_res(lua_State *L) {
-  return box_check_pointer(L, 1, &exchange_res_type);
+  struct exchange *exchange = box_check_pointer(L, 1, &exchange_res_type);
+  vm_refuse_while_loading(L);
+  return exchange;
 }
 
 // res:status(n) -> res
@@ -150,7 +152,7 @@ static const luaL_Reg res_methods[] = {
 };
 
 static int res_index(lua_State *L) {
-  struct exchange *exchange = check_res(L);
+  struct exchange *exchange = box_check_pointer(L, 1, &exchange_res_type);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "started") == 0) {

@@ -162,6 +162,7 @@ const struct option_table join_options = {.name = "join", OPTION_ROWS(join_rows)
 // conn:join(topic [, {since, lag, as, info}]) -> {recovered, missed, id} | nil, message, code
 static int join(lua_State *L) {
   struct script_session *session = script_session_check(L, 1);
+  vm_refuse_while_loading(L);
   args_check_string(L, 2);
   struct hub_join_options options = {.since = HUB_SINCE_NOW};
   options_read(L, 3, &join_options, "join", &options);
@@ -187,6 +188,7 @@ static int join(lua_State *L) {
 // conn:leave(topic) -> true | nil, message, code
 static int leave(lua_State *L) {
   struct session *net = script_session_check_net(L, 1);
+  vm_refuse_while_loading(L);
   struct slice topic = args_check_string(L, 2);
   if (net == NULL) return vm_fail(L, "closed", "closed");
   enum hub_status status = hub_topic_check(topic);

@@ -51,6 +51,7 @@ const struct option_table event_options = {
 // stream:send(string | {data, event, id, retry, comment}) -> true | nil, message, code
 static int stream_send(lua_State *L) {
   struct script_session *session = script_session_check_stream(L, 1);
+  vm_refuse_while_loading(L);
   struct sse_event event = {.retry_ms = -1};
   lua_settop(L, 2);
   if (lua_istable(L, 2))
@@ -76,6 +77,7 @@ static int stream_send(lua_State *L) {
 // stream:close() -> true | nil, "closed", "closed": ends the stream when all is sent
 static int stream_close(lua_State *L) {
   struct script_session *session = script_session_check_stream(L, 1);
+  vm_refuse_while_loading(L);
   if (session->net == NULL) return vm_fail(L, "closed", "closed");
   if (sse_close(session->net) != SESSION_OK) return vm_fail(L, "closed", "closed");
   lua_pushboolean(L, 1);

@@ -1,4 +1,4 @@
-// core.log, env, keep, dir, version, url_decode.
+// core.log, env, dir, version, url_decode.
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdlib.h>
@@ -69,29 +69,6 @@ static void open_env(lua_State *L) {
   lua_setfield(L, -2, "env");
 }
 
-static char keep_key;  // registry key of the table of gate.keep
-
-// keep(name [, init]) -> the value of that name, which survives reloads on this
-// worker; init (default {}) the first time, called when it is a function
-static int keep(lua_State *L) {
-  luaL_checkstring(L, 1);
-  lua_settop(L, 2);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &keep_key);
-  lua_pushvalue(L, 1);
-  if (lua_rawget(L, 3) != LUA_TNIL) return 1;
-  lua_pop(L, 1);
-  if (lua_isnil(L, 2)) {
-    lua_newtable(L);
-  } else {
-    lua_pushvalue(L, 2);
-    if (lua_isfunction(L, 2)) lua_call(L, 0, 1);
-  }
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, -2);
-  lua_rawset(L, 3);
-  return 1;
-}
-
 // url_decode(text) -> text without percent codes | nil
 static int decode(lua_State *L) {
   struct slice text = args_check_slice(L, 1);
@@ -102,14 +79,12 @@ static int decode(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"keep", keep}, {"url_decode", decode}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"url_decode", decode}, {NULL, NULL}};
 
 static void open_module(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   open_log(L);
   open_env(L);
-  lua_newtable(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &keep_key);
   lua_pushstring(L, vm_of(L)->dir);
   lua_setfield(L, -2, "dir");
   lua_pushliteral(L, TIDEGATE_VERSION);

@@ -33,6 +33,7 @@ static int push_status(lua_State *L, enum session_status status, const char *rul
 // ws:send(string | table [, "text" | "binary"]) -> true | nil, message, code
 static int ws_send_method(lua_State *L) {
   struct script_session *session = script_session_check_ws(L, 1);
+  vm_refuse_while_loading(L);
   enum message_kind kind = args_check_kind(L, 3, "send");
   bool is_binary_json = kind == MESSAGE_BINARY && lua_istable(L, 2);
   struct slice data = args_check_payload(L, 2, "send: data");
@@ -63,6 +64,7 @@ static int ws_messages(lua_State *L) {
 // ws:ping([data]) -> true | nil, message, code
 static int ws_ping_method(lua_State *L) {
   struct script_session *session = script_session_check_ws(L, 1);
+  vm_refuse_while_loading(L);
   struct slice data = lua_isnoneornil(L, 2) ? (struct slice){0} : args_check_slice(L, 2);
   if (session->net == NULL) return vm_fail(L, "closed", "closed");
   return push_status(L, ws_ping(session->net, data), "a ping holds at most 125 bytes");
@@ -71,6 +73,7 @@ static int ws_ping_method(lua_State *L) {
 // ws:close([code [, reason]]) -> true | nil, message, code: starts the close handshake
 static int ws_close_method(lua_State *L) {
   struct script_session *session = script_session_check_ws(L, 1);
+  vm_refuse_while_loading(L);
   lua_Integer code = luaL_optinteger(L, 2, WS_CLOSE_NORMAL);
   struct slice reason = lua_isnoneornil(L, 3) ? (struct slice){0} : args_check_slice(L, 3);
   if (session->net == NULL) return vm_fail(L, "closed", "closed");

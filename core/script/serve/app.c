@@ -8,6 +8,7 @@
 #include "script/reload/bundle.h"
 #include "script/serve/dispatch.h"
 #include "script/serve/events.h"
+#include "script/serve/outbox.h"
 #include "script/reload/generation.h"
 #include "script/vm/task.h"
 #include "script/vm/vm.h"
@@ -42,7 +43,10 @@ static void *start_worker(struct worker *worker, void *ctx) {
   watchdog_remove(vm);
   if (worker->index == 0) {
     start->route_count = generation->http_route_count;
-    if (start->listing != NULL) buf_append_slice(start->listing, buf_slice(&generation->listing));
+    if (start->listing != NULL) {
+      buf_append_slice(start->listing, buf_slice(&generation->listing));
+      outbox_list(generation, start->listing);
+    }
   }
   generation_switch(vm, generation);
   worker_post(worker, watch, vm);

@@ -25,6 +25,7 @@ struct timer {
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
+  bool is_started;  // not while the generation that makes it loads
   bool is_background;
   bool is_running;  // its task has not ended: the next turn is left out
   bool is_over;     // to be freed when the running task ends
@@ -36,6 +37,8 @@ static struct box_type timer_type = {.name = "tidegate.timer"};
 // Of a generation: made while loading, or by what loading started. Of the VM: the rest.
 struct timers {
   struct list all;
+  int *cancelled;  // references to older timers that the scripts of a generation cancel
+  size_t cancelled_count, cancelled_cap;
 };
 
 static void timer_end(struct timer *timer) {
@@ -99,6 +102,7 @@ static void on_due(struct wheel_timer *wheel) {
 }
 
 static void timer_start(struct timer *timer) {
+  timer->is_started = true;
   timer->due_ms = worker_now_ms(timer->vm->worker) + timer->delay_ms;
   wheel_set(&timer->vm->worker->wheel, &timer->wheel, timer->due_ms);
 }
@@ -155,10 +159,34 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
 
 // ---- the module ----------------------------------------------------------
 
+// Keeps the timer at index 1 for when the generation that loads goes live: if it fails, the
+// timer runs on.
+static void cancel_later(lua_State *L, struct generation *loading) {
+  struct timers *timers = generation_state(loading, &timer_module);
+  lua_settop(L, 1);
+  int ref = vm_ref(L);
+  timers->cancelled = mem_grow(timers->cancelled, &timers->cancelled_cap,
+                               timers->cancelled_count + 1, 4, sizeof *timers->cancelled);
+  timers->cancelled[timers->cancelled_count++] = ref;
+}
+
 static int timer_cancel(lua_State *L) {
   struct timer *timer = box_check_pointer(L, 1, &timer_type);
-  if (timer != NULL) timer_end(timer);
+  if (timer == NULL) return 0;
+  if (vm_of(L)->loading != NULL && timer->is_started)
+    cancel_later(L, vm_of(L)->loading);
+  else
+    timer_end(timer);
   return 0;
+}
+
+static void end_cancelled(struct vm *vm, const struct timers *timers) {
+  for (size_t i = 0; i < timers->cancelled_count; i++) {
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, timers->cancelled[i]);
+    const struct box *box = lua_touserdata(vm->L, -1);
+    lua_pop(vm->L, 1);
+    if (box->object != NULL) timer_end(box->object);
+  }
 }
 
 static void open_module(lua_State *L) {
@@ -182,12 +210,17 @@ static void declare(struct generation *generation) {
 }
 
 static void forget(struct generation *generation) {
-  end_all(generation_state(generation, &timer_module));
+  struct timers *timers = generation_state(generation, &timer_module);
+  end_all(timers);
+  for (size_t i = 0; i < timers->cancelled_count; i++)
+    vm_unref(generation->vm, timers->cancelled[i]);
+  free(timers->cancelled);
 }
 
 static void start_all(struct vm *vm, struct generation *before, struct generation *next) {
-  (void)vm, (void)before;
+  (void)before;
   struct timers *timers = generation_state(next, &timer_module);
+  end_cancelled(vm, timers);
   for (struct list *node = timers->all.next; node != &timers->all; node = node->next)
     timer_start(list_entry(node, struct timer, link));
 }

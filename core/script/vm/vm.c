@@ -149,6 +149,12 @@ bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what) {
   return ok;
 }
 
+void vm_raise_loading(lua_State *L) {
+  luaL_error(L,
+             "cannot act on a session or response while scripts load, since they may fail; "
+             "use gate.after(0, fn, { on = \"all\" })");
+}
+
 int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
 
 void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }

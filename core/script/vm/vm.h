@@ -89,6 +89,13 @@ static inline struct vm *vm_of(lua_State *L) { return *(struct vm **)lua_getextr
 // raised (or memory ran out): the message is logged with `what`.
 bool vm_enter(struct vm *vm, lua_CFunction fn, void *arg, const char *what);
 
+// Raises while scripts load: for what acts on a live session or response. A load that fails
+// must have no effect.
+void vm_raise_loading(lua_State *L);
+static inline void vm_refuse_while_loading(lua_State *L) {
+  if (vm_of(L)->loading != NULL) vm_raise_loading(L);
+}
+
 // Anchors the value on top of L's stack in the registry / releases it.
 int vm_ref(lua_State *L);
 void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
