@@ -121,8 +121,9 @@ static char *complete_config(struct arguments *args) {
   struct stat info;
   if (stat(args->dir, &info) != 0) return mem_format("%s: %s", args->dir, error_text(errno));
   if (!S_ISDIR(info.st_mode)) return mem_format("%s: %s", args->dir, error_text(ENOTDIR));
-  char *error = config_file_apply(&args->config, args->dir);
-  if (error == NULL) error = config_apply_environment(&args->config, environ);
+  // The environment first: handler_time of it holds for the file. Layers decide who wins.
+  char *error = config_apply_environment(&args->config, environ);
+  if (error == NULL) error = config_file_apply(&args->config, args->dir);
   enum log_level level = LOG_INFO;
   log_level_parse(args->config.log_level, &level);
   log_set_level(level);

@@ -197,6 +197,37 @@ void config_free(struct config *config) {
   free(config->watch);
 }
 
+static bool is_same_text(const char *a, const char *b) {
+  return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool is_same_listen(const struct config *a, const struct config *b) {
+  if (a->listen_count != b->listen_count) return false;
+  for (size_t i = 0; i < a->listen_count; i++) {
+    if (strcmp(a->listen[i], b->listen[i]) != 0) return false;
+  }
+  return true;
+}
+
+bool config_is_same(const struct config *a, const struct config *b, const struct config_key *key) {
+  const void *x = (const char *)a + key->offset, *y = (const char *)b + key->offset;
+  switch (key->type) {
+    case CONFIG_LISTEN:
+      return is_same_listen(a, b);
+    case CONFIG_TEXT:
+    case CONFIG_CHOICE:
+      return is_same_text(*(char *const *)x, *(char *const *)y);
+    case CONFIG_BOOL:
+      return *(const bool *)x == *(const bool *)y;
+    default:
+      return *(const uint64_t *)x == *(const uint64_t *)y;
+  }
+}
+
+enum config_layer config_layer_of(const struct config *config, const struct config_key *key) {
+  return (enum config_layer)config->layers[key - config_keys];
+}
+
 char *config_apply_environment(struct config *config, char *const *variables) {
   for (; *variables != NULL; variables++) {
     const char *entry = *variables;

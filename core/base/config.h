@@ -74,6 +74,10 @@ const struct config_key *config_key_find(const char *name, size_t len);
 char *config_set(struct config *config, const struct config_key *key, enum config_layer layer,
                  const char *text);
 
+// Whether both have the same value of the key; which layer it comes from.
+bool config_is_same(const struct config *a, const struct config *b, const struct config_key *key);
+enum config_layer config_layer_of(const struct config *config, const struct config_key *key);
+
 // Applies every TIDEGATE_<KEY> variable. NULL, or an error as config_set gives,
 // that names the variable.
 char *config_apply_environment(struct config *config, char *const *variables);

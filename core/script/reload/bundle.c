@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/reload/embedded.h"
+#include "script/reload/source.h"
 
 struct loader {
   struct bundle *bundle;
@@ -63,34 +63,14 @@ static char *module_name(const char *relative) {
   return name;
 }
 
-// Without a byte order mark, and without a first line that starts with '#': that is the
-// shell's. Its end stays, so that line numbers do.
-static struct slice script_text(struct slice text) {
-  if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
-    text = slice_of(text.ptr + 3, text.len - 3);
-  if (text.len > 0 && text.ptr[0] == '#') {
-    const char *end = memchr(text.ptr, '\n', text.len);
-    size_t skip = end != NULL ? (size_t)(end - text.ptr) : text.len;
-    text = slice_of(text.ptr + skip, text.len - skip);
-  }
-  return text;
-}
-
-static bool is_utf16(struct slice text) {
-  return text.len >= 2 &&
-         (memcmp(text.ptr, "\xff\xfe", 2) == 0 || memcmp(text.ptr, "\xfe\xff", 2) == 0);
-}
-
 static bool load_file(struct loader *loader, const struct scan_file *file, bool is_script) {
   struct buf source = {0};
-  const char *failure = file_read(file->path, SCAN_FILE_MAX, &source);
-  struct slice text = source.data != NULL ? buf_slice(&source) : slice_str("");
-  if (failure == NULL && is_utf16(text)) failure = "it is UTF-16, and Lua reads UTF-8";
+  struct slice text;
+  const char *failure = source_read(file->path, &source, &text);
   bool ok = failure == NULL;
   if (ok) {
     struct chunk *chunk = add_chunk(loader, module_name(file->relative), mem_strdup(file->shown),
                                     is_script && file->runs);
-    text = script_text(text);
     ok = compile(loader, chunk, text.ptr, text.len);
   } else {
     loader->error = mem_format("cannot read %s: %s", file->shown, failure);

@@ -1,27 +1,34 @@
 // config.lua: see config_file.h.
 #include "script/reload/config_file.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
-#include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/mem.h"
+#include "net/address.h"
+#include "script/reload/limited.h"
+#include "script/reload/source.h"
+
+enum { MEMORY_MAX = 64 * 1024 * 1024 };
 
 static char *apply_value(struct config *config, lua_State *L, const char *path,
                          const struct config_key *key) {
   int type = lua_type(L, -1);
+  size_t len = 0;
   if (type == LUA_TBOOLEAN) {
     lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
     lua_replace(L, -2);
   } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
     return mem_format("%s: %s: a %s is not a value", path, key->name, lua_typename(L, type));
   }
-  char *error = config_set(config, key, CONFIG_FILE, lua_tostring(L, -1));
+  const char *text = lua_tolstring(L, -1, &len);
+  char *error = strlen(text) < len ? mem_format("the text has a NUL")
+                                   : config_set(config, key, CONFIG_FILE, text);
+  if (error == NULL && key->type == CONFIG_LISTEN) error = address_check(text);
   if (error == NULL) return NULL;
   char *named = mem_format("%s: %s: %s", path, key->name, error);
   free(error);
@@ -65,6 +72,29 @@ static char *apply_table(struct config *config, lua_State *L, const char *path,
   return error;
 }
 
+// ---- running it ----------------------------------------------------------
+
+struct reading {
+  struct config *config;
+  const char *path;
+  struct slice text;
+  char *error;  // of a value
+};
+
+static int read_settings(lua_State *L) {
+  struct reading *reading = lua_touserdata(L, 1);
+  char *name = lua_newuserdatauv(L, strlen(reading->path) + 2, 0);
+  sprintf(name, "@%s", reading->path);
+  if (luaL_loadbufferx(L, reading->text.ptr, reading->text.len, name, "t") != LUA_OK)
+    return lua_error(L);
+  lua_call(L, 0, 1);
+  if (!lua_istable(L, -1))
+    reading->error = mem_format("%s: must return a table", reading->path);
+  else
+    reading->error = apply_table(reading->config, L, reading->path, "");
+  return 0;
+}
+
 // Of the failure on top of the stack. Errors of precompiled code carry no position.
 static char *name_error(lua_State *L, const char *path) {
   if (!lua_isstring(L, -1)) return mem_format("%s: raised a value that is no text", path);
@@ -73,25 +103,32 @@ static char *name_error(lua_State *L, const char *path) {
   return has_path ? mem_strdup(text) : mem_format("%s: %s", path, text);
 }
 
+static char *run(struct reading *reading) {
+  struct limited limited;
+  if (!limited_open(&limited, reading->config->handler_time_ms, MEMORY_MAX))
+    return mem_format("%s: not enough memory", reading->path);
+  lua_State *L = limited.L;
+  lua_pushcfunction(L, read_settings);
+  lua_pushlightuserdata(L, reading);
+  bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
+  char *error = ok ? reading->error : name_error(L, reading->path);
+  limited_close(&limited);
+  return error;
+}
+
 char *config_file_apply(struct config *config, const char *dir) {
-  char *path = mem_format("%s/config.lua", dir);
+  char *path = config_file_path(dir);
+  struct reading reading = {.config = config, .path = path};
+  struct buf file = {0};
   char *error = NULL;
   struct stat info;
-  bool is_there = stat(path, &info) == 0;
-  if (is_there && !S_ISREG(info.st_mode)) {
-    error = mem_format("%s: it is %s, not a file", path, file_kind(info.st_mode));
-  } else if (is_there) {
-    lua_State *L = luaL_newstate();
-    luaL_openlibs(L);
-    if (luaL_loadfilex(L, path, "t") != LUA_OK || lua_pcall(L, 0, 1, 0) != LUA_OK) {
-      error = name_error(L, path);
-    } else if (!lua_istable(L, 1)) {
-      error = mem_format("%s: must return a table", path);
-    } else {
-      error = apply_table(config, L, path, "");
-    }
-    lua_close(L);
+  if (lstat(path, &info) == 0) {
+    const char *failure = source_read(path, &file, &reading.text);
+    error = failure != NULL ? mem_format("%s: %s", path, failure) : run(&reading);
   }
+  buf_free(&file);
   free(path);
   return error;
 }
+
+char *config_file_path(const char *dir) { return mem_format("%s/config.lua", dir); }

@@ -5,8 +5,11 @@
 
 #include "base/config.h"
 
-// Applies dir/config.lua where there is one. NULL, or an error that names file
-// and key (the caller frees it).
+// Applies dir/config.lua where there is one. It may run for handler_time (of the config as it
+// is before) and hold 64 MiB. NULL, or an error that names file and key (the caller frees it).
 char *config_file_apply(struct config *config, const char *dir);
+
+// Its path, which the caller frees.
+char *config_file_path(const char *dir);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/reload/bundle.h"
+#include "script/reload/config_change.h"
 #include "script/reload/control.h"
 #include "script/reload/generation.h"
 #include "script/reload/watch.h"
@@ -35,6 +36,7 @@ struct reload {
   const char *dir;
   struct watch *watch;
   struct control *control;
+  struct config_change *config_change;
   unsigned number;     // of the live generation
   size_t route_count;  // of the generation being loaded
   bool is_busy;
@@ -224,6 +226,7 @@ static void begin(struct reload *reload, bool is_asked_for) {
   drop_held(reload);
   watch_begin_load(reload->watch);
   control_follow(reload->control);
+  config_change_look(reload->config_change);
   char *error = NULL;
   reload->bundle = bundle_load(reload->dir, reload->server->config->lua_path, &error);
   if (reload->bundle == NULL) {
@@ -281,6 +284,7 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
   struct vm *vm = worker_app(&server->workers[0]);
   reload->watch =
       watch_start(loop, &options, bundle_take_scan(vm->live->bundle), on_change, reload);
+  reload->config_change = config_change_new(dir, server->config);
   reload->control = control_start(loop, dir, on_control, reload);
   return reload;
 }
@@ -306,5 +310,6 @@ void reload_stop(struct reload *reload) {
   uv_close((uv_handle_t *)&reload->holding, NULL);
   watch_stop(reload->watch);
   control_stop(reload->control);
+  config_change_free(reload->config_change);
   uv_close((uv_handle_t *)&reload->step_done, on_async_closed);
 }

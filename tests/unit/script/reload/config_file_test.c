@@ -53,6 +53,12 @@ static void says_what_is_wrong_and_where(void **state) {
       {"return { workers = 'many' }", "config.lua: workers: "},
       {"return { workers = print }", "config.lua: workers: a function is not a value"},
       {"return { workers = { 1 } }", "config.lua: workers: a table is not a value"},
+      {"return { listen = 8080 }", "config.lua: listen: "},
+      {"return { listen = true }", "config.lua: listen: "},
+      {"return { listen = { '127.0.0.1:0', 80 } }", "config.lua: listen: "},
+      {"return { log_level = 'info\\0' }", "config.lua: log_level: the text has a NUL"},
+      {"return { workers = true }", "config.lua: workers: \"true\" is not a number"},
+      {"return { hub = 5 }", "config.lua: unknown key \"hub\""},
       {"return { listen = { {} } }", "config.lua: listen: a table is not a value"},
       {"return { dev = 'perhaps' }", "config.lua: dev: "},
       {"return { hub = { max = 1 } }", "config.lua: unknown key \"hub_max\""},
@@ -61,6 +67,36 @@ static void says_what_is_wrong_and_where(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct config config;
     config_init(&config);
+    scripts_write("config.lua", rows[i].text);
+    char *error = config_file_apply(&config, scripts_dir);
+    if (error == NULL) fail_msg("%s was taken", rows[i].text);
+    if (strstr(error, rows[i].error) == NULL) fail_msg("%s: %s", rows[i].text, error);
+    free(error);
+    config_free(&config);
+  }
+}
+
+static void what_does_not_end_is_ended(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *error;
+  } rows[] = {
+      {"\nwhile true do end", "config.lua:2: ran for longer than handler_time allows"},
+      {"while true do pcall(function() while true do end end) end", "ran for longer than"},
+      {"return coroutine.wrap(function()\nwhile true do end end)()",
+       "config.lua:2: ran for longer"},
+      {"do local x <close> = setmetatable({}, { __close = function()\nwhile true do end end }) end",
+       "config.lua:2: ran for longer"},
+      {"\nsetmetatable({}, { __gc = print })", "config.lua:2: there is no __gc in this file"},
+      {"return debug.getregistry()", "attempt to index a nil value (global 'debug')"},
+      {"return require('debug').getregistry()", "module 'debug' not found"},
+      {"local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end",
+       "config.lua: not enough memory"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct config config;
+    config_init(&config);
+    config.handler_time_ms = 300;
     scripts_write("config.lua", rows[i].text);
     char *error = config_file_apply(&config, scripts_dir);
     if (error == NULL) fail_msg("%s was taken", rows[i].text);
@@ -95,6 +131,7 @@ static void a_fifo_is_not_waited_for(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(what_does_not_end_is_ended, open_dir, close_dir),
       cmocka_unit_test_setup_teardown(skips_a_byte_order_mark, open_dir, close_dir),
       cmocka_unit_test_setup_teardown(a_fifo_is_not_waited_for, open_dir, close_dir),
       cmocka_unit_test_setup_teardown(sets_what_it_returns, open_dir, close_dir),
