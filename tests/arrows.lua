@@ -15,7 +15,7 @@ local ORDER = {
   { "net", "ws_shared", "ws_unfinished" },
   { "net", "session" },
   { "net", "conn", "listen", "refusal" },
-  { "net", "address", "output", "poll", "sock", "spare_file", "spares", "stats", "unix_file", "worker" },
+  { "net", "address", "output", "poll", "sock", "spare_file", "spares", "stats", "turn_clock", "unix_file", "worker" },
   { "net", "app" },
   "store",
   { "hub", "deliver", "history", "join", "life", "sweep" },

@@ -11,4 +11,23 @@ uint64_t clock_mono_ns(void);
 int64_t clock_wall_offset_ns(void);
 double clock_wall_s(void);  // seconds since 1970-01-01 UTC, with fraction
 
+// ---- ticks -------------------------------------------------------------------
+
+// The counter of the processor, where it has one that runs evenly: a few instructions. It is
+// for shares of time, where nothing depends on a wrong one but who waits a little longer.
+#if defined(__x86_64__)
+static inline uint64_t clock_ticks(void) { return __builtin_ia32_rdtsc(); }
+#elif defined(__aarch64__)
+static inline uint64_t clock_ticks(void) {
+  uint64_t ticks;
+  __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+  return ticks;
+}
+#else
+static inline uint64_t clock_ticks(void) { return clock_mono_ns(); }
+#endif
+
+// Measured by the first call, which takes a millisecond and must not run beside another.
+uint64_t clock_ticks_per_ms(void);
+
 #endif

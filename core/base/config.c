@@ -71,6 +71,10 @@ const struct config_key config_keys[] = {
      "BYTES", "memory of a worker's scripts"},
     {"handler_time", CONFIG_SECONDS, FIELD(handler_time_ms), 0.01, DAY, "1", "SECONDS",
      "CPU time of a handler between two waits"},
+    {"turn_time", CONFIG_SECONDS, FIELD(turn_time_ms), 0, 1, "0.002", "SECONDS",
+     "that one connection may keep others waiting; then they have their turns"},
+    {"slow_turn", CONFIG_SECONDS, FIELD(slow_turn_ms), 0, DAY, "0.1", "SECONDS",
+     "a turn of a worker that takes longer is logged; 0: none"},
 };
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
 

@@ -34,6 +34,7 @@ struct config {
   uint64_t hub_max_bytes;
   uint64_t vm_memory_bytes;
   uint64_t handler_time_ms;
+  uint64_t turn_time_ms, slow_turn_ms;
   uint8_t layers[CONFIG_KEYS_MAX];  // which layer set each key
 };
 

@@ -10,6 +10,7 @@ enum { SLOT_MASK = WHEEL_SLOTS - 1 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms) {
   wheel->now_ms = now_ms;
+  list_init(&wheel->due);
   for (int level = 0; level < WHEEL_LEVELS; level++) {
     wheel->occupied[level] = 0;
     for (int i = 0; i < WHEEL_SLOTS; i++) list_init(&wheel->slots[level][i]);
@@ -45,16 +46,16 @@ void wheel_cancel(struct wheel_timer *timer) { list_remove(&timer->link); }
 
 static void run_slot(struct wheel *wheel, int level, int slot) {
   wheel->occupied[level] &= ~((uint64_t)1 << slot);
-  struct list due;
-  list_init(&due);
-  list_splice(&due, &wheel->slots[level][slot]);
+  struct list timers;
+  list_init(&timers);
+  list_splice(&timers, &wheel->slots[level][slot]);
   struct list *node;
-  while ((node = list_pop(&due)) != NULL) {
+  while ((node = list_pop(&timers)) != NULL) {
     struct wheel_timer *timer = list_entry(node, struct wheel_timer, link);
     if (timer->expires_ms > wheel->now_ms)
       place(wheel, timer);
     else
-      timer->fire(timer);
+      list_append(&wheel->due, node);
   }
 }
 
@@ -69,7 +70,8 @@ static unsigned next_slot(const struct wheel *wheel, int level) {
   return (unsigned)__builtin_ctzll(bits) + 1;
 }
 
-uint64_t wheel_next_ms(const struct wheel *wheel) {
+// When the next slot is to be run.
+static uint64_t next_slot_ms(const struct wheel *wheel) {
   uint64_t next = UINT64_MAX;
   for (int level = 0; level < WHEEL_LEVELS; level++) {
     unsigned distance = next_slot(wheel, level);
@@ -81,9 +83,13 @@ uint64_t wheel_next_ms(const struct wheel *wheel) {
   return next;
 }
 
+uint64_t wheel_next_ms(const struct wheel *wheel) {
+  return list_is_empty(&wheel->due) ? next_slot_ms(wheel) : wheel->now_ms;
+}
+
 void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
   for (;;) {
-    uint64_t next = wheel_next_ms(wheel);
+    uint64_t next = next_slot_ms(wheel);
     if (next > now_ms) break;
     wheel->now_ms = next;
     // Highest level first, so that what cascades is in place for the lower.
@@ -93,4 +99,14 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
     }
   }
   if (now_ms > wheel->now_ms) wheel->now_ms = now_ms;
+}
+
+struct wheel_timer *wheel_take_due(struct wheel *wheel) {
+  struct list *node = list_pop(&wheel->due);
+  return node != NULL ? list_entry(node, struct wheel_timer, link) : NULL;
+}
+
+void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer) {
+  list_remove(&timer->link);
+  list_append(&wheel->due, &timer->link);
 }

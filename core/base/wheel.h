@@ -17,17 +17,18 @@ struct wheel_timer {
 };
 
 struct wheel {
-  uint64_t now_ms;  // every timer due at or before this has fired
+  uint64_t now_ms;  // every timer due at or before this is in `due`, or was taken
   uint64_t occupied[WHEEL_LEVELS];
   struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+  struct list due;  // expired, and not taken yet
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);
 
 void wheel_timer_init(struct wheel_timer *timer, void (*fire)(struct wheel_timer *timer));
 
-// Sets (or moves) the timer to fire once at `expires_ms` (of the clock given to
-// wheel_advance). A time in the past fires at the next advance. Times over 12
+// Sets (or moves) the timer to be due once at `expires_ms` (of the clock given to
+// wheel_advance). A time in the past is due at the next advance. Times over 12
 // days ahead are kept and re-sorted as they come near.
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_ms);
 void wheel_cancel(struct wheel_timer *timer);  // harmless when not set
@@ -35,12 +36,18 @@ static inline bool wheel_timer_is_set(const struct wheel_timer *timer) {
   return !list_is_empty(&timer->link);
 }
 
-// Fires everything due up to now_ms, in order of expiry to the millisecond.
-// Timers may set and cancel timers, themselves included.
+// Makes due what expires up to now_ms, in order of expiry to the millisecond, behind what
+// is due already.
 void wheel_advance(struct wheel *wheel, uint64_t now_ms);
 
+// Takes out the timer that is due longest, for the caller to call timer->fire(timer); NULL
+// when none is. Timers that fire may set and cancel timers, themselves included.
+struct wheel_timer *wheel_take_due(struct wheel *wheel);
+// Sets (or moves) the timer to be due at once, behind those that are.
+void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer);
+
 // When wheel_advance should be called next: at the latest the first expiry,
-// perhaps earlier (a level to cascade). UINT64_MAX when no timer is set.
+// perhaps earlier (a level to cascade); now when something is due. UINT64_MAX when no timer is set.
 uint64_t wheel_next_ms(const struct wheel *wheel);
 
 #endif

@@ -86,6 +86,8 @@ static bool may_read(const struct conn *conn) {
   return conn->is_reading && !conn->waits_turn && !conn_is_closing(conn);
 }
 
+static void read_ready(struct conn *conn);
+
 static void mark_dirty(struct conn *conn) {
   if (conn->is_dirty || conn_is_closing(conn)) return;
   conn->is_dirty = true;
@@ -103,10 +105,16 @@ void conn_go_on_later(struct conn *conn) {
   conn_array_push(&conn->worker->later, conn);
 }
 
+void conn_put_off(struct conn *conn) {
+  metric_add(&conn->worker->stats->put_off, 1);
+  conn_go_on_later(conn);
+}
+
 void conn_take_up(struct conn *conn) {
   conn->waits_turn = false;
+  turn_clock_begin_share(&conn->worker->clock);
   if (conn_is_open(conn)) conn->ops->go_on(conn);
-  if (conn->has_input && may_read(conn)) poll_again(conn);
+  if (conn->has_input && may_read(conn)) read_ready(conn);
 }
 
 struct buf *conn_out(struct conn *conn) {
@@ -308,6 +316,7 @@ void conn_end_turn(struct conn *conn) {
   if (conn_is_closing(conn)) return;
   if (conn->goes_on) {
     conn->goes_on = false;
+    turn_clock_begin_share(&conn->worker->clock);
     if (conn_is_open(conn)) conn->ops->go_on(conn);
     if (conn_is_closing(conn)) return;
   }
@@ -346,6 +355,7 @@ static void read_some(struct conn *conn) {
 }
 
 static void read_ready(struct conn *conn) {
+  turn_clock_begin_share(&conn->worker->clock);
   read_some(conn);
   // The end mostly comes with the last bytes.
   if (conn->end == CONN_END_SEEN && conn->has_input && may_read(conn)) read_some(conn);
@@ -380,6 +390,8 @@ static void on_ready(struct poll_watch *watch, uint32_t events) {
   if ((events & (EPOLLRDHUP | EPOLLHUP)) && conn->end == CONN_END_NONE) conn->end = CONN_END_SEEN;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
     conn->has_input = true;
+    // Many that leave at once: those who stay come first.
+    if (conn->end == CONN_END_SEEN && turn_clock_is_late(&conn->worker->clock)) conn_put_off(conn);
     if (may_read(conn)) read_ready(conn);
   }
 }

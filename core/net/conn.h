@@ -111,6 +111,8 @@ bool conn_set_reading(struct conn *conn, bool reads);
 void conn_go_on(struct conn *conn);
 // The same in the next turn, when others had theirs. Nothing is read before.
 void conn_go_on_later(struct conn *conn);
+// The same because it has used its share of the turn (turn_clock.h), which counts.
+void conn_put_off(struct conn *conn);
 
 // Ends the connection once its output is sent: shuts the write side, and reads
 // on for a moment so that the peer gets the last bytes and no reset.

@@ -117,9 +117,24 @@ static size_t parse(struct http1 *http, struct slice in) {
     has_event = event == HTTP_HEAD || event == HTTP_BODY;
     handle_event(http, event, body);
     if (!speaks_http(conn)) return at;
+    if (!http->in_request && turn_clock_is_share_over(&conn->worker->clock)) break;
   }
   http->is_feeding = false;
   return at;
+}
+
+// Requests that could go on wait for the next turn, in which others have had theirs.
+static bool waits_for_turn(const struct http1 *http) {
+  return buf_len(&http->input) > 0 && wants_input(http);
+}
+
+// The client has ended its side. It may still wait for the answers to what it asked before,
+// or have read only a part of them.
+static void finish_when_answered(struct http1 *http) {
+  bool waits_for_answer = http->in_request && http->body_is_complete;
+  bool waits_for_room = !http->in_request && http1_call_output_is_full(http);
+  if (waits_for_answer || waits_for_room || buf_len(&http->input) > 0) return;
+  conn_finish(http1_conn(http));
 }
 
 // What to do with what parse() left: keep it for later, and be patient only
@@ -134,8 +149,8 @@ static void after_parse(struct http1 *http) {
   if (buf_len(&http->input) == 0) buf_free(&http->input);
   if (buf_len(&http->input) > PIPELINE_BYTES || http1_call_output_is_full(http))
     conn_set_reading(conn, false);
-  if (conn_has_ended(conn) && !http->in_request && !http1_call_output_is_full(http))
-    conn_finish(conn);
+  if (waits_for_turn(http)) conn_put_off(conn);
+  if (conn_has_ended(conn)) finish_when_answered(http);
 }
 
 static void on_data(struct conn *conn, char *data, size_t len) {
@@ -174,14 +189,7 @@ static void on_go_on(struct conn *conn) {
   after_parse(http);
 }
 
-static void on_eof(struct conn *conn) {
-  struct http1 *http = http_of(conn);
-  // A client may end its side after the request and still wait for the answer.
-  if (http->in_request && http->body_is_complete) return;
-  // Or before it has read all of the answer.
-  if (!http->in_request && http1_call_output_is_full(http)) return;
-  conn_finish(conn);
-}
+static void on_eof(struct conn *conn) { finish_when_answered(http_of(conn)); }
 
 // ---- time and the end ----------------------------------------------------
 
@@ -190,26 +198,29 @@ static void refuse_slow(struct http1 *http, const char *what) {
   refuse(http, 408, what);
 }
 
+static void on_rearm(struct conn *conn) {
+  bool is_idle = !http_of(conn)->in_request;
+  conn_set_timeout(conn, is_idle ? conn->worker->config->idle_timeout_ms : 0);
+}
+
 static void on_timeout(struct conn *conn) {
   struct http1 *http = http_of(conn);
   if (http->in_request && !http->body_is_complete)
     refuse_slow(http, "the request body took too long");
+  else if (conn->waits_turn)
+    on_rearm(conn);  // it is not the client that takes its time
   else if (http->saw_input)
     refuse_slow(http, "the request head took too long");
   else
     conn_close(conn);
 }
 
-static void on_rearm(struct conn *conn) {
-  bool is_idle = !http_of(conn)->in_request;
-  conn_set_timeout(conn, is_idle ? conn->worker->config->idle_timeout_ms : 0);
-}
-
 static void on_drained(struct conn *conn) {
   struct http1 *http = http_of(conn);
   if (!http->in_request) {
     conn_set_reading(conn, true);
-    if (buf_len(&http->input) > 0 || conn_has_ended(conn)) conn_go_on(conn);
+    bool has_more = buf_len(&http->input) > 0 || conn_has_ended(conn);
+    if (has_more && !conn->waits_turn) conn_go_on(conn);
   }
   if (http->app_knows && http->response.is_started) app_of(http)->request_drained(&http->call);
 }

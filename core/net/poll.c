@@ -19,7 +19,7 @@ static void on_woken(struct poll_watch *watch, uint32_t events) {
 bool poll_init(struct poll *poll, void (*on_wake)(struct poll *poll)) {
   poll->wake.ready = on_woken;
   poll->on_wake = on_wake;
-  poll->count = 0;
+  poll->count = poll->at = 0;
   atomic_init(&poll->is_woken, false);
   poll->fd = epoll_create1(EPOLL_CLOEXEC);
   poll->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -51,17 +51,20 @@ void poll_change(struct poll *poll, int fd, uint32_t events, struct poll_watch *
 void poll_remove(struct poll *poll, int fd) { control(poll, EPOLL_CTL_DEL, fd, 0, NULL); }
 
 void poll_wait(struct poll *poll, int timeout_ms) {
+  if (!poll_is_through(poll)) return;
   // Interrupted by a signal: a turn without events.
   int count = epoll_wait(poll->fd, poll->events, POLL_EVENTS, timeout_ms);
   poll->count = count > 0 ? count : 0;
+  poll->at = 0;
 }
 
-void poll_dispatch(struct poll *poll) {
-  for (int i = 0; i < poll->count; i++) {
-    if (i + AHEAD < poll->count) __builtin_prefetch(poll->events[i + AHEAD].data.ptr);
-    struct poll_watch *watch = poll->events[i].data.ptr;
-    watch->ready(watch, poll->events[i].events);
-  }
+bool poll_dispatch(struct poll *poll) {
+  if (poll_is_through(poll)) return false;
+  int i = poll->at++;
+  if (i + AHEAD < poll->count) __builtin_prefetch(poll->events[i + AHEAD].data.ptr);
+  struct poll_watch *watch = poll->events[i].data.ptr;
+  watch->ready(watch, poll->events[i].events);
+  return true;
 }
 
 void poll_wake(struct poll *poll) {

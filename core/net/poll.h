@@ -15,8 +15,8 @@
 
 enum { POLL_EVENTS = 1024 };  // handled in one turn; what is more comes in the next
 
-// Embedded in what has a descriptor. It must stay until poll_remove and the end
-// of the turn: an event of it may have been taken already.
+// Embedded in what has a descriptor. It must stay until poll_remove and until
+// poll_is_through: an event of it may have been taken already.
 struct poll_watch {
   void (*ready)(struct poll_watch *watch, uint32_t events);  // EPOLLIN, ...
 };
@@ -28,6 +28,7 @@ struct poll {
   struct poll_watch wake;
   void (*on_wake)(struct poll *poll);
   int count;  // of events taken by poll_wait
+  int at;     // the first of them that was not dispatched
   struct epoll_event events[POLL_EVENTS];
 };
 
@@ -42,10 +43,13 @@ bool poll_add(struct poll *poll, int fd, uint32_t events, struct poll_watch *wat
 void poll_change(struct poll *poll, int fd, uint32_t events, struct poll_watch *watch);
 void poll_remove(struct poll *poll, int fd);  // before the descriptor is closed
 
-// A turn: waits at most timeout_ms (-1: as long as it takes) for something to
-// be ready; then poll_dispatch calls all that is.
+// Waits at most timeout_ms (-1: as long as it takes) for something to be ready. What was not
+// dispatched of the time before comes first: then it does nothing.
 void poll_wait(struct poll *poll, int timeout_ms);
-void poll_dispatch(struct poll *poll);
+// Calls the next that is ready; false when all were.
+bool poll_dispatch(struct poll *poll);
+// Nothing that is ready waits to be dispatched.
+static inline bool poll_is_through(const struct poll *poll) { return poll->at == poll->count; }
 
 // Has on_wake called, once for all calls before it runs. Any thread.
 void poll_wake(struct poll *poll);

@@ -89,6 +89,7 @@ static void set_up_worker(struct worker *worker, unsigned index, struct server *
                             .sockets_max = LLONG_MAX,
                             .next_conn_id = 1};
   worker->now_ms = worker->started_ms = clock_mono_ms();
+  turn_clock_init(&worker->clock, config->turn_time_ms, config->slow_turn_ms);
   worker->refusals = refusals_new();
   worker->http_limits =
       (struct http_limits){(uint32_t)config->header_bytes, (uint32_t)config->header_count,

@@ -21,6 +21,10 @@ static const struct metric rows[] = {
     COUNTER(lost_peers,
             "WebSockets that were cut because the client left two heartbeats unanswered"),
     COUNTER(messages_in, "WebSocket messages that were received"),
+    COUNTER(put_off,
+            "Times that the rest of a connection's input, of a session's events, or of the timers "
+            "that were due waited for the next turn, in which others have theirs"),
+    COUNTER(slow_turns, "Turns of a worker that took longer than slow_turn, logged or not"),
     COUNTER(sends_full, "Direct sends that were refused because the queue was full"),
     GAUGE(workers, "Workers, each a thread with a Lua state of its own"),
 };

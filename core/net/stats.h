@@ -18,6 +18,8 @@ struct stats {
   metric_value slow_readers;
   metric_value lost_peers;
   metric_value messages_in;
+  metric_value put_off;
+  metric_value slow_turns;
   metric_value sends_full;
   metric_value workers;
 };

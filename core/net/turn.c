@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "hub/hub.h"
@@ -10,7 +11,8 @@
 #include "net/worker.h"
 
 enum {
-  ROUNDS = 16,  // of closing, delivering and flushing before the loop may wait again
+  ROUNDS = 16,         // of closing, delivering and flushing before the loop may wait again
+  READING_SHARES = 4,  // turn_times in which what is ready is dispatched before answers go out
 };
 
 // ---- connections with something to do --------------------------------------
@@ -38,19 +40,34 @@ static void flush_dirty(struct worker *worker) {
   give_back(&worker->dirty, dirty);
 }
 
-static void take_up_later(struct worker *worker) {
-  struct conn_array later = take(&worker->later);
-  for (size_t i = 0; i < later.count; i++) conn_take_up(later.items[i]);
-  give_back(&worker->later, later);
+static void drop_first(struct conn_array *array, size_t count) {
+  array->count -= count;
+  if (count > 0) memmove(array->items, array->items + count, array->count * sizeof *array->items);
 }
 
-static void destroy_closing(struct worker *worker) {
-  struct conn_array closing = take(&worker->closing);
-  for (size_t i = 0; i < closing.count; i++) {
-    conn_destroy(closing.items[i]);
-    conn_array_push(&worker->gone, closing.items[i]);
+// One after the other while this part of the turn lasts: the rest comes first in the next
+// turn. So does what is put off meanwhile, which goes to the end of the array.
+static void take_up_later(struct worker *worker) {
+  struct conn_array *later = &worker->later;
+  size_t count = later->count, taken = 0;
+  turn_clock_begin_part(&worker->clock);
+  while (taken < count && (taken == 0 || !turn_clock_is_part_over(&worker->clock)))
+    conn_take_up(later->items[taken++]);
+  drop_first(later, taken);
+}
+
+// False: the scripts that hear of it took too long, and the rest is left for the next turn.
+static bool destroy_closing(struct worker *worker) {
+  struct conn_array *closing = &worker->closing;
+  size_t taken = 0;
+  turn_clock_begin_part(&worker->clock);
+  while (taken < closing->count && (taken == 0 || !turn_clock_is_part_over(&worker->clock))) {
+    struct conn *conn = closing->items[taken++];
+    conn_destroy(conn);
+    conn_array_push(&worker->gone, conn);
   }
-  give_back(&worker->closing, closing);
+  drop_first(closing, taken);
+  return closing->count == 0;
 }
 
 static void forget_gone(struct conn_array *array) {
@@ -62,8 +79,9 @@ static void forget_gone(struct conn_array *array) {
 }
 
 // Only when nothing is left to do: `dirty` and `gaps` may name a connection
-// that closed after it got there.
+// that closed after it got there, and an event of it may not be dispatched yet.
 static void free_gone(struct worker *worker) {
+  if (worker->gone.count == 0 || !poll_is_through(&worker->poll)) return;
   forget_gone(&worker->later);
   for (size_t i = 0; i < worker->gone.count; i++) session_free(session_of(worker->gone.items[i]));
   worker->gone.count = 0;
@@ -81,7 +99,7 @@ static void end_turn(struct worker *worker) {
     hub_deliver(worker->port);
     if (worker->gap_count > 0) session_tell_gaps(worker);
     flush_dirty(worker);
-    destroy_closing(worker);
+    if (!destroy_closing(worker)) return;
     if (!has_work(worker)) {
       free_gone(worker);
       return;
@@ -112,16 +130,40 @@ static int uv_wait_ms(struct worker *worker) {
   return uv_backend_timeout(&worker->loop);
 }
 
+// What is ready, one event after the other. When that takes long, answers go out, and
+// others have their turns, before the rest.
+static void dispatch_ready(struct worker *worker) {
+  const struct turn_clock *clock = &worker->clock;
+  while (poll_dispatch(&worker->poll)) {
+    if (clock->now - clock->began >= READING_SHARES * clock->whole_share) return;
+  }
+}
+
+// Timers that are due, the longest first; what this part of the turn has no time for stays due.
+static void fire_due(struct worker *worker) {
+  wheel_advance(&worker->wheel, worker->now_ms);
+  turn_clock_begin_part(&worker->clock);
+  for (struct wheel_timer *timer; (timer = wheel_take_due(&worker->wheel)) != NULL;) {
+    turn_clock_begin_share(&worker->clock);
+    timer->fire(timer);
+    if (turn_clock_is_part_over(&worker->clock)) break;
+  }
+  if (!list_is_empty(&worker->wheel.due)) metric_add(&worker->stats->put_off, 1);
+}
+
 bool turn_once(struct worker *worker, int longest_wait_ms) {
   end_turn(worker);
+  if (turn_clock_end_turn(&worker->clock, worker->index, worker->now_ms))
+    metric_add(&worker->stats->slow_turns, 1);
   if (worker->is_stopping && worker->conns.count == 0) return false;
   bool is_idle = !has_work(worker) && worker->later.count == 0;
   int wait_ms = !is_idle ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
   poll_wait(&worker->poll, shorter(wait_ms, longest_wait_ms));
   worker->now_ms = clock_mono_ms();
-  poll_dispatch(&worker->poll);
+  turn_clock_begin_turn(&worker->clock);
+  dispatch_ready(worker);
   if (uv_wait_ms(worker) == 0) uv_run(&worker->loop, UV_RUN_NOWAIT);
-  wheel_advance(&worker->wheel, worker->now_ms);
+  fire_due(worker);
   return true;
 }
 

@@ -17,6 +17,7 @@
 #include "net/poll.h"
 #include "net/spares.h"
 #include "net/stats.h"
+#include "net/turn_clock.h"
 #include "proto/http_parse.h"
 #include "proto/http_response.h"
 
@@ -52,6 +53,7 @@ struct worker {
   struct poll poll;
   struct wheel wheel;
   uint64_t now_ms;  // of this turn, monotonic
+  struct turn_clock clock;
   // For what the app runs on libuv: it is run when something is ready on it.
   // Handles must be referenced, and closed by app->worker_stop.
   uv_loop_t loop;

@@ -24,7 +24,8 @@
 enum {
   // Of messages in one go, as much as a read brings of them when they are not compressed.
   GO_BYTES = WORKER_READ_BYTES,
-  CLOSE_WAIT_MS = 5000,  // for the peer's half of the close handshake
+  EVENTS_A_READING = 64,  // of the clock, where no handler runs
+  CLOSE_WAIT_MS = 5000,   // for the peer's half of the close handshake
   MISSED_PONGS = 2,
 };
 
@@ -95,12 +96,19 @@ static void handle_event(struct session *session, enum ws_event event,
   }
 }
 
+// Whether others are to have their turns, after so many events that brought so many bytes of
+// messages. Each message comes here, but for the last of its read.
+static bool has_used_share(struct worker *worker, unsigned events, size_t bytes) {
+  if (events % EVENTS_A_READING == 0) turn_clock_read(&worker->clock);
+  return bytes >= GO_BYTES || turn_clock_is_share_over(&worker->clock);
+}
+
 // Feeds the session; returns how much of the input it took. That is all of it, but where a peer
-// sends little that is large (compressed), or where the script does not want to hear more.
+// sends what takes long, or is large (compressed), or where the script does not want to hear more.
 static size_t feed(struct session *session, char *data, size_t len) {
   struct ws_parser *parser = &session->state.ws;
   const struct conn *conn = &session->conn;
-  unsigned count = 0;
+  unsigned count = 0, events = 0;
   size_t at = 0, bytes = 0;
   // Until MORE, also without input: that call releases what a message in
   // pieces was collected in.
@@ -116,7 +124,7 @@ static size_t feed(struct session *session, char *data, size_t len) {
     }
     handle_event(session, event, &result);
     if (event == WS_EVENT_MORE) break;
-    if (at < len && (bytes >= GO_BYTES || !conn->is_reading)) break;
+    if (at < len && (!conn->is_reading || has_used_share(conn->worker, ++events, bytes))) break;
   }
   // One atomic operation for all of them.
   if (count > 0) metric_add(&conn->worker->stats->messages_in, count);
@@ -129,7 +137,9 @@ static size_t feed(struct session *session, char *data, size_t len) {
 static void on_data(struct conn *conn, char *data, size_t len) {
   struct session *session = session_of(conn);
   size_t taken = conn->waits_turn ? 0 : feed(session, data, len);
-  if (taken < len && conn_is_open(conn)) ws_extra_keep(session, data + taken, len - taken);
+  if (taken == len || !conn_is_open(conn)) return;
+  ws_extra_keep(session, data + taken, len - taken);
+  if (conn->is_reading) conn_put_off(conn);
 }
 
 static void on_go_on(struct conn *conn) {
@@ -141,7 +151,7 @@ static void on_go_on(struct conn *conn) {
     buf_consume(&early, feed(session, early.data + early.start, buf_len(&early)));
   if (buf_len(&early) > 0 && conn_is_open(conn)) {
     ws_extra_of(session)->early = early;
-    if (conn->is_reading) conn_go_on_later(conn);
+    if (conn->is_reading) conn_put_off(conn);
   } else {
     buf_free(&early);
     ws_extra_tidy(session);
@@ -150,10 +160,14 @@ static void on_go_on(struct conn *conn) {
 
 static bool holds_input(const struct session *session) { return session->extra != NULL; }
 
+// It is we who take our time: the script, or others that have their turns first. Nothing
+// is read from the peer then, which must not make it slow or dead.
+static bool is_held_back(const struct conn *conn) { return !conn->is_reading || conn->waits_turn; }
+
 static void on_overdue(struct ws_unfinished_set *set, struct ws_unfinished *unfinished) {
   static const char too_slow[] = "the message took too long";
   struct session *session = list_entry(unfinished, struct ws_extra, unfinished)->session;
-  if (!session->conn.is_reading) {  // it is the script that takes its time
+  if (is_held_back(&session->conn)) {
     ws_unfinished_begin(set, unfinished);
     return;
   }
@@ -171,8 +185,7 @@ static void on_timeout(struct conn *conn) {
     conn_close(conn);
     return;
   }
-  // A script that does not read now must not make a dead peer.
-  if (conn->was_alive || !conn->is_reading)
+  if (conn->was_alive || is_held_back(conn))
     session->missed = 0;
   else if (++session->missed >= MISSED_PONGS) {
     session_count_slow(session, &conn->worker->stats->lost_peers, "two heartbeats went unanswered");
@@ -325,6 +338,7 @@ enum http_send_status ws_accept(struct http_call *call, const struct ws_handshak
   if (sent != HTTP_SENT) return sent;
   begin(session, options, deflates ? &terms : NULL);
   ws_extra_keep(session, early.data + early.start, buf_len(&early));
+  if (buf_len(&early) > 0 && session->conn.is_reading) conn_go_on_later(&session->conn);
   buf_free(&early);
   *result = session;
   // The peer may have left while the request waited.

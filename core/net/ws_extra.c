@@ -41,7 +41,6 @@ void ws_extra_tidy(struct session *session) {
 void ws_extra_keep(struct session *session, const char *data, size_t len) {
   if (len == 0) return;
   buf_append(&ws_extra_of(session)->early, data, len);
-  if (session->conn.is_reading) conn_go_on_later(&session->conn);
 }
 
 // ---- messages under way --------------------------------------------------

@@ -29,7 +29,7 @@ struct ws_extra *ws_extra_of(struct session *session);  // made on first use
 void ws_extra_free(struct session *session);
 void ws_extra_tidy(struct session *session);  // lets go of it when it holds nothing
 
-// Keeps input, behind what is kept already, for ops->go_on in the next turn.
+// Keeps input, behind what is kept already, for ops->go_on.
 void ws_extra_keep(struct session *session, const char *data, size_t len);
 
 // After input, with whether a message ended in it: what is under way now is another one then.

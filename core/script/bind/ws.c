@@ -48,10 +48,12 @@ static int ws_send_method(lua_State *L) {
 // ws:recv([seconds]) -> data, kind | nil, "closed" | "timeout", code
 static int ws_recv(lua_State *L) {
   struct script_session *session = script_session_check_ws(L, 1);
-  return wait_message(L, session, args_opt_seconds(L, 2));
+  return wait_message(L, session, args_opt_seconds(L, 2), events_take_turn);
 }
 
-static int next_message(lua_State *L) { return wait_message(L, script_session_check_ws(L, 1), -1); }
+static int next_message(lua_State *L) {
+  return wait_message(L, script_session_check_ws(L, 1), -1, events_take_turn);
+}
 
 // for data, kind in ws:messages() do ... end: until the connection closes
 static int ws_messages(lua_State *L) {

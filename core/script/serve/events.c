@@ -128,12 +128,30 @@ static void run_handler(struct vm *vm, struct script_session *session, int ref,
   task_resume_quickly(task, push_call, &call);
 }
 
-// Gives waiting events to handlers, one at a time, until one of them waits.
+// What waited for this turn: a task in recv, or events.
+void events_take_turn(struct wheel_timer *turn) {
+  const struct queue *queue = list_entry(turn, struct queue, turn);
+  struct script_session *session = queue->session;
+  struct vm *vm = queue->vm;
+  // Held while the task runs: its end must not free the session yet.
+  bool was_serving = session->is_serving;
+  session->is_serving = true;
+  wait_take_turn(session);
+  session->is_serving = was_serving;
+  serve_queued(vm, session);
+}
+
+// Gives waiting events to handlers, one at a time, until one of them waits, or others are to
+// have their turns.
 static void serve_queued(struct vm *vm, struct script_session *session) {
-  if (session->is_serving) return;
+  if (session->is_serving || queue_waits_for_turn(session)) return;
   session->is_serving = true;
   const struct event *first;
   while (session->task == NULL && (first = queue_first(session)) != NULL) {
+    if (queue_is_share_over(vm)) {
+      queue_put_off(vm, session, events_take_turn);
+      break;
+    }
     const struct route *route = session->route;
     if (route->task_ref != LUA_NOREF && first->type == EVENT_MESSAGE) {
       // After a reload that turned callbacks into a task: it takes the

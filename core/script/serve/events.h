@@ -10,6 +10,7 @@
 #include "script/vm/module.h"
 
 struct session;
+struct wheel_timer;
 struct script_session;
 
 // Reload: sessions move to the new incarnations of their routes, those whose route is
@@ -25,6 +26,9 @@ void events_on_message(struct session *net, enum message_kind kind, struct slice
 void events_on_gap(struct session *net, struct slice topic, uint64_t missed);
 void events_on_drained(struct session *net);
 void events_on_closed(struct session *net, int code, struct slice reason);
+
+// Goes on with a session whose turn has come: see queue_put_off.
+void events_take_turn(struct wheel_timer *turn);
 
 // The queue of direct output refused a send: the drain event is due, or, by
 // `on_full` of the route, the end. The session may be gone then.

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "net/session.h"
+#include "net/worker.h"
 #include "script/serve/session.h"
 
 enum {
@@ -17,6 +18,7 @@ struct queue *queue_of(struct script_session *session) {
   struct queue *queue = session->queue;
   if (queue != NULL) return queue;
   queue = mem_zalloc(sizeof *queue);
+  list_init(&queue->turn.link);
   list_init(&queue->drainers);
   queue->last = &queue->first;
   session->queue = queue;
@@ -28,14 +30,34 @@ void queue_tidy(struct script_session *session) {
   if (queue == NULL || queue->receiver != NULL || queue->first != NULL) return;
   if (!list_is_empty(&queue->drainers)) return;
   session->queue = NULL;
+  wheel_cancel(&queue->turn);
   free(queue);
 }
 
 void queue_free(struct script_session *session) {
   struct queued_event *queued;
   while ((queued = queue_take(session)) != NULL) free(queued);
+  if (session->queue != NULL) wheel_cancel(&session->queue->turn);
   free(session->queue);
   session->queue = NULL;
+}
+
+bool queue_is_share_over(const struct vm *vm) {
+  return turn_clock_is_share_over(&vm->worker->clock);
+}
+
+void queue_put_off(struct vm *vm, struct script_session *session,
+                   void (*take_turn)(struct wheel_timer *turn)) {
+  struct queue *queue = queue_of(session);
+  queue->vm = vm;
+  queue->session = session;
+  metric_add(&vm->worker->stats->put_off, 1);
+  queue->turn.fire = take_turn;
+  wheel_set_due(&vm->worker->wheel, &queue->turn);
+}
+
+bool queue_waits_for_turn(const struct script_session *session) {
+  return session->queue != NULL && wheel_timer_is_set(&session->queue->turn);
 }
 
 struct task *queue_receiver(const struct script_session *session) {

@@ -11,9 +11,11 @@
 #include "base/list.h"
 #include "base/message.h"
 #include "base/slice.h"
+#include "base/wheel.h"
 
 struct script_session;
 struct task;
+struct vm;
 
 enum event_type { EVENT_MESSAGE, EVENT_GAP, EVENT_DRAIN, EVENT_CLOSE };
 
@@ -31,14 +33,24 @@ struct queued_event {
 };
 
 struct queue {
-  struct task *receiver;  // the task that waits in recv
-  struct list drainers;   // tasks that wait in drain, by their wait_link
+  // Set while what waits has to wait for the next turn, because it has used its share of one.
+  struct wheel_timer turn;
+  struct vm *vm;                   // from queue_put_off on, as is
+  struct script_session *session;  // this one
+  struct task *receiver;           // the task that waits in recv
+  struct list drainers;            // tasks that wait in drain, by their wait_link
   struct queued_event *first, **last;
   size_t queued_bytes;
 };
 
 // The session's waits, made when there are none.
 struct queue *queue_of(struct script_session *session);
+// Whether what waits has to wait until others had their turns: then take_turn is called, with
+// a new share. As of the last reading of the worker's clock.
+bool queue_is_share_over(const struct vm *vm);
+void queue_put_off(struct vm *vm, struct script_session *session,
+                   void (*take_turn)(struct wheel_timer *turn));
+bool queue_waits_for_turn(const struct script_session *session);
 // Lets go of the waits when nothing waits.
 void queue_tidy(struct script_session *session);
 void queue_free(struct script_session *session);

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,13 +16,13 @@
 #include "script/vm/task.h"
 #include "script/vm/vm.h"
 
-enum { TURN_MESSAGES = 256 };  // that one tap handles in a turn of the loop
+enum { TURN_MESSAGES = 256 };  // that one tap handles in a turn of the loop, if its share lasts
 
 struct taps {
   struct vm *vm;
   struct hub_port *port;
   struct list all;
-  bool is_posted;  // deliver_posted is on its way, from this thread
+  atomic_bool is_posted;  // deliver_posted is on its way
 };
 
 struct tap {
@@ -74,22 +75,18 @@ static void forget(struct generation *generation) {
 
 static void deliver_posted(struct worker *worker, void *arg);
 
+// From any thread. Once for all calls before it runs: they would become more and more otherwise,
+// as each delivery that leaves something asks for the next.
 static void deliver_soon(struct taps *taps) {
-  if (taps->is_posted) return;
-  taps->is_posted = true;
-  worker_post(taps->vm->worker, deliver_posted, taps);
+  if (!atomic_exchange(&taps->is_posted, true)) worker_post(taps->vm->worker, deliver_posted, taps);
 }
 
-// From any thread; at most once until the next delivery.
-static void on_wake(void *ctx) {
-  struct taps *taps = ctx;
-  worker_post(taps->vm->worker, deliver_posted, taps);
-}
+static void on_wake(void *ctx) { deliver_soon(ctx); }
 
 static void deliver_posted(struct worker *worker, void *arg) {
   (void)worker;
   struct taps *taps = arg;
-  taps->is_posted = false;
+  atomic_store(&taps->is_posted, false);  // first, so that a wake from now on is a new one
   for (struct list *node = taps->all.next; node != &taps->all; node = node->next) {
     struct tap *tap = list_entry(node, struct tap, link);
     tap->budget = TURN_MESSAGES;
@@ -165,10 +162,14 @@ static void run(struct tap *tap, const struct message *m) {
 static size_t on_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   struct tap *tap = list_entry(reader, struct tap, reader);
   size_t taken = 0;
+  struct turn_clock *clock = &tap->owner->vm->worker->clock;
+  turn_clock_begin_share(clock);
   while (taken < batch->count && tap->task == NULL && tap->budget > 0) {
     tap->budget--;
     run(tap, batch->messages[taken++]);
+    if (turn_clock_is_share_over(clock)) tap->budget = 0;
   }
+  if (tap->budget == 0) metric_add(&tap->owner->vm->worker->stats->put_off, 1);
   if (tap->task != NULL || tap->budget == 0) reader->is_blocked = true;
   return taken;
 }

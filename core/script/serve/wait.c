@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "net/session.h"
+#include "net/worker.h"
 #include "script/serve/message_info.h"
 #include "script/serve/queue.h"
 #include "script/serve/session.h"
@@ -27,11 +28,21 @@ static int push_received(struct task *task, void *arg) {
 
 bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
   struct task *task = queue_receiver(session);
-  if (task == NULL) return false;
+  if (task == NULL || session->queue->first != NULL) return false;
   session->queue->receiver = NULL;
   struct received received = {kind, data};
   task_resume_quickly(task, push_received, &received);
   return true;
+}
+
+void wait_take_turn(struct script_session *session) {
+  struct task *task = queue_receiver(session);
+  struct queued_event *queued = task != NULL ? queue_take_message(session) : NULL;
+  if (queued == NULL) return;
+  session->queue->receiver = NULL;
+  struct received received = {queued->event.kind, queued->event.text};
+  task_resume_quickly(task, push_received, &received);
+  free(queued);
 }
 
 void wait_wake_drainers(struct list *waiting, const struct session *net) {
@@ -46,7 +57,7 @@ void wait_wake_drainers(struct list *waiting, const struct session *net) {
 
 void wait_wake_closed(struct script_session *session) {
   struct task *receiver = queue_receiver(session);
-  if (receiver != NULL) {
+  if (receiver != NULL && queue_first_message(session) == NULL) {
     session->queue->receiver = NULL;
     task_wake(receiver, task_push_failure, "closed");
   }
@@ -70,14 +81,35 @@ static bool take_message(lua_State *L, struct script_session *session) {
   return true;
 }
 
-int wait_message(lua_State *L, struct script_session *session, double seconds) {
-  if (take_message(L, session)) return 2;
-  if (script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
+// Whether the task is to wait though there is a message: not where it cannot.
+static bool is_put_off(lua_State *L) {
+  struct vm *vm = vm_of(L);
+  if (vm->running == NULL || vm->running->co != L || !lua_isyieldable(L)) return false;
+  turn_clock_read(&vm->worker->clock);  // the task may have received for long
+  return queue_is_share_over(vm);
+}
+
+// Its message may wait for a turn that did not come meanwhile.
+static void on_receive_timeout(struct task *task) {
+  struct script_session *session = task->waits_for;
+  if (queue_first_message(session) != NULL)
+    wait_take_turn(session);
+  else
+    task_wake_timeout(task);
+}
+
+int wait_message(lua_State *L, struct script_session *session, double seconds,
+                 void (*take_turn)(struct wheel_timer *turn)) {
+  bool has_message = queue_first_message(session) != NULL && queue_receiver(session) == NULL;
+  bool waits_turn = has_message && is_put_off(L);
+  if (!waits_turn && take_message(L, session)) return 2;
+  if (!waits_turn && script_session_net(session) == NULL) return vm_fail(L, "closed", "closed");
   struct task *task = task_current(L);
   if (queue_receiver(session) != NULL) return luaL_error(L, "another task waits in recv already");
+  if (waits_turn) queue_put_off(task->vm, session, take_turn);
   queue_of(session)->receiver = task;
   task_set_wait(task, session, detach_receiver);
-  if (seconds >= 0) task_set_timeout(task, seconds, task_wake_timeout);
+  if (seconds >= 0) task_set_timeout(task, seconds, on_receive_timeout);
   return task_wait(L, NULL);
 }
 

@@ -189,6 +189,15 @@ static void end_well(struct task *task) {
   if (owner != NULL && ops->ended != NULL) ops->ended(task->vm, task, owner, true, "");
 }
 
+// Of this turn: should it be slow, the log names it.
+static void name_longest(const struct task *task) {
+  struct turn_clock *clock = &task->vm->worker->clock;
+  if (task->owner != NULL && task->owner_ops->describe != NULL)
+    task->owner_ops->describe(task->owner, clock->name, sizeof clock->name);
+  else
+    snprintf(clock->name, sizeof clock->name, "(its connection is gone)");
+}
+
 void task_resume(struct task *task, int args) {
   if (wheel_timer_is_set(&task->timer)) wheel_cancel(&task->timer);
   task->waits_for = NULL;
@@ -202,6 +211,7 @@ void task_resume(struct task *task, int args) {
   int status =
       lua_resume(task->co, run.outer != NULL ? run.outer->co : task->vm->L, args, &results);
   leave(task, run);
+  if (run.outer == NULL && turn_clock_end_task(&task->vm->worker->clock)) name_longest(task);
   if (status == LUA_OK)
     end_well(task);
   else if (status != LUA_YIELD || !task->is_waiting)

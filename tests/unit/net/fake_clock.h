@@ -11,5 +11,8 @@ uint64_t clock_mono_ms(void) { return fake_clock_ms; }
 uint64_t clock_mono_ns(void) { return fake_clock_ms * 1000000u; }
 int64_t clock_wall_offset_ns(void) { return 0; }
 double clock_wall_s(void) { return 1700000000 + (double)fake_clock_ms / 1000; }
+// Ticks are those of the processor, which no test can move. So a share of a turn lasts as good
+// as for ever, unless turn_time is 0: then it is over as soon as a task has ended.
+uint64_t clock_ticks_per_ms(void) { return (uint64_t)1 << 40; }
 
 #endif

@@ -1,4 +1,4 @@
-// Lua in a VM of its own, without a worker: what tests of core/script/vm begin with.
+// Lua in a VM of its own, without a server: what tests of core/script/vm begin with.
 #ifndef TIDEGATE_TESTS_SCRIPT_FIXTURE_H
 #define TIDEGATE_TESTS_SCRIPT_FIXTURE_H
 
@@ -14,6 +14,7 @@
 #include <lauxlib.h>
 
 #include "base/log.h"
+#include "net/worker.h"
 #include "script/vm/task.h"
 #include "script/vm/vm.h"
 
@@ -33,7 +34,8 @@ static int fixture_note(lua_State *L) {
 static inline struct vm *fixture_vm(struct script_module *const *modules) {
   noted[0] = '\0';
   log_set_level(LOG_ERROR + 1);
-  struct vm *vm = vm_new(NULL, ".", FIXTURE_MEMORY, modules);
+  static struct worker worker;  // for its clock
+  struct vm *vm = vm_new(&worker, ".", FIXTURE_MEMORY, modules);
   assert_non_null(vm);
   lua_register(vm->L, "note", fixture_note);
   return vm;

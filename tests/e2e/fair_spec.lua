@@ -1,0 +1,97 @@
+-- Clients that ask for much do not keep one that behaves waiting: how many of their
+-- messages are handled before it has its answer. Handlers compute for a millisecond, so a
+-- server that handles all of them first fails this by seconds; no time is measured here.
+-- tests/bench/fair measures it.
+local frame = require "support.frame"
+local http = require "support.http"
+local loop = require "support.loop"
+local tidegate = require "support.server"
+local ws = require "support.ws"
+
+local SCRIPT = [[
+local gate = require "tidegate"
+local handled = 0
+local function work()
+  local over = os.clock() + 0.001
+  while os.clock() < over do end
+  handled = handled + 1
+end
+gate.get("/handled", function() return tostring(handled) end)
+gate.get("/stats", function() return gate.stats() end)
+gate.get("/work", function() work() return "done" end)
+gate.ws("/work", { message = work, close = work })
+gate.ws("/loop", function(ws) for _ in ws:messages() do work() end end)
+
+-- Nothing is handled before /begin.
+local has_begun = false
+gate.post("/begin", function() has_begun = true return 204 end)
+local function wait() while not has_begun do gate.sleep(0.01) end end
+gate.ws("/wake", { message = function() wait() work() end })
+gate.ws("/wake-loop", function(ws) wait() for _ in ws:messages() do work() end end)
+gate.ws("/spawn", { message = function() gate.spawn(work) end })
+gate.ws("/publish", { message = function() gate.publish("t", "x") end })
+gate.subscribe("t", work)
+]]
+
+local COUNT = 500
+local FEW = COUNT // 5  -- a busy machine may let the server run on before the test asks
+local EMPTY = frame.encode_cheaply(frame.TEXT, "")
+
+local function handled(server) return tonumber(http.get(server, "/handled").body) end
+
+-- That all of them come in the end: nothing that was put off is lost.
+local function wait_for_all(server, count)
+  loop.poll(function() return handled(server) == count end, "end of the greedy work", 0.02)
+end
+
+-- begin(server) asks for COUNT milliseconds of work in one go.
+local function check(begin, args)
+  local server <close> = tidegate.start { scripts = SCRIPT, args = args }
+  local polite = http.connect(server)
+  polite:get "/handled"
+  begin(server)
+  loop.poll(function() return tonumber(polite:get("/handled").body) > 0 end, "the first message", 0.002)
+  local before = tonumber(polite:get("/handled").body)
+  local after = tonumber(polite:get("/handled").body)
+  assert.is_true(before < FEW and after - before < FEW, ("%d, then %d were handled first"):format(before, after))
+  wait_for_all(server, COUNT)
+  assert.is_true(http.get(server, "/stats"):json().put_off > 10)
+end
+
+local function send_all(path)
+  return function(server) ws.connect(server, path):send_raw(EMPTY:rep(COUNT)) end
+end
+
+-- All have arrived, and none is handled, when the work begins.
+local function send_first(path)
+  return function(server)
+    local client = ws.connect(server, path)
+    client:send_raw(EMPTY:rep(COUNT))
+    client:ping "all"
+    http.post(server, "/begin", "")
+  end
+end
+
+describe("a client that behaves, beside", function()
+  it("empty messages", function() check(send_all "/work") end)
+  it("empty messages to a task that receives them", function() check(send_all "/loop") end)
+  it("messages that came while a handler waited", function() check(send_first "/wake") end)
+  it("messages that came while the task that receives them waited", function() check(send_first "/wake-loop") end)
+  it("tasks that were spawned", function() check(send_all "/spawn") end)
+  it("messages to a subscriber in the server", function() check(send_all "/publish") end)
+  it("requests in a row", function()
+    check(function(server) http.connect(server):send(http.format_request("GET", "/work"):rep(COUNT)) end)
+  end)
+  it("many connections with messages", function()
+    check(function(server)
+      local clients = ws.open_many(server, "/loop", 50)
+      for _, client in ipairs(clients) do client:send_raw(EMPTY:rep(COUNT // 50)) end
+    end)
+  end)
+  it("many that leave at once", function()
+    check(function(server)
+      local clients = ws.open_many(server, "/work", COUNT)
+      for _, client in ipairs(clients) do client:drop() end
+    end)
+  end)
+end)
