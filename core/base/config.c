@@ -50,7 +50,7 @@ const struct config_key config_keys[] = {
     {"max_message", CONFIG_COUNT, FIELD(max_message_bytes), 1, BYTES_MAX, "1048576", "BYTES",
      "WebSocket message"},
     {"message_memory", CONFIG_COUNT, FIELD(message_memory_bytes), 0, 1024 * BYTES_MAX, "268435456",
-     "BYTES", "unfinished messages of a worker's WebSockets"},
+     "BYTES", "what a worker's clients have sent that is not complete, or waits"},
     {"heartbeat", CONFIG_SECONDS, FIELD(heartbeat_ms), 0, DAY, "30", "SECONDS",
      "between WebSocket pings; 0: none"},
     {"keepalive", CONFIG_SECONDS, FIELD(keepalive_ms), 0, DAY, "15", "SECONDS",

@@ -76,6 +76,14 @@ static bool wants_input(const struct http1 *http) {
   return http->in_request ? !http->body_is_complete : !http1_call_output_is_full(http);
 }
 
+// Others' requests hold all of message_memory. One that is complete stays: its handler has it.
+static void refuse_for_memory(struct http1 *http) {
+  metric_add(&worker_of(http)->stats->refused_memory, 1);
+  refuse(http, 503, "too many requests are under way");
+  buf_free(&http->body);
+  http1_call_hold(http);
+}
+
 static void handle_event(struct http1 *http, enum http_event event, struct slice body) {
   switch (event) {
     case HTTP_MORE:
@@ -85,7 +93,9 @@ static void handle_event(struct http1 *http, enum http_event event, struct slice
       break;
     case HTTP_BODY:
       // Nobody will read it once the answer is out.
-      if (!http->response.is_ended) buf_append_slice(&http->body, body);
+      if (http->response.is_ended) break;
+      buf_append_slice(&http->body, body);
+      if (!http1_call_hold(http)) refuse_for_memory(http);
       break;
     case HTTP_DONE:
       on_done(http);
@@ -137,6 +147,29 @@ static void finish_when_answered(struct http1 *http) {
   conn_finish(http1_conn(http));
 }
 
+// They were not begun, so the client may ask again (RFC 9112 9.3.1).
+static void drop_requests_behind(struct http1 *http) {
+  struct conn *conn = http1_conn(http);
+  metric_add(&conn->worker->stats->refused_memory, 1);
+  buf_free(&http->input);
+  http1_call_hold(http);
+  http->response.keeps_alive = false;
+  conn_set_reading(conn, false);
+  if (!http->in_request) conn_finish(conn);
+}
+
+// The rest of a head, or requests behind the one that is answered, may be too much. False: the
+// connection ends.
+static bool check_memory(struct http1 *http) {
+  bool holds = buf_len(&http->input) > 0 || !http_parser_is_idle(http->parser);
+  if ((!holds && http->held == 0) || http1_call_hold(http)) return true;
+  if (buf_len(&http->input) > 0)
+    drop_requests_behind(http);
+  else if (!http->in_request)
+    refuse_for_memory(http);
+  return conn_is_open(http1_conn(http));
+}
+
 // What to do with what parse() left: keep it for later, and be patient only
 // for so long or so much.
 static void after_parse(struct http1 *http) {
@@ -147,6 +180,7 @@ static void after_parse(struct http1 *http) {
     conn_set_deadline(conn, conn->worker->config->header_timeout_ms);
   }
   if (buf_len(&http->input) == 0) buf_free(&http->input);
+  if (!check_memory(http)) return;
   if (buf_len(&http->input) > PIPELINE_BYTES || http1_call_output_is_full(http))
     conn_set_reading(conn, false);
   if (waits_for_turn(http)) conn_put_off(conn);

@@ -29,9 +29,15 @@ bool http1_call_output_is_full(const struct http1 *http) {
   return conn_out_bytes(http1_conn(http)) > worker_of(http)->config->send_queue_bytes;
 }
 
+bool http1_call_hold(struct http1 *http) {
+  size_t bytes = http->body.cap + http->input.cap + http_parser_held(http->parser);
+  return worker_hold(http->call.worker, &http->held, bytes);
+}
+
 static void reset_request(struct http1 *http) {
   http_parser_reset(http->parser);
   buf_free(&http->body);
+  if (http->held > 0) http1_call_hold(http);
   http->in_request = http->body_is_complete = http->body_is_wanted = http->continue_sent = false;
   http->saw_input = false;
   http->response = (struct http1_response){0};
@@ -59,7 +65,7 @@ static bool awaits_continue(const struct http1 *http) {
 static void on_response_ended(struct http1 *http) {
   http->response.is_ended = true;
   http1_call_tell_closed(http);
-  if (http->body_is_complete || awaits_continue(http)) http1_call_finish(http);
+  if (http->body_is_complete || http->drops_body || awaits_continue(http)) http1_call_finish(http);
 }
 
 // ---- what a call does: struct http_call_ops ------------------------------
@@ -95,12 +101,24 @@ static enum http_send_status begin_head(struct http1 *http, int status,
                               fields, count);
 }
 
+// A GET whose content means nothing, and an upgrade that comes with content, may be a second
+// request that something between the client and us took for a body, or the other way round
+// (RFC 9110 9.3.1, 7.8). When that is refused nothing behind it is read.
+static bool is_like_smuggling(const struct http1 *http, int status) {
+  const struct http_request *request = http->call.request;
+  if (!request->has_body) return false;
+  bool means_nothing = request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD;
+  return (means_nothing && status >= 400) || http_request_header(request, "upgrade").ptr != NULL;
+}
+
 static enum http_send_status write_head(struct http1 *http, int status,
                                         const struct http_field *fields, size_t count,
                                         int64_t length) {
   enum http_send_status sent = begin_head(http, status, fields, count);
   if (sent != HTTP_SENT) return sent;
-  if (worker_of(http)->is_stopping || awaits_continue(http)) http->response.keeps_alive = false;
+  http->drops_body = is_like_smuggling(http, status);
+  if (worker_of(http)->is_stopping || awaits_continue(http) || http->drops_body)
+    http->response.keeps_alive = false;
   http1_response_end_head(&http->response, out_of(http), http->call.request, status, fields, count,
                           length);
   return HTTP_SENT;
@@ -190,6 +208,7 @@ void http1_call_release(struct http1 *http) {
   buf_free(&http->input);
   buf_free(&http->body);
   http_parser_reset(http->parser);
+  worker_hold(worker, &http->held, 0);
   *http = (struct http1){.call = http->call, .parser = http->parser};
   if (!spares_give(&worker->spare_calls, http)) http1_free(http);
 }

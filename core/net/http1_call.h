@@ -27,6 +27,7 @@ struct http1 {
   struct http_parser *parser;
   struct buf input;  // not yet parsed
   struct buf body;
+  size_t held;  // see worker_hold
   struct http1_response response;
   bool in_request : 1;  // from the head's end to the end of response and body
   bool app_knows : 1;   // app->request was called and request_closed was not
@@ -35,6 +36,7 @@ struct http1 {
   bool continue_sent : 1;
   bool is_feeding : 1;  // parse() is on the stack
   bool saw_input : 1;   // the first byte of the next request has come
+  bool drops_body : 1;  // the answer ends the connection: the rest of the body is not waited for
 };
 
 static inline struct conn *http1_conn(const struct http1 *http) { return &http->session->conn; }
@@ -47,6 +49,10 @@ void http1_call_free_spares(struct worker *worker);
 
 // A client that asks and asks and never reads is not answered into memory.
 bool http1_call_output_is_full(const struct http1 *http);
+
+// Counts what the connection's input holds. False when it asks for more than is left of
+// message_memory.
+bool http1_call_hold(struct http1 *http);
 
 // Tells the app that the request is over, unless it knows.
 void http1_call_tell_closed(struct http1 *http);

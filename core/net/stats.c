@@ -25,6 +25,9 @@ static const struct metric rows[] = {
             "Times that the rest of a connection's input, of a session's events, or of the timers "
             "that were due waited for the next turn, in which others have theirs"),
     COUNTER(slow_turns, "Turns of a worker that took longer than slow_turn, logged or not"),
+    COUNTER(refused_memory,
+            "Requests and WebSocket messages that were refused because what is under way on the "
+            "worker holds message_memory"),
     COUNTER(sends_full, "Direct sends that were refused because the queue was full"),
     GAUGE(workers, "Workers, each a thread with a Lua state of its own"),
 };

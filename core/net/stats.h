@@ -20,6 +20,7 @@ struct stats {
   metric_value messages_in;
   metric_value put_off;
   metric_value slow_turns;
+  metric_value refused_memory;
   metric_value sends_full;
   metric_value workers;
 };

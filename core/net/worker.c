@@ -27,6 +27,15 @@ const char *worker_date(struct worker *worker) {
   return worker->date;
 }
 
+// ---- memory --------------------------------------------------------------
+
+bool worker_hold(struct worker *worker, size_t *held, size_t bytes) {
+  size_t before = *held;
+  worker->held_bytes += bytes - before;
+  *held = bytes;
+  return bytes <= before || worker->held_bytes <= worker->config->message_memory_bytes;
+}
+
 // ---- mailbox -------------------------------------------------------------
 
 // A call to make on the worker's thread.

@@ -80,6 +80,7 @@ struct worker {
   struct session_gap *gaps;     // see session_tell_gaps
   size_t gap_count, gap_cap;
   struct ws_shared *ws_shared;  // ws.c's own; opaque to all others
+  uint64_t held_bytes;          // see worker_hold
   uint64_t next_conn_id;
   uint64_t started_ms;
   bool is_stopping;
@@ -99,6 +100,12 @@ static inline void *worker_app(const struct worker *worker) { return worker->app
 
 // Sets a timer on the worker's wheel, `delay_ms` from now.
 void worker_set_timer(struct worker *worker, struct wheel_timer *timer, uint64_t delay_ms);
+
+// What a client has sent holds memory until it is complete, and until its turn comes: bodies,
+// messages, input that waits. It is counted here, for all connections of the worker: `*held`
+// is what one holder has, `bytes` what it has from now on. False when it grew and all together
+// are beyond message_memory: the caller refuses, and what it lets go it tells here.
+bool worker_hold(struct worker *worker, size_t *held, size_t bytes);
 
 // The Date header's value, made once a second.
 const char *worker_date(struct worker *worker);

@@ -71,6 +71,11 @@ static void ws_fail(struct session *session, int code, const char *reason) {
   conn_finish(&session->conn);
 }
 
+static void fail_for_memory(struct session *session, const char *reason) {
+  metric_add(&session_worker(session)->stats->refused_memory, 1);
+  ws_fail(session, WS_CLOSE_TRY_AGAIN, reason);
+}
+
 static void handle_event(struct session *session, enum ws_event event,
                          const struct ws_result *result) {
   switch (event) {
@@ -130,7 +135,7 @@ static size_t feed(struct session *session, char *data, size_t len) {
   if (count > 0) metric_add(&conn->worker->stats->messages_in, count);
   bool is_whole = parser->assembly == NULL && session->extra == NULL;
   if (!is_whole && !ws_extra_note_unfinished(session, count > 0) && conn_is_open(conn))
-    ws_fail(session, WS_CLOSE_TRY_AGAIN, "too many messages are under way");
+    fail_for_memory(session, "too many messages are under way");
   return at;
 }
 
@@ -138,19 +143,20 @@ static void on_data(struct conn *conn, char *data, size_t len) {
   struct session *session = session_of(conn);
   size_t taken = conn->waits_turn ? 0 : feed(session, data, len);
   if (taken == len || !conn_is_open(conn)) return;
-  ws_extra_keep(session, data + taken, len - taken);
-  if (conn->is_reading) conn_put_off(conn);
+  if (!ws_extra_keep(session, data + taken, len - taken))
+    fail_for_memory(session, "too many messages wait");
+  else if (conn->is_reading)
+    conn_put_off(conn);
 }
 
 static void on_go_on(struct conn *conn) {
   struct session *session = session_of(conn);
   if (session->extra == NULL || !conn->is_reading) return;
-  struct buf early = session->extra->early;
-  session->extra->early = (struct buf){0};
+  struct buf early = ws_extra_take_early(session);
   if (buf_len(&early) > 0)
     buf_consume(&early, feed(session, early.data + early.start, buf_len(&early)));
   if (buf_len(&early) > 0 && conn_is_open(conn)) {
-    ws_extra_of(session)->early = early;
+    ws_extra_put_back(session, early);
     if (conn->is_reading) conn_put_off(conn);
   } else {
     buf_free(&early);

@@ -20,10 +20,16 @@ struct ws_extra *ws_extra_of(struct session *session) {
   return session->extra;
 }
 
+static bool count_early(struct session *session) {
+  struct ws_extra *extra = session->extra;
+  return worker_hold(session_worker(session), &extra->early_bytes, extra->early.cap);
+}
+
 void ws_extra_free(struct session *session) {
   struct ws_extra *extra = session->extra;
   if (extra == NULL) return;
   buf_free(&extra->early);
+  count_early(session);
   ws_deflater_free(extra->deflater);
   ws_inflater_free(extra->inflater);
   shared_of(session)->context_bytes -= extra->context_bytes;
@@ -38,9 +44,22 @@ void ws_extra_tidy(struct session *session) {
     ws_extra_free(session);
 }
 
-void ws_extra_keep(struct session *session, const char *data, size_t len) {
-  if (len == 0) return;
+bool ws_extra_keep(struct session *session, const char *data, size_t len) {
+  if (len == 0) return true;
   buf_append(&ws_extra_of(session)->early, data, len);
+  return count_early(session);
+}
+
+struct buf ws_extra_take_early(struct session *session) {
+  struct buf early = session->extra->early;
+  session->extra->early = (struct buf){0};
+  count_early(session);
+  return early;
+}
+
+void ws_extra_put_back(struct session *session, struct buf early) {
+  ws_extra_of(session)->early = early;
+  count_early(session);  // it was there before
 }
 
 // ---- messages under way --------------------------------------------------

@@ -18,6 +18,7 @@ struct worker;
 struct ws_extra {
   struct session *session;  // whose it is
   struct buf early;         // input that is to be read in the next turn
+  size_t early_bytes;       // see worker_hold
   struct ws_unfinished unfinished;
   struct ws_deflater *deflater;  // NULL: the worker's
   struct ws_inflater *inflater;  // at hand only between messages, see ws_parser_feed
@@ -29,8 +30,12 @@ struct ws_extra *ws_extra_of(struct session *session);  // made on first use
 void ws_extra_free(struct session *session);
 void ws_extra_tidy(struct session *session);  // lets go of it when it holds nothing
 
-// Keeps input, behind what is kept already, for ops->go_on.
-void ws_extra_keep(struct session *session, const char *data, size_t len);
+// Keeps input, behind what is kept already, for ops->go_on. False when that asks for more than is
+// left of message_memory.
+bool ws_extra_keep(struct session *session, const char *data, size_t len);
+// Takes it out; what is left of it is put back.
+struct buf ws_extra_take_early(struct session *session);
+void ws_extra_put_back(struct session *session, struct buf early);
 
 // After input, with whether a message ended in it: what is under way now is another one then.
 // False when it asks for more than is left of message_memory.

@@ -48,15 +48,11 @@ void ws_unfinished_begin(struct ws_unfinished_set *set, struct ws_unfinished *un
 
 bool ws_unfinished_hold(struct ws_unfinished_set *set, struct ws_unfinished *unfinished,
                         size_t bytes) {
-  size_t before = unfinished->bytes;
-  unfinished->bytes = bytes;
-  set->bytes += bytes - before;
-  return bytes <= before || set->bytes <= set->worker->config->message_memory_bytes;
+  return worker_hold(set->worker, &unfinished->bytes, bytes);
 }
 
 void ws_unfinished_forget(struct ws_unfinished_set *set, struct ws_unfinished *unfinished) {
   if (!ws_unfinished_is_under_way(unfinished)) return;
   list_remove(&unfinished->link);
-  set->bytes -= unfinished->bytes;
-  unfinished->bytes = 0;
+  worker_hold(set->worker, &unfinished->bytes, 0);
 }

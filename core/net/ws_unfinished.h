@@ -1,5 +1,5 @@
 // Messages that have begun and are not complete: each has body_timeout from its
-// first frame, and all of a worker may hold message_memory. Most messages come
+// first frame, and counts for message_memory. Most messages come
 // in one piece and are never here.
 #ifndef TIDEGATE_NET_WS_UNFINISHED_H
 #define TIDEGATE_NET_WS_UNFINISHED_H
@@ -17,14 +17,13 @@ struct worker;
 struct ws_unfinished {
   struct list link;  // in ws_unfinished_set.all; alone: there is none
   uint64_t begun_ms;
-  size_t bytes;  // held, counted in ws_unfinished_set.bytes
+  size_t bytes;  // see worker_hold
 };
 
 // Those of a worker.
 struct ws_unfinished_set {
   struct worker *worker;
-  struct list all;  // in the order of begun_ms
-  uint64_t bytes;
+  struct list all;           // in the order of begun_ms
   struct wheel_timer timer;  // for the oldest
   // The message takes too long: it is to be forgotten, or to begin anew.
   void (*overdue)(struct ws_unfinished_set *set, struct ws_unfinished *unfinished);

@@ -254,6 +254,11 @@ enum http_event http_parser_feed(struct http_parser *p, struct slice in, size_t 
   return HTTP_FAILED;
 }
 
+size_t http_parser_held(const struct http_parser *p) {
+  size_t headers = p->header_cap > HEADERS_KEPT ? p->header_cap * sizeof *p->headers : 0;
+  return headers + (p->head.cap > HEAD_KEPT_BYTES ? p->head.cap : 0);
+}
+
 bool http_parser_is_idle(const struct http_parser *p) {
   return p->phase == PHASE_HEAD && http_guard_is_idle(&p->guard);
 }

@@ -34,6 +34,9 @@ enum http_event http_parser_feed(struct http_parser *parser, struct slice in, si
 
 // The peer ended its side. True when that is fine here (between requests): not
 // one byte of a request seen, save empty lines in front of it.
+// Bytes of memory that the head takes, beyond what every parser keeps.
+size_t http_parser_held(const struct http_parser *parser);
+
 bool http_parser_is_idle(const struct http_parser *parser);
 
 const struct http_request *http_parser_request(const struct http_parser *parser);

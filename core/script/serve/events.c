@@ -176,7 +176,7 @@ static void serve_queued(struct vm *vm, struct script_session *session) {
 static void deliver(struct vm *vm, struct script_session *session, const struct event *event) {
   bool is_idle = session->task == NULL && queue_first(session) == NULL && !session->is_serving;
   if (!is_idle || session->route->task_ref != LUA_NOREF) {
-    queue_add(session, event);
+    queue_add(vm, session, event);
     serve_queued(vm, session);
     return;
   }
@@ -242,7 +242,7 @@ void events_on_closed(struct session *net, int code, struct slice reason) {
   session->is_serving = was_serving;
   session->is_closed = true;
   struct event event = {EVENT_CLOSE, MESSAGE_TEXT, (uint64_t)code, reason};
-  if (session->route->close_ref != LUA_NOREF) queue_add(session, &event);
+  if (session->route->close_ref != LUA_NOREF) queue_add(vm_of_net(net), session, &event);
   serve_queued(vm_of_net(net), session);
 }
 

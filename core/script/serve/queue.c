@@ -49,7 +49,6 @@ bool queue_is_share_over(const struct vm *vm) {
 void queue_put_off(struct vm *vm, struct script_session *session,
                    void (*take_turn)(struct wheel_timer *turn)) {
   struct queue *queue = queue_of(session);
-  queue->vm = vm;
   queue->session = session;
   metric_add(&vm->worker->stats->put_off, 1);
   queue->turn.fire = take_turn;
@@ -69,7 +68,7 @@ const struct event *queue_first(const struct script_session *session) {
   return &session->queue->first->event;
 }
 
-void queue_add(struct script_session *session, const struct event *event) {
+void queue_add(struct vm *vm, struct script_session *session, const struct event *event) {
   struct queue *queue = queue_of(session);
   struct queued_event *queued = mem_alloc(sizeof *queued + event->text.len);
   queued->next = NULL;
@@ -78,9 +77,10 @@ void queue_add(struct script_session *session, const struct event *event) {
   queued->event.text.ptr = queued->bytes;
   *queue->last = queued;
   queue->last = &queued->next;
-  queue->queued_bytes += event->text.len + EVENT_OVERHEAD;
-  if (queue->queued_bytes > QUEUE_BYTES && session->net != NULL)
-    session_set_reading(session->net, false);
+  queue->vm = vm;
+  size_t bytes = queue->queued_bytes + event->text.len + EVENT_OVERHEAD;
+  bool has_room = worker_hold(vm->worker, &queue->queued_bytes, bytes) && bytes <= QUEUE_BYTES;
+  if (!has_room && session->net != NULL) session_set_reading(session->net, false);
 }
 
 // Takes out the event that *place points at; NULL when that is the end.
@@ -91,7 +91,8 @@ static struct queued_event *unlink_event(struct script_session *session,
   if (queued == NULL) return NULL;
   *place = queued->next;
   if (queue->last == &queued->next) queue->last = place;
-  queue->queued_bytes -= queued->event.text.len + EVENT_OVERHEAD;
+  worker_hold(queue->vm->worker, &queue->queued_bytes,
+              queue->queued_bytes - queued->event.text.len - EVENT_OVERHEAD);
   if (queue->queued_bytes <= QUEUE_BYTES / 2 && session->net != NULL) {
     session_set_reading(session->net, true);
   }

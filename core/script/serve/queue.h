@@ -35,8 +35,8 @@ struct queued_event {
 struct queue {
   // Set while what waits has to wait for the next turn, because it has used its share of one.
   struct wheel_timer turn;
-  struct vm *vm;                   // from queue_put_off on, as is
-  struct script_session *session;  // this one
+  struct vm *vm;                   // from queue_add on
+  struct script_session *session;  // from queue_put_off on
   struct task *receiver;           // the task that waits in recv
   struct list drainers;            // tasks that wait in drain, by their wait_link
   struct queued_event *first, **last;
@@ -60,8 +60,9 @@ struct task *queue_receiver(const struct script_session *session);  // NULL: non
 // The event that waits longest, NULL when none does.
 const struct event *queue_first(const struct script_session *session);
 
-// Adds a copy of the event. Beyond a bound of waiting bytes the socket is not read.
-void queue_add(struct script_session *session, const struct event *event);
+// Adds a copy of the event. Beyond a bound of waiting bytes, of the session or of all that
+// the worker's clients have sent (worker_hold), the socket is not read.
+void queue_add(struct vm *vm, struct script_session *session, const struct event *event);
 
 // The message among them that waits longest, NULL when none does.
 const struct event *queue_first_message(const struct script_session *session);

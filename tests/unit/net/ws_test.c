@@ -274,7 +274,7 @@ static void messages_that_do_not_end_have_a_time_and_a_bound(void **state) {
   buf_append_char(&fake_events, '\0');
   assert_non_null(strstr(fake_events.data, "closed 1013 too many messages are under way\n"));
   for (int i = 0; i < 3; i++) close_peer(others[i]);
-  assert_int_equal(fake.worker->ws_shared->unfinished.bytes, 0);
+  assert_int_equal(fake.worker->held_bytes, 0);
   fake.config.message_memory_bytes = bound;
 }
 
