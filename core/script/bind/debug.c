@@ -11,6 +11,8 @@ static const char *const refused[] = {"debug",        "getregistry",    "getuser
                                       "sethook",      "setcstacklimit", "setlocal",
                                       "setmetatable", "setuservalue"};
 
+enum { LEVELS_MAX = 1 << 20 };  // beyond what Lua's stack holds
+
 static int refuse(lua_State *L) {
   return luaL_error(L, "debug.%s is not for scripts: it would reach into the server",
                     lua_tostring(L, lua_upvalueindex(1)));
@@ -37,7 +39,9 @@ static int get_info(lua_State *L) {
   lua_State *co = coroutine_of(L, &shift);
   bool is_level = lua_isnumber(L, shift + 1);
   if (is_level && co == L) {
-    lua_pushinteger(L, luaL_checkinteger(L, shift + 1) + 1);  // this function is a level more
+    lua_Integer level = luaL_checkinteger(L, shift + 1);
+    // This function is a level more.
+    lua_pushinteger(L, level >= 0 && level < LEVELS_MAX ? level + 1 : LEVELS_MAX);
     lua_replace(L, shift + 1);
   }
   call_original(L);
@@ -64,7 +68,8 @@ static int get_local(lua_State *L) {
     lua_pushstring(L, lua_getlocal(L, NULL, n));
     return 1;
   }
-  if (!lua_getstack(co, (int)luaL_checkinteger(L, shift + 1), &at))
+  lua_Integer level = luaL_checkinteger(L, shift + 1);
+  if (level < 0 || level > LEVELS_MAX || !lua_getstack(co, (int)level, &at))
     return luaL_argerror(L, shift + 1, "level out of range");
   lua_getinfo(co, "S", &at);
   if (strcmp(at.what, "C") == 0 || !lua_checkstack(co, 1)) return 0;

@@ -267,9 +267,10 @@ static int hub_subscribe_function(lua_State *L) {
   if (vm->loading == NULL)
     return luaL_error(L, "gate.subscribe can only be called while scripts load");
   lua_settop(L, 2);
-  if (!tap_declare(vm->loading, pattern, vm_ref(L)))
-    return luaL_error(L, "there may be %d subscriptions of patterns", HUB_TAPS);
-  return 0;
+  int fn_ref = vm_ref(L);
+  if (tap_declare(vm->loading, pattern, fn_ref)) return 0;
+  vm_unref(vm, fn_ref);
+  return luaL_error(L, "there may be %d subscriptions of patterns", HUB_TAPS);
 }
 
 static const luaL_Reg functions[] = {

@@ -182,11 +182,12 @@ static void end_failed(struct task *task, int status) {
 }
 
 static void end_well(struct task *task) {
+  struct vm *vm = task->vm;
   lua_settop(task->co, 0);
   const struct task_owner *ops = task->owner_ops;
   void *owner = task->owner;
   retire(task, true);
-  if (owner != NULL && ops->ended != NULL) ops->ended(task->vm, task, owner, true, "");
+  if (owner != NULL && ops->ended != NULL) ops->ended(vm, task, owner, true, "");
 }
 
 // Of this turn: should it be slow, the log names it.

@@ -58,8 +58,18 @@ static int open_core(lua_State *L) {
   return 1;
 }
 
+// Lua makes the metatable of its large buffers when it needs the first. If memory ran out in the
+// midst of that, it would stay without its methods, and every large buffer would fail for ever.
+static void make_large_buffer(lua_State *L) {
+  luaL_Buffer buffer;
+  luaL_buffinitsize(L, &buffer, 2 * LUAL_BUFFERSIZE);
+  luaL_pushresultsize(&buffer, 0);
+  lua_pop(L, 1);
+}
+
 static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
+  make_large_buffer(L);
   luaL_requiref(L, "tidegate.core", open_core, 0);
   return 0;
 }
