@@ -56,11 +56,19 @@ char *scan_absolute(const char *dir) {
 
 // ---- files ---------------------------------------------------------------------
 
-static uint64_t hash_content(const char *path) {
+// A failure that says nothing of the file.
+static void note_shortage(struct scan *scan, int error) {
+  scan->is_incomplete |= error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+static uint64_t hash_content(struct scan *scan, const char *path) {
   struct buf content = {0};
   uint64_t hash = 0;
+  errno = 0;
   if (file_read(path, SCAN_FILE_MAX, &content) == NULL)
     hash = way_hash(WAY_HASH_START, content.data, content.end);
+  else
+    note_shortage(scan, errno);
   buf_free(&content);
   return hash;
 }
@@ -84,7 +92,7 @@ static void complete_file(struct scan *scan, struct scan_file *file) {
     file->content = before->content;
     return;
   }
-  file->content = hash_content(file->path);
+  file->content = hash_content(scan, file->path);
   if (is_known && file->content != before->content) file->seen_ms = scan->now_ms;
 }
 
@@ -210,6 +218,7 @@ static void walk(struct scan *scan, const struct level *folder) {
   places_add(&scan->places, folder->path, NULL, false);
   struct dirent **entries;
   int count = scandir(folder->path, &entries, not_hidden, by_name);
+  if (count < 0) note_shortage(scan, errno);
   if (count < 0 && folder->above == NULL)
     scan->error = mem_format("cannot read %s: %s", folder->shown, error_text(errno));
   else if (count < 0)

@@ -37,7 +37,8 @@ struct scan {
   struct places places;
   char **notes;  // one line each: what is there and is not loaded
   size_t note_count, note_cap;
-  char *error;  // NULL, or why there is no list of scripts
+  char *error;         // NULL, or why there is no list of scripts
+  bool is_incomplete;  // descriptors or memory ran out: what is not in it may be there
   // Of the walk.
   size_t folder_count;
   uint64_t now_ms;

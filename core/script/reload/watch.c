@@ -52,7 +52,7 @@ static void look_at(struct watch *watch, uint64_t due_ms) {
 static void rest(struct watch *watch) {
   watch->stirred_ms = 0;
   uv_timer_stop(&watch->timer);
-  bool polls = watch->inotify == NULL || watch->is_blind;
+  bool polls = watch->inotify == NULL || watch->is_blind || watch->loaded->is_incomplete;
   if (polls) look_at(watch, clock_mono_ms() + watch->interval_ms);
 }
 
@@ -113,6 +113,11 @@ static uint64_t due_of(const struct watch *watch, const struct comparison *found
 static void on_due(uv_timer_t *timer) {
   struct watch *watch = timer->data;
   scan(watch);
+  if (watch->latest->is_incomplete) {
+    log_debug("the scripts cannot be looked at for lack of descriptors or memory: trying again");
+    look_at(watch, watch->looked_ms + watch->interval_ms);
+    return;
+  }
   struct comparison found = compare_scans(watch->loaded, watch->latest, false, watch->is_unsure);
   uint64_t due_ms = found.count > 0 ? due_of(watch, &found) : 0;
   if (found.count == 0) {
@@ -150,6 +155,10 @@ void watch_begin_load(struct watch *watch) {
 void watch_end_load(struct watch *watch) {
   if (watch->is_off) return;
   scan(watch);
+  if (watch->latest->is_incomplete || watch->loaded->is_incomplete) {
+    on_event(watch);
+    return;
+  }
   struct comparison found = compare_scans(watch->loaded, watch->latest, true, false);
   if (found.count == 0) {
     watch->own_loads = 0;

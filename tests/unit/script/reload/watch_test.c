@@ -4,66 +4,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include "net/fake_log.h"
 #include "script/reload/control.h"
-#include "script/scripts.h"
-
-enum { DEBOUNCE_MS = 20, INTERVAL_MS = 50, PATIENCE_MS = 10000 };
-
-static uv_loop_t loop;
-static struct watch *watch;
-static unsigned changes;
-static const char *mode = "auto";
-
-static void on_change(void *arg) {
-  assert_ptr_equal(arg, &changes);
-  changes++;
-  // As a load does.
-  watch_begin_load(watch);
-  watch_end_load(watch);
-}
-
-static int open_loop(void **state) {
-  (void)state;
-  scripts_open();
-  fake_log_clear();
-  uv_loop_init(&loop);
-  changes = 0;
-  return 0;
-}
-
-static int close_loop(void **state) {
-  (void)state;
-  uv_run(&loop, UV_RUN_DEFAULT);
-  assert_int_equal(uv_loop_close(&loop), 0);
-  scripts_close();
-  return 0;
-}
-
-static void on_over(uv_timer_t *timer) { *(bool *)timer->data = true; }
-
-// Runs the loop for so long, or until there were so many changes.
-static void run_until(unsigned count, uint64_t ms) {
-  uv_timer_t timer;
-  bool is_over = false;
-  uv_timer_init(&loop, &timer);
-  timer.data = &is_over;
-  uv_timer_start(&timer, on_over, ms, 0);
-  while (!is_over && (count == 0 || changes < count)) uv_run(&loop, UV_RUN_ONCE);
-  uv_close((uv_handle_t *)&timer, NULL);
-  uv_run(&loop, UV_RUN_NOWAIT);
-}
-
-static void expect_changes(unsigned count) {
-  run_until(count, PATIENCE_MS);
-  assert_int_equal(changes, count);
-}
-
-static void start(void) {
-  struct watch_options options = {scripts_dir, mode, DEBOUNCE_MS, INTERVAL_MS};
-  watch = watch_start(&loop, &options, NULL, on_change, &changes);
-  run_until(0, 2 * DEBOUNCE_MS);  // its first look
-}
+#include "script/reload/watch_fixture.h"
 
 static void tells_once_of_what_changes_together(void **state) {
   (void)state;

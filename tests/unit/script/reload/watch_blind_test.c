@@ -1,0 +1,132 @@
+// What the watch does where the kernel does not report changes: no inotify, folders that
+// may not be watched, events that were lost.
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include "net/fake_log.h"
+#include "script/reload/watch_fixture.h"
+
+enum { MANY = 20000 };  // more events than the kernel keeps (16,384)
+
+static void polls(void **state) {
+  (void)state;
+  mode = "poll";
+  scripts_write("a.lua", "1");
+  start();
+  scripts_write("a.lua", "2");
+  expect_changes(1);
+  scripts_write("new/b.lua", "2");
+  expect_changes(2);
+  watch_stop(watch);
+}
+
+static void is_off(void **state) {
+  (void)state;
+  mode = "off";
+  start();
+  scripts_write("a.lua", "1");
+  run_until(0, 5 * INTERVAL_MS);
+  assert_int_equal(changes, 0);
+  watch_stop(watch);
+}
+
+static void polls_without_inotify(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  struct rlimit before, low;
+  getrlimit(RLIMIT_NOFILE, &before);
+  int next = dup(0);
+  close(next);
+  low = (struct rlimit){(rlim_t)next, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &low);
+  struct watch_options options = {scripts_dir, "auto", DEBOUNCE_MS, INTERVAL_MS};
+  watch = watch_start(&loop, &options, NULL, on_change, &changes);
+  setrlimit(RLIMIT_NOFILE, &before);
+  assert_true(fake_log_has("looking for changed scripts every 0.05 s: Too many open files"));
+  run_until(0, 2 * INTERVAL_MS);
+  scripts_write("a.lua", "2");
+  expect_changes(1);
+  watch_stop(watch);
+}
+
+static int open_script(const char *name) {
+  char *path = mem_format("%s/%s", scripts_dir, name);
+  int fd = open(path, O_WRONLY);
+  assert_true(fd >= 0);
+  free(path);
+  return fd;
+}
+
+static void waits_for_descriptors(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  start();
+  struct rlimit before, low;
+  getrlimit(RLIMIT_NOFILE, &before);
+  int next = dup(0);
+  close(next);
+  low = (struct rlimit){(rlim_t)next, before.rlim_max};
+  int file = open_script("a.lua");
+  setrlimit(RLIMIT_NOFILE, &low);
+  assert_int_equal(write(file, "2", 1), 1);
+  close(file);
+  run_until(0, 4 * INTERVAL_MS);
+  assert_int_equal(changes, 0);
+  setrlimit(RLIMIT_NOFILE, &before);
+  expect_changes(1);
+  watch_stop(watch);
+}
+
+// As another user, where the tests are root's: root may watch everything.
+static void polls_where_a_folder_may_not_be_watched(void **state) {
+  (void)state;
+  scripts_write("locked/app/a.lua", "1");
+  char *locked = mem_format("%s/locked", scripts_dir), *app = mem_format("%s/app", locked);
+  assert_int_equal(chmod(scripts_dir, 0755), 0);
+  assert_int_equal(chmod(app, 0755), 0);
+  assert_int_equal(chmod(locked, 0111), 0);
+  uid_t me = geteuid();
+  if (me == 0) assert_int_equal(seteuid(65534), 0);
+  struct watch_options options = {app, "auto", DEBOUNCE_MS, INTERVAL_MS};
+  watch = watch_start(&loop, &options, NULL, on_change, &changes);
+  run_until(0, 2 * INTERVAL_MS);
+  if (me == 0) assert_int_equal(seteuid(0), 0);
+  assert_true(fake_log_has("looking for changed scripts every 0.05 s: changes in "));
+  assert_true(fake_log_has("/locked are not reported: Permission denied"));
+  assert_int_equal(chmod(locked, 0755), 0);
+  scripts_write("locked/app/a.lua", "2");
+  expect_changes(1);
+  watch_stop(watch);
+  free(locked);
+  free(app);
+}
+
+static void looks_again_when_events_were_lost(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  scripts_write("b.lua", "1");
+  start();
+  for (int i = 0; i < MANY / 2; i++) {
+    scripts_write("a.lua", "2");
+    scripts_write("b.lua", "2");
+  }
+  scripts_write("new/c.lua", "1");
+  expect_changes(1);
+  scripts_write("new/c.lua", "2");
+  expect_changes(2);
+  watch_stop(watch);
+}
+
+#define watch_test(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      watch_test(polls),
+      watch_test(is_off),
+      watch_test(polls_without_inotify),
+      watch_test(waits_for_descriptors),
+      watch_test(polls_where_a_folder_may_not_be_watched),
+      watch_test(looks_again_when_events_were_lost),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
