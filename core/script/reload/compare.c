@@ -32,9 +32,9 @@ static enum change compare_file(const struct scan_file *before, const struct sca
 static void note(struct comparison *result, const struct scan_file *file, enum change change,
                  uint64_t due_ms) {
   static const char *const texts[] = {[CHANGED] = "changed", [NEW] = "is new", [GONE] = "is gone"};
+  const char *name = file->shown + strlen(file->shown) - strlen(file->relative);
   if (++result->count <= NAMED_MAX)
-    buf_printf(&result->text, "%s%s %s", result->count > 1 ? ", " : "", file->relative,
-               texts[change]);
+    buf_printf(&result->text, "%s%s %s", result->count > 1 ? ", " : "", name, texts[change]);
   if (due_ms > result->due_ms) result->due_ms = due_ms;
 }
 

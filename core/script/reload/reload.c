@@ -17,7 +17,8 @@
 
 enum {
   DEBOUNCE_MS = 50,
-  HOLD_MS = 300,  // a failure is one if the files rest for so long after it
+  HOLD_MS = 300,       // a failure is one if the files rest for so long after it
+  HOLD_MAX_MS = 5000,  // or load after load has failed for so long
   WAITERS_MAX = 64,
 };
 
@@ -43,7 +44,8 @@ struct reload {
   bool is_asked_for;  // by a person, who wants to hear of a failure at once
   bool is_wanted_again, is_asked_again;
   uv_timer_t holding;
-  char *held;  // the failure of a load that a change set off
+  char *held;                 // the failure of a load that a change set off
+  uint64_t failing_since_ms;  // and none was reported; 0: not
   bool is_stopped;
   int waiters[WAITERS_MAX];  // control clients: of the reload under way, then of the next
   size_t waiter_count, next_waiter_count;
@@ -144,30 +146,42 @@ static void drop_held(struct reload *reload) {
   reload->held = NULL;
 }
 
+static void report(struct reload *reload, const char *text) {
+  log_error("%s", text);
+  reload->failing_since_ms = 0;
+}
+
 static void on_held(uv_timer_t *timer) {
   struct reload *reload = timer->data;
   if (watch_is_waiting(reload->watch)) {  // the next load shows whether it was one
     uv_timer_start(timer, on_held, HOLD_MS, 0);
     return;
   }
-  log_error("%s", reload->held);
+  report(reload, reload->held);
   drop_held(reload);
 }
 
 // Who deletes or copies several files has scripts that cannot load in between, and no fault.
 static void hold(struct reload *reload, const char *text) {
+  uint64_t now_ms = clock_mono_ms();
+  if (reload->failing_since_ms == 0) reload->failing_since_ms = now_ms;
+  if (reload->is_asked_for || reload->is_stopped ||
+      now_ms - reload->failing_since_ms > HOLD_MAX_MS) {
+    report(reload, text);
+    return;
+  }
   log_debug("%s", text);
   reload->held = mem_strdup(text);
   uv_timer_start(&reload->holding, on_held, HOLD_MS, 0);
 }
 
 static void conclude(struct reload *reload, bool ok, char *text) {
-  if (ok)
+  if (ok) {
     log_info("%s", text);
-  else if (reload->is_asked_for || reload->is_stopped)
-    log_error("%s", text);
-  else
+    reload->failing_since_ms = 0;
+  } else {
     hold(reload, text);
+  }
   for (size_t i = 0; i < reload->waiter_count; i++) control_answer(reload->waiters[i], ok, text);
   memmove(reload->waiters, reload->waiters + reload->waiter_count,
           reload->next_waiter_count * sizeof(int));
@@ -224,6 +238,7 @@ static void begin(struct reload *reload, bool is_asked_for) {
   reload->is_asked_for = is_asked_for;
   reload->is_wanted_again = reload->is_asked_again = false;
   drop_held(reload);
+  if (is_asked_for) log_info("loading the scripts, as asked");
   watch_begin_load(reload->watch);
   control_follow(reload->control);
   config_change_look(reload->config_change);

@@ -79,6 +79,15 @@ static bool is_same(const struct stat *a, const struct stat *b) {
          a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+// A name may have a line break, which would look like another line of the log.
+static char *show(const struct level *folder, const char *name) {
+  char *shown = mem_format("%s/%s", folder->shown, name);
+  for (char *at = shown; *at != '\0'; at++) {
+    if ((unsigned char)*at < ' ' || *at == 0x7f) *at = '?';
+  }
+  return shown;
+}
+
 // What is known of it already, or is read now. A young file is read again: two writes
 // within one tick of the file system's clock leave the same times.
 static void complete_file(struct scan *scan, struct scan_file *file) {
@@ -105,8 +114,8 @@ static void add_file(struct scan *scan, const struct level *folder, const char *
   const struct level *root = folder;
   while (root->above != NULL) root = root->above;
   file->path = mem_format("%s/%s", folder->path, name);
-  file->shown = mem_format("%s/%s", folder->shown, name);
-  file->relative = file->shown + strlen(root->shown) + 1;
+  file->relative = file->path + strlen(root->path) + 1;
+  file->shown = show(folder, name);
   complete_file(scan, file);
 }
 
@@ -135,7 +144,7 @@ static bool leads_back(const struct level *folder, const struct stat *info) {
 static void enter(struct scan *scan, const struct level *folder, const char *name, const char *path,
                   const struct scan_file *found) {
   const struct stat *info = &found->info;
-  char *shown = mem_format("%s/%s", folder->shown, name);
+  char *shown = show(folder, name);
   struct level below = {.above = folder,
                         .device = info->st_dev,
                         .inode = info->st_ino,
@@ -188,8 +197,9 @@ static void look_at(struct scan *scan, const struct level *folder, const char *n
   if (S_ISDIR(mode)) {
     enter(scan, folder, name, path, &found);
   } else if (found.is_script && found.failure == 0 && !S_ISREG(mode)) {
-    add_note(scan, mem_format("%s/%s is %s, not a file: not loaded", folder->shown, name,
-                              file_kind(mode)));
+    char *shown = show(folder, name);
+    add_note(scan, mem_format("%s is %s, not a file: not loaded", shown, file_kind(mode)));
+    free(shown);
   } else if (found.is_script) {
     if (found.failure == 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
       found.failure = errno;

@@ -17,8 +17,8 @@ enum { SCAN_FILE_MAX = 16 * 1024 * 1024 };  // bytes of a script
 
 struct scan_file {
   char *path;            // to open it
-  char *shown;           // as messages show it: "scripts/demo/chat.lua"
-  const char *relative;  // points into shown: "demo/chat.lua"
+  const char *relative;  // the end of path: "demo/chat.lua"
+  char *shown;           // as messages show it: "scripts/demo/chat.lua", '?' for what is no text
   bool is_script;        // a *.lua; else a link to something else, which is only compared
   bool is_link;
   bool runs;            // neither it nor a folder above it starts with '_'

@@ -192,7 +192,9 @@ struct watch *watch_start(uv_loop_t *loop, const struct watch_options *options, 
   if (watch->loaded == NULL) watch->loaded = scan_new(watch->dir, NULL);
   if (strcmp(options->mode, "auto") == 0) {
     watch->inotify = inotify_open(loop, on_event, watch);
-    if (watch->inotify == NULL) say_blindness(watch, error_text(errno));
+    if (watch->inotify == NULL)
+      say_blindness(
+          watch, errno == EMFILE ? "no descriptor or inotify instance is left" : error_text(errno));
   }
   scan(watch);
   watch->is_unsure = false;

@@ -200,6 +200,8 @@ static void names_may_be_anything(void **state) {
   scripts_write("\xff\xfe.lua", "return 1");
   scripts_write("folder.lua/x.lua", "return 1");
   expect_scripts(3);
+  scripts_write("new\nline.lua", "x x");
+  expect_error("/new?line.lua:1: syntax error");
 }
 
 #define bundle_test(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
