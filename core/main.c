@@ -10,12 +10,14 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/arguments.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
 #include "base/signals.h"
+#include "base/nearest.h"
 #include "net/address.h"
 #include "net/server.h"
 #include "script/bind/modules.h"
@@ -30,90 +32,91 @@ enum { EXIT_USAGE = 2 };
 
 extern char **environ;
 
-struct arguments {
-  struct config config;
-  const char *dir;
-  bool checks;
-};
-
 static const char usage[] =
     "usage: tidegate [flags] DIR      serve the scripts in DIR\n"
     "       tidegate --check DIR      load everything, print the routes and exit\n"
     "       tidegate reload DIR       have the running server of DIR reload its scripts\n";
 
+// `tidegate NAME DIR`; `run` returns the exit status.
+static const struct command {
+  const char *name;
+  int (*run)(const char *dir);
+} commands[] = {{"reload", control_reload}};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
 // ---- command line --------------------------------------------------------
 
-static void print_help(void) {
-  printf(
-      "%s\nflags (each is also a key of DIR/config.lua, with underscores, and a variable "
-      "TIDEGATE_<KEY>):\n",
-      usage);
-  for (size_t i = 0; i < config_key_count; i++) {
-    const struct config_key *key = &config_keys[i];
-    char flag[64];
-    snprintf(flag, sizeof flag, "--%s %s", key->name, key->argument != NULL ? key->argument : "");
-    for (char *p = flag; *p != '\0' && *p != ' '; p++) {
-      if (*p == '_') *p = '-';
-    }
-    printf("  %-26s %s", flag, key->help);
-    if (key->preset != NULL && key->type != CONFIG_BOOL) printf(" (%s)", key->preset);
-    printf("\n");
-  }
-  printf("  --check, --version, --help\n");
-}
-
-static int usage_error(const char *format, const char *what, const char *detail) {
-  char *text = mem_format(format, what, detail);
-  log_plain("tidegate: %s; see tidegate --help", text);
-  free(text);
+static int usage_error(char *error) {
+  bool asks = error[strlen(error) - 1] == '?';
+  log_plain("tidegate: %s%s tidegate --help", error, asks ? " See" : "; see");
+  free(error);
   return EXIT_USAGE;
 }
 
-// Handles argument *i; returns an exit status, or -1 to go on.
-static int parse_flag(struct arguments *out, int argc, char **argv, int *i) {
-  const char *flag = argv[*i];
-  if (strcmp(flag, "--help") == 0) return print_help(), EXIT_SUCCESS;
-  if (strcmp(flag, "--version") == 0)
-    return printf("tidegate %s\n", TIDEGATE_VERSION), EXIT_SUCCESS;
-  if (strcmp(flag, "--check") == 0) return out->checks = true, -1;
-  const char *equals = strchr(flag, '=');
-  size_t len = equals != NULL ? (size_t)(equals - flag) : strlen(flag);
-  const struct config_key *key =
-      len > 2 && memchr(flag + 2, '_', len - 2) == NULL && strncmp(flag, "--", 2) == 0
-          ? config_key_find(flag + 2, len - 2)
-          : NULL;
-  if (key == NULL) return usage_error("unknown flag %s%s", flag, "");
-  const char *value = equals != NULL ? equals + 1 : NULL;
-  if (value == NULL && key->type == CONFIG_BOOL) value = "true";
-  if (value == NULL) {
-    if (*i + 1 >= argc) return usage_error("%s needs a value%s", flag, "");
-    value = argv[++*i];
-  }
-  char *error = config_set(&out->config, key, CONFIG_FLAG, value);
-  if (error == NULL) return -1;
-  int status = usage_error("%s: %s", flag, error);
-  free(error);
-  return status;
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static int parse_arguments(struct arguments *out, int argc, char **argv) {
-  for (int i = 1; i < argc; i++) {
-    if (argv[i][0] == '-') {
-      int status = parse_flag(out, argc, argv, &i);
-      if (status >= 0) return status;
-    } else if (out->dir != NULL) {
-      return usage_error("one DIR is served, not %s and %s", out->dir, argv[i]);
-    } else {
-      out->dir = argv[i];
-    }
+// What two words that are no command with its DIR were meant to be.
+static char *explain_words(const struct arguments *args) {
+  const char *names[COMMANDS];
+  for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
+  const char *meant = nearest_name(args->dir, names, COMMANDS);
+  if (meant != NULL && !is_folder(args->dir))
+    return mem_format("unknown command %s; did you mean %s?", args->dir, meant);
+  return mem_format("one DIR is served, not %s and %s", args->dir, args->second);
+}
+
+// An exit status, or -1 when there is a DIR to serve or check.
+static int read_arguments(struct arguments *args, int argc, char **argv) {
+  char *error = arguments_parse(args, argc, argv);
+  if (error == NULL && args->asks != ARGUMENTS_RUN)
+    return arguments_print(args, usage), EXIT_SUCCESS;
+  if (error == NULL && args->second != NULL) error = explain_words(args);
+  if (error == NULL && args->dir == NULL) error = mem_strdup("no DIR to serve");
+  return error == NULL ? -1 : usage_error(error);
+}
+
+// Runs `tidegate NAME DIR`; -1 when that is none. A folder may have a command's name.
+static int run_command(int argc, char **argv) {
+  for (size_t i = 0; argc > 1 && i < COMMANDS; i++) {
+    if (strcmp(argv[1], commands[i].name) != 0) continue;
+    if (argc == 3 && argv[2][0] != '-') return commands[i].run(argv[2]);
+    if (argc != 2 || !is_folder(argv[1]))
+      return usage_error(mem_format("%s takes one DIR and nothing else", argv[1]));
   }
-  return out->dir != NULL ? -1 : usage_error("%s%s", "no DIR to serve", "");
+  return -1;
 }
 
 static int fail(char *error) {
   log_plain("tidegate: %s", error);
   free(error);
   return EXIT_FAILURE;
+}
+
+// Where the addresses were given, for an error.
+static char *name_listen(const struct arguments *args) {
+  switch (args->config.layers[config_key_find("listen", 6) - config_keys]) {
+    case CONFIG_FILE:
+      return mem_format("%s/config.lua: listen", args->dir);
+    case CONFIG_ENVIRONMENT:
+      return mem_strdup("environment variable TIDEGATE_LISTEN");
+    default:
+      return mem_strdup("--listen");
+  }
+}
+
+static char *check_listen(const struct arguments *args) {
+  char *error = NULL;
+  for (size_t i = 0; error == NULL && i < args->config.listen_count; i++)
+    error = address_check(args->config.listen[i]);
+  if (error == NULL) return NULL;
+  char *where = name_listen(args);
+  char *named = mem_format("%s: %s", where, error);
+  free(where);
+  free(error);
+  return named;
 }
 
 // Configuration from file and environment, under the flags.
@@ -127,9 +130,8 @@ static char *complete_config(struct arguments *args) {
   enum log_level level = LOG_INFO;
   log_level_parse(args->config.log_level, &level);
   log_set_level(level);
-  for (size_t i = 0; error == NULL && i < args->config.listen_count; i++)
-    error = address_check(args->config.listen[i]);
-  return error;
+  config_warn_environment(environ);
+  return error != NULL ? error : check_listen(args);
 }
 
 // ---- running -------------------------------------------------------------
@@ -268,9 +270,11 @@ static int check_output(int status) {
 }
 
 static int run_arguments(int argc, char **argv) {
+  int status = run_command(argc, argv);
+  if (status >= 0) return status;
   struct arguments args = {0};
   config_init(&args.config);
-  int status = parse_arguments(&args, argc, argv);
+  status = read_arguments(&args, argc, argv);
   if (status < 0) {
     char *error = complete_config(&args);
     status = error != NULL ? fail(error) : serve(&args);
@@ -282,7 +286,6 @@ static int run_arguments(int argc, char **argv) {
 int main(int argc, char **argv) {
   open_standard_files();
   set_up_signals();
-  if (argc == 3 && strcmp(argv[1], "reload") == 0) return control_reload(argv[2]);
   if (!log_out_start()) return fail(mem_format("cannot start a thread: %s", error_text(errno)));
   int status = check_output(run_arguments(argc, argv));
   log_out_stop();

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/processors.h"
 
 #define FIELD(name) offsetof(struct config, name)
@@ -232,25 +234,57 @@ enum config_layer config_layer_of(const struct config *config, const struct conf
   return (enum config_layer)config->layers[key - config_keys];
 }
 
+const char *config_key_nearest(const char *name) {
+  const char *names[CONFIG_KEYS_MAX];
+  for (size_t i = 0; i < config_key_count; i++) names[i] = config_keys[i].name;
+  return nearest_name(name, names, config_key_count);
+}
+
+// ---- environment -------------------------------------------------------------
+
+static const char prefix[] = "TIDEGATE_";
+enum { PREFIX_BYTES = sizeof prefix - 1, NAME_BYTES = 64 };
+
+// Whether an entry of the environment is one of ours that has a value: its key's name as
+// far as it fits, and the value. An empty one counts as unset.
+static bool is_ours(const char *entry, char name[NAME_BYTES], const char **value) {
+  const char *equals = strchr(entry, '=');
+  if (strncmp(entry, prefix, PREFIX_BYTES) != 0 || equals == NULL || equals[1] == '\0')
+    return false;
+  size_t len = (size_t)(equals - entry) - PREFIX_BYTES;
+  if (len >= NAME_BYTES) len = NAME_BYTES - 1;
+  for (size_t i = 0; i < len; i++) name[i] = (char)tolower((unsigned char)entry[PREFIX_BYTES + i]);
+  name[len] = '\0';
+  *value = equals + 1;
+  return true;
+}
+
 char *config_apply_environment(struct config *config, char *const *variables) {
+  char name[NAME_BYTES];
+  const char *value;
   for (; *variables != NULL; variables++) {
-    const char *entry = *variables;
-    if (strncmp(entry, "TIDEGATE_", 9) != 0) continue;
-    const char *equals = strchr(entry, '=');
-    if (equals == NULL) continue;
-    char name[64];
-    size_t len = (size_t)(equals - entry) - 9;
-    if (len == 0 || len >= sizeof name) continue;
-    for (size_t i = 0; i < len; i++) name[i] = (char)tolower((unsigned char)entry[9 + i]);
-    const struct config_key *key = config_key_find(name, len);
-    if (key == NULL) continue;  // scripts may have TIDEGATE_ variables of their own
-    char *error = config_set(config, key, CONFIG_ENVIRONMENT, equals + 1);
-    if (error != NULL) {
-      char *named =
-          mem_format("environment variable %.*s: %s", (int)(equals - entry), entry, error);
-      free(error);
-      return named;
-    }
+    if (!is_ours(*variables, name, &value)) continue;
+    const struct config_key *key = config_key_find(name, strlen(name));
+    char *error = key != NULL ? config_set(config, key, CONFIG_ENVIRONMENT, value) : NULL;
+    if (error == NULL) continue;
+    char *named = mem_format("environment variable %.*s: %s", (int)(value - 1 - *variables),
+                             *variables, error);
+    free(error);
+    return named;
   }
   return NULL;
+}
+
+void config_warn_environment(char *const *variables) {
+  char name[NAME_BYTES], meant[NAME_BYTES] = "";
+  const char *value;
+  for (; *variables != NULL; variables++) {
+    if (!is_ours(*variables, name, &value) || config_key_find(name, strlen(name)) != NULL) continue;
+    const char *nearest = config_key_nearest(name);
+    for (size_t i = 0; nearest != NULL && i <= strlen(nearest); i++)
+      meant[i] = (char)toupper((unsigned char)nearest[i]);
+    log_warn("environment variable %.*s is no setting%s%s%s", (int)(value - 1 - *variables),
+             *variables, nearest != NULL ? "; did you mean " : "", nearest != NULL ? prefix : "",
+             nearest != NULL ? meant : "");
+  }
 }

@@ -79,8 +79,14 @@ char *config_set(struct config *config, const struct config_key *key, enum confi
 bool config_is_same(const struct config *a, const struct config *b, const struct config_key *key);
 enum config_layer config_layer_of(const struct config *config, const struct config_key *key);
 
-// Applies every TIDEGATE_<KEY> variable. NULL, or an error as config_set gives,
-// that names the variable.
+// The key that `name` is most likely a slip of, or NULL.
+const char *config_key_nearest(const char *name);
+
+// Applies every TIDEGATE_<KEY> variable; an empty one counts as unset. NULL, or an error as
+// config_set gives, that names the variable.
 char *config_apply_environment(struct config *config, char *const *variables);
+
+// Warns of every TIDEGATE_ variable that is no key's, and names the nearest.
+void config_warn_environment(char *const *variables);
 
 #endif

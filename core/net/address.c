@@ -43,7 +43,12 @@ static char *check_unix(const char *address, const char *path) {
   return mem_format("\"%s\": the path must have 1 to %d bytes", address, PATH_SIZE - 1);
 }
 
+// A port alone is the slip that users of other servers make.
 static char *unknown_form(const char *address) {
+  const char *port = address + (*address == ':');
+  if (*port != '\0' && port[strspn(port, "0123456789")] == '\0')
+    return mem_format("\"%s\" is not HOST:PORT: 127.0.0.1:%s serves this machine, 0.0.0.0:%s all",
+                      address, port, port);
   return mem_format("\"%s\" is not HOST:PORT, [IPv6]:PORT or unix:PATH", address);
 }
 

@@ -25,7 +25,8 @@ local SANITIZER_ENV = {
 
 local function child_env(extra)
   -- Clients that stall do so for as long as a busy machine takes to look after them.
-  local env = { TIDEGATE_WRITE_TIMEOUT = "600" }
+  -- The variables of the tests are no settings, of which the program warns.
+  local env = { TIDEGATE_WRITE_TIMEOUT = "600", TIDEGATE_BIN = false, TIDEGATE_PRESET = false }
   for name, value in pairs(SANITIZER_ENV) do env[name] = os.getenv(name) or value end
   -- Code under a sanitizer is slow enough to be taken for an endless loop.
   if loop.preset == "asan" or loop.preset == "tsan" then env.TIDEGATE_HANDLER_TIME = "20" end

@@ -49,6 +49,12 @@ static char *apply_key(struct config *config, lua_State *L, const char *path,
   return error;
 }
 
+static char *unknown_key(const char *path, const char *name) {
+  const char *nearest = config_key_nearest(name);
+  if (nearest == NULL) return mem_format("%s: unknown key \"%s\"", path, name);
+  return mem_format("%s: unknown key \"%s\"; did you mean \"%s\"?", path, name, nearest);
+}
+
 // The table on top. `hub = { max_bytes = 1 }` is `hub_max_bytes = 1`.
 static char *apply_table(struct config *config, lua_State *L, const char *path,
                          const char *prefix) {
@@ -65,7 +71,7 @@ static char *apply_table(struct config *config, lua_State *L, const char *path,
     else if (lua_istable(L, -1) && *prefix == '\0' && *given != '?')
       error = apply_table(config, L, path, name);
     else
-      error = mem_format("%s: unknown key \"%s\"", path, name);
+      error = unknown_key(path, name);
     free(name);
     lua_settop(L, table + 1);
   }

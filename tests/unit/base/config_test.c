@@ -156,6 +156,25 @@ static void test_environment(void **state) {
   free(error);
 }
 
+static void test_an_empty_variable_counts_as_unset(void **state) {
+  (void)state;
+  char *empty[] = {
+      "TIDEGATE_WORKERS=", "TIDEGATE_LISTEN=", "TIDEGATE_LUA_PATH=", "TIDEGATE_DEV=", NULL};
+  set("workers", CONFIG_FILE, "2");
+  assert_null(config_apply_environment(&config, empty));
+  assert_int_equal(config.workers, 2);
+  assert_int_equal(config.listen_count, 1);
+  assert_null(config.lua_path);
+  assert_false(config.dev);
+}
+
+static void test_a_slip_is_near_its_key(void **state) {
+  (void)state;
+  assert_string_equal(config_key_nearest("wrokers"), "workers");
+  assert_string_equal(config_key_nearest("max-mesage"), "max_message");
+  assert_null(config_key_nearest("of_a_script"));
+}
+
 #define config_test(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void) {
@@ -168,6 +187,8 @@ int main(void) {
       config_test(test_later_layers_win),
       config_test(test_listen_collects_within_a_layer),
       config_test(test_environment),
+      config_test(test_an_empty_variable_counts_as_unset),
+      config_test(test_a_slip_is_near_its_key),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
