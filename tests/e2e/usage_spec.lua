@@ -73,6 +73,6 @@ describe("an empty environment variable", function()
     local server <close> = tidegate.start { scripts = scripts, workers = false, env = empty }
     assert.equal("hello", http.get(server, "/").body)
     assert.truthy(server:find_log " ready: .* 2 workers")
-    assert.is_nil(server:find_log " warn ")
+    assert.is_nil(server:find_log " warn  environment")
   end)
 end)

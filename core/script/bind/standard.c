@@ -1,5 +1,6 @@
 // The standard library: closes the holes that could stop the server, or that would let one
 // generation of scripts change what the next finds.
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
@@ -57,12 +58,17 @@ static void replace_functions(lua_State *L) {
 }
 
 // Makes the standard input of scripts an empty file: to read from a terminal, or from a pipe
-// that nobody writes to, would hold up the worker for good.
+// that nobody writes to, would hold up the worker for good. The file is for no program that
+// they start.
 static void empty_input(lua_State *L) {
   static const char code[] =
-      "local file = io.open '/dev/null' if file then io.stdin = file io.input(file) end";
+      "local file = io.open '/dev/null' if file then io.stdin = file io.input(file) end return "
+      "file";
   if (luaL_loadstring(L, code) != LUA_OK) lua_error(L);
-  lua_call(L, 0, 0);
+  lua_call(L, 0, 1);
+  luaL_Stream *stream = luaL_testudata(L, -1, LUA_FILEHANDLE);
+  if (stream != NULL) fcntl(fileno(stream->f), F_SETFD, FD_CLOEXEC);
+  lua_pop(L, 1);
 }
 
 static void open_module(lua_State *L) {
