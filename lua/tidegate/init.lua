@@ -34,6 +34,7 @@ local gate = {
   env = core.env,
   log = own("log", core.log),
   json = own("json", core.json),
+  crypto = own("crypto", core.crypto),
   now = core.now,
   id = core.id,
   keep = core.keep,

@@ -4,11 +4,13 @@
 local check = require "tidegate.check"
 local core = require "tidegate.core"
 
+local crypto = core.crypto
+
 local jwt = {}
 
 check.hide_file()
 
-local HEADER = core.base64url_encode('{"alg":"HS256","typ":"JWT"}')
+local HEADER = crypto.base64url('{"alg":"HS256","typ":"JWT"}')
 
 local algorithm = {
   name = "alg", type = "choice", choices = { "HS256" }, default = "HS256",
@@ -61,13 +63,13 @@ function jwt.sign(claims, secret, options)
   if not is_encoded or type(payload) ~= "string" then
     return nil, tostring(message or payload), "json"
   end
-  local signed = HEADER .. "." .. core.base64url_encode(payload)
-  return signed .. "." .. core.base64url_encode(core.hmac_sha256(secret, signed))
+  local signed = HEADER .. "." .. crypto.base64url(payload)
+  return signed .. "." .. crypto.base64url(crypto.hmac("sha256", secret, signed))
 end
 
 -- A JSON object in base64url as a table, or nil.
 local function decode_object(text)
-  local json = core.base64url_decode(text)
+  local json = crypto.base64url_decode(text)
   if not json or not json:find("^%s*{") then return nil end
   local is_decoded, value = pcall(core.json.decode, json)
   return is_decoded and type(value) == "table" and value or nil
@@ -131,8 +133,8 @@ function jwt.verify(token, secret, options)
   -- RFC 7515 4.1.11: an extension that is not understood must be refused.
   if header.crit ~= nil then return nil, "the token needs an unknown extension", "malformed" end
   -- Compared as text: a second spelling of the same bytes is another token.
-  local expected = core.base64url_encode(core.hmac_sha256(secret, head .. "." .. payload))
-  if not core.equal(expected, signature) then
+  local expected = crypto.base64url(crypto.hmac("sha256", secret, head .. "." .. payload))
+  if not crypto.equal(expected, signature) then
     return nil, "the signature does not match", "signature"
   end
   local claims = decode_object(payload)

@@ -244,6 +244,20 @@ function Timer:cancel() end
 
 ---@alias tidegate.dispatch fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean)
 
+---@alias tidegate.algorithm "sha256"|"sha512"|"sha384"|"sha224"|"sha1"|"md5"
+
+---@class tidegate.Crypto
+---@field hmac fun(algorithm: tidegate.algorithm, key: string, data: string): string raw bytes
+---@field digest fun(algorithm: tidegate.algorithm, data: string): string raw bytes
+---@field base64 fun(data: string): string
+---@field base64_decode fun(text: string): string|nil, string|nil message, "base64"|nil code
+---@field base64url fun(data: string): string
+---@field base64url_decode fun(text: string): string|nil, string|nil message, "base64url"|nil code
+---@field hex fun(data: string): string
+---@field hex_decode fun(text: string): string|nil, string|nil message, "hex"|nil code
+---@field equal fun(a: string, b: string): boolean in time independent of where they differ
+---@field random fun(count: integer): string raw bytes
+
 ---@class tidegate.Core the native module
 ---@field accept_ws fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, origin?: function, protocol?: string): tidegate.WebSocket|nil, string|nil
 ---@field accept_sse fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, origin?: function): tidegate.Stream|nil, string|nil
@@ -251,10 +265,7 @@ function Timer:cancel() end
 ---@field set_route fun(req: tidegate.Request, name: string)
 ---@field ws_check fun(req: tidegate.Request): integer|nil, string|nil, table|nil
 ---@field url_decode fun(text: string): string|nil
----@field hmac_sha256 fun(key: string, data: string): string
----@field base64url_encode fun(text: string): string
----@field base64url_decode fun(text: string): string|nil
----@field equal fun(a: string, b: string): boolean
+---@field crypto tidegate.Crypto
 ---@field env table<string, string|nil>
 ---@field log table<"debug"|"info"|"warn"|"error", fun(...: any)>
 ---@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), array: (fun(list?: table): table), null: any }

@@ -35,8 +35,8 @@ end
 
 return function(header, payload, damage, text)
   payload, damage = payload or "", damage or ""
-  local signed = core.base64url_encode(header) .. "." .. core.base64url_encode(payload)
-  local token = signed .. "." .. core.base64url_encode(core.hmac_sha256(SECRET, signed))
+  local signed = core.crypto.base64url(header) .. "." .. core.crypto.base64url(payload)
+  local token = signed .. "." .. core.crypto.base64url(core.crypto.hmac("sha256", SECRET, signed))
   local claims = verify(token)
   assert((claims ~= nil) == is_acceptable(header, payload), "accepted when it should be")
   for _, other in ipairs { alter(token, damage), text or "", signed, signed .. ".", token .. damage } do

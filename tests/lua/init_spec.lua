@@ -50,6 +50,6 @@ describe("gate", function()
   it("holds nothing else", function()
     local count = 0
     for _ in pairs(generation.gate) do count = count + 1 end
-    assert.equal(20 + 11 + 3, count)
+    assert.equal(21 + 11 + 3, count)
   end)
 end)

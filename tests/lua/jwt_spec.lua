@@ -11,12 +11,12 @@ describe("jwt", function()
     jwt, core = generation.gate.jwt, generation.core
   end)
 
-  local function encode(text) return core.base64url_encode(text) end
+  local function encode(text) return core.crypto.base64url(text) end
 
   -- A token of any header and payload text, properly signed.
   local function forge(header, payload, key)
     local signed = encode(header) .. "." .. encode(payload)
-    return signed .. "." .. encode(core.hmac_sha256(key or secret, signed))
+    return signed .. "." .. encode(core.crypto.hmac("sha256", key or secret, signed))
   end
 
   local function refusal(token, options)
@@ -34,7 +34,7 @@ describe("jwt", function()
   end)
 
   it("verifies the token of RFC 7515 A.1", function()
-    local key = core.base64url_decode(
+    local key = core.crypto.base64url_decode(
       "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
     local token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9"
       .. ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
@@ -85,10 +85,10 @@ describe("jwt", function()
   it("refuses a second spelling of the signature", function()
     local token = jwt.sign({ sub = "ann" }, secret)
     local signature = token:match("[^.]+$")
-    local bytes, spellings = core.base64url_decode(signature), 0
+    local bytes, spellings = core.crypto.base64url_decode(signature), 0
     for c in ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"):gmatch(".") do
       local spelling = signature:sub(1, -2) .. c
-      if core.base64url_decode(spelling) == bytes and spelling ~= signature then
+      if core.crypto.base64url_decode(spelling) == bytes and spelling ~= signature then
         spellings = spellings + 1
         assert.equal("signature", refusal(token:sub(1, -2) .. c))
       end
