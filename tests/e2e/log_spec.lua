@@ -28,7 +28,8 @@ local function start(redirect, workers)
   local self = setmetatable({ folder = folder, address = "unix:" .. folder .. "/gate.sock" }, Quiet)
   local command = ('exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(redirect or "")
   self.process = process.start("/bin/sh", { ignores_err = true, args = {
-    "-c", command, tidegate.binary, "--listen", self.address, "--workers", tostring(workers or 1), folder .. "/scripts",
+    "-c", command, tidegate.binary, "--listen", self.address, "--workers", tostring(workers or 1),
+    "--slow-turn", "0", folder .. "/scripts",
   } })
   local function try() return (tcp.try_connect(self)) end
   loop.poll(try, "listening server"):close()

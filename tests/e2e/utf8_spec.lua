@@ -91,7 +91,7 @@ describe("text that others get", function()
         for _, value in ipairs(BAD) do
           local mark = server:mark()
           assert.equal(500, http.get(server, path .. "?value=" .. value).status, value)
-          server:wait_for_log("response body has text that is not UTF%-8", mark)
+          server:wait_for_log("returned a table with text that is not UTF%-8", mark)
         end
         assert.matches("Ö", http.get(server, path .. "?value=%c3%96").body)
       end)

@@ -41,7 +41,8 @@ for name, fn in pairs { setmetatable = setmetatable, getmetatable = getmetatable
 end
 table.sort(functions, function(a, b) return a[1] < b[1] end)
 
-local fields = { "id", "data", "params", "query", "peer", "raw_query", "started", "method", "path", "raw_path", "headers",
+local fields = { "id", "data", "params", "query", "peer", "raw_query", "started", "method", "path", "raw_path",
+  "headers",
   "cookies", "is_upgrade", "resumed", "protocol", "x", 1 }
 
 local option_tables = core.options()
@@ -53,8 +54,9 @@ local function method_names() return gate.keep("methods", function() return { "c
 
 -- ---- values ------------------------------------------------------------------
 
-local plain = { false, true, 0, 1, -1, 2, 0.001, 1e300, 0 / 0, 200, 404, 1000, 3000, "", "a", "h/a", "h/b", "h/*", "**", "GET /run",
-  "ws /ws", "sse /sse", "text", "binary", "first", "last", "\0", "\xff", ("x"):rep(300), "a=b; c", "200", "sub", "HS256", "{\"a\":[1,2]}", print,
+local plain = { false, true, 0, 1, -1, 2, 0.001, 1e300, 0 / 0, 200, 404, 1000, 3000, "", "a", "h/a", "h/b", "h/*", "**",
+  "GET /run", "ws /ws", "sse /sse", "text", "binary", "first", "last", "\0", "\xff", ("x"):rep(300), "a=b; c",
+  "200", "sub", "HS256",  "{\"a\":[1,2]}", print,
   gate.json.null, math.maxinteger, io.stdout }
 
 local run  -- a program from where it is: run(program, depth)
@@ -95,8 +97,9 @@ end
 -- A table that runs a part of the program wherever Lua or the server looks into it.
 local function sly_table(program, depth)
   local fn = callback(program, depth)
-  return setmetatable({ value_of(program, depth), a = value_of(program, depth) }, { __index = fn, __newindex = fn, __gc = fn,
-    __close = fn, __tostring = fn, __len = fn, __pairs = fn, __call = fn, __eq = fn, __lt = fn, __concat = fn, __name = "sly" })
+  return setmetatable({ value_of(program, depth), a = value_of(program, depth) }, { __index = fn, __newindex = fn,
+    __gc = fn, __close = fn, __tostring = fn, __len = fn, __pairs = fn, __call = fn, __eq = fn, __lt = fn,
+    __concat = fn, __name = "sly" })
 end
 
 local makers = {
@@ -190,7 +193,9 @@ local function in_callback_of_c(program, depth)
   end
 end
 
-local function in_handler_of_message(program, depth) xpcall(error, callback(program, depth), value_of(program, depth)) end
+local function in_handler_of_message(program, depth)
+  xpcall(error, callback(program, depth), value_of(program, depth))
+end
 
 local function in_task(program, depth) program.timers[#program.timers + 1] = gate.spawn(callback(program, depth)) end
 
@@ -198,8 +203,8 @@ local function raise(program, depth)
   if byte(program) % 8 == 0 then error(value_of(program, depth)) end
 end
 
-local steps = { call_function, call_function, call_function, call_method, call_method, call_method, call_method, use_field,
-  finalize, in_coroutine, closing, in_callback_of_c, in_handler_of_message, in_task, raise }
+local steps = { call_function, call_function, call_function, call_method, call_method, call_method, call_method,
+  use_field, finalize, in_coroutine, closing, in_callback_of_c, in_handler_of_message, in_task, raise }
 
 function run(program, depth, count)
   if depth > DEPTH_MAX then return end
