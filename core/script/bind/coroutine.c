@@ -45,9 +45,10 @@ static int take_results(lua_State *L, lua_State *co, int status, int count) {
   return count;
 }
 
-// Resumes with the `args` values on top of L's stack.
-static int resume_with(lua_State *L, lua_State *co, int args) {
-  if (task_owns(L, co)) {
+// Resumes the coroutine at `index` with the `args` values on top of L's stack.
+static int resume_with(lua_State *L, int index, int args) {
+  lua_State *co = lua_tothread(L, index);
+  if (task_owns(L, index)) {
     lua_pushliteral(L, "cannot resume " OF_SERVER);
     return -1;
   }
@@ -63,8 +64,8 @@ static int resume_with(lua_State *L, lua_State *co, int args) {
 
 // coroutine.resume(co, ...) -> true, ... | false, error
 static int resume(lua_State *L) {
-  lua_State *co = check_coroutine(L, 1);
-  int count = resume_with(L, co, lua_gettop(L) - 1);
+  check_coroutine(L, 1);
+  int count = resume_with(L, 1, lua_gettop(L) - 1);
   lua_pushboolean(L, count >= 0);
   if (count < 0) count = 1;
   lua_insert(L, -count - 1);
@@ -83,9 +84,8 @@ static int fail_wrapped(lua_State *L, lua_State *co) {
 }
 
 static int call_wrapped(lua_State *L) {
-  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-  int count = resume_with(L, co, lua_gettop(L));
-  return count >= 0 ? count : fail_wrapped(L, co);
+  int count = resume_with(L, lua_upvalueindex(1), lua_gettop(L));
+  return count >= 0 ? count : fail_wrapped(L, lua_tothread(L, lua_upvalueindex(1)));
 }
 
 // coroutine.wrap(fn) -> function
@@ -98,7 +98,7 @@ static int wrap(lua_State *L) {
 // coroutine.close(co) -> true | false, error
 static int close(lua_State *L) {
   lua_State *co = check_coroutine(L, 1);
-  if (task_owns(L, co)) return luaL_error(L, "cannot close " OF_SERVER);
+  if (task_owns(L, 1)) return luaL_error(L, "cannot close " OF_SERVER);
   if (!watchdog_can_close(co)) {
     lua_pushboolean(L, 0);
     lua_pushliteral(L, "it was ended by handler_time");

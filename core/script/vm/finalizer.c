@@ -246,20 +246,12 @@ static void stop(struct vm *vm) {
 
 // ---- the module ----------------------------------------------------------
 
-static void push_weak_table(lua_State *L) {
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-}
-
 static void open_module(lua_State *L) {
   struct finalizers *finalizers = finalizers_of(vm_of(L));
   box_new_type(L, &guard_type);
   lua_pushcfunction(L, queue_guard);
   lua_setfield(L, -2, "__gc");
-  push_weak_table(L);
+  vm_push_weak_table(L);
   finalizers->guards_ref = vm_ref(L);
   lua_createtable(L, 2, 0);
   for (int place = QUEUE_FIRST; place <= QUEUE_LAST; place++) {

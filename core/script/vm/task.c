@@ -22,8 +22,11 @@ static void on_timer(struct wheel_timer *timer) {
 static int make_task(lua_State *L) {
   struct task **made = lua_touserdata(L, 1);
   lua_State *co = lua_newthread(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, tasks_of(vm_of(L))->owned_ref);
+  lua_pushvalue(L, -2);
   lua_pushboolean(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, co);  // for task_owns
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
   int ref = vm_ref(L);
   struct task *task = mem_zalloc(sizeof *task);
   task->vm = vm_of(L);
@@ -54,10 +57,13 @@ struct task *task_new(struct vm *vm, const struct task_owner *ops, void *owner) 
   return task;
 }
 
-bool task_owns(lua_State *L, lua_State *co) {
-  bool owns = lua_rawgetp(L, LUA_REGISTRYINDEX, co) != LUA_TNIL;
-  lua_pop(L, 1);
-  return owns || co == vm_of(L)->L;
+bool task_owns(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, tasks_of(vm_of(L))->owned_ref);
+  lua_pushvalue(L, index);
+  bool owns = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return owns || lua_tothread(L, index) == vm_of(L)->L;
 }
 
 static void task_free(struct task *task) {
@@ -369,7 +375,10 @@ static void keep_messages(lua_State *L) {
 }
 
 static void open_module(lua_State *L) {
-  list_init(&tasks_of(vm_of(L))->all);
+  struct tasks *tasks = tasks_of(vm_of(L));
+  list_init(&tasks->all);
+  vm_push_weak_table(L);
+  tasks->owned_ref = vm_ref(L);
   keep_messages(L);
 }
 

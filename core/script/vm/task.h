@@ -52,6 +52,7 @@ struct tasks {
   struct list all;    // that have started and not ended
   struct task *idle;  // the pool
   size_t idle_count;
+  int owned_ref;  // table with weak keys: the coroutines of tasks
 };
 
 static inline struct tasks *tasks_of(const struct vm *vm) { return vm_state(vm, &task_module); }
@@ -101,9 +102,9 @@ int task_wait(lua_State *L, lua_KFunction then);
 // The coroutine of the innermost task, NULL outside Lua. Safe in a signal handler.
 lua_State *task_running(const struct vm *vm);
 
-// Whether the coroutine is one of the server's: a task's, also one in the pool, or the VM's own. A
-// script must neither resume nor close it.
-bool task_owns(lua_State *L, lua_State *co);
+// Whether the coroutine at `index` is one of the server's: a task's, also one that has ended, or the
+// VM's own. A script must neither resume nor close it.
+bool task_owns(lua_State *L, int index);
 
 // ---- ending --------------------------------------------------------------
 

@@ -174,6 +174,14 @@ void vm_lock_metatable(lua_State *L) {
   lua_setfield(L, -2, "__metatable");
 }
 
+void vm_push_weak_table(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
 int vm_raise_unseen(lua_State *L) {
   struct vm *vm = vm_of(L);
   if (vm->refused.count == 0) vm->refused.max_bytes = vm->memory_max_bytes;

@@ -104,6 +104,9 @@ void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
 // stay for the next, and what C relies on would be open to them.
 void vm_lock_metatable(lua_State *L);
 
+// Pushes a new table whose keys are weak.
+void vm_push_weak_table(lua_State *L);
+
 // Raises a lack of memory: an error that calls no message handler.
 int vm_raise_unseen(lua_State *L);
 
