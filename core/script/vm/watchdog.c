@@ -87,7 +87,8 @@ static void on_signal(int number) {
   (void)number;
   if (own_vm == NULL || !is_overdue(own_vm)) return;
   lua_State *co = running_in(own_vm);
-  if (co != NULL) lua_sethook(co, strike, LUA_MASKCOUNT, 1);
+  // Not again in one that an error is just ending: watchdog_can_close must see that.
+  if (co != NULL && lua_gethook(co) != strike_again) lua_sethook(co, strike, LUA_MASKCOUNT, 1);
 }
 
 unsigned long watchdog_enter(struct vm *vm, lua_State *co) {
