@@ -53,6 +53,42 @@ describe("a server without a file descriptor to spare", function()
   end)
 end)
 
+describe("a server whose scripts keep every file descriptor", function()
+  it("answers `tidegate reload`, does not spin, and reloads when there are some again", function()
+    local server <close> = tidegate.start { open_files = 96, scripts = [[
+      local gate = require "tidegate"
+      local kept = gate.keep("kept", { files = {} })
+      gate.get("/take", function()
+        local file
+        repeat
+          file = io.open "/dev/null"
+          kept.files[#kept.files + 1] = file
+        until not file
+        return "taken"
+      end)
+      gate.get("/give", function()
+        for _, file in ipairs(kept.files) do file:close() end
+        kept.files = {}
+        return "given"
+      end)
+    ]] }
+    local client <close> = http.connect(server)
+    assert.equal("taken", client:get("/take").body)
+    local result = tidegate.run { "reload", server.dir }
+    assert.equal(1, result.status)
+    assert.matches("Too many open files", result.err)
+    -- Each holds a descriptor until its reload has an outcome.
+    local before = cpu_seconds(server)
+    local idle = {}
+    for i = 1, 3 do idle[i] = process.start(tidegate.binary, { args = { "reload", server.dir } }) end
+    loop.run_for(1)
+    assert.is_true(cpu_seconds(server) - before < 0.5, "busy while there is nothing to do")
+    assert.equal("given", client:get("/give").body)
+    for i = 1, 3 do idle[i]:wait() end
+    assert.equal(0, tidegate.run({ "reload", server.dir }).status)
+  end)
+end)
+
 describe("the start", function()
   local folder
   setup(function()

@@ -3,20 +3,27 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/spare_file.h"
 #include "script/reload/control_address.h"
 #include "script/reload/scan.h"
 
-enum { COMMAND_WAIT_MS = 200 };
+enum {
+  COMMAND_WAIT_MS = 200,
+  RETRY_MS = 100,      // accepting again after descriptors ran out
+  ANSWER_WAIT_S = 120  // the client's, for a server that does not answer
+};
 
 static const char command[] = "reload\n";
 
@@ -32,6 +39,9 @@ struct control {
   uv_loop_t *loop;
   char *dir;
   struct door *by_folder, *by_path;  // NULL: none
+  struct spare_file spare;           // to accept with when there is no other descriptor
+  uv_timer_t retry;
+  bool is_short;  // of descriptors: logged once
   control_fn *on_reload;
   void *arg;
 };
@@ -52,12 +62,38 @@ static int read_command(int fd) {
   return got == (ssize_t)sizeof command - 1 && memcmp(text, command, (size_t)got) == 0;
 }
 
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void listen_at(struct door *door) {
+  if (door != NULL) uv_poll_start(&door->poll, UV_READABLE, on_readable);
+}
+
+static void on_retry(uv_timer_t *timer) {
+  struct control *control = timer->data;
+  listen_at(control->by_folder);
+  listen_at(control->by_path);
+}
+
+// Who waits keeps the socket readable, so polling on would spin.
+static void pause_accepting(struct control *control, struct door *door) {
+  if (!control->is_short) log_warn("`tidegate reload` waits: %s", error_text(errno));
+  control->is_short = true;
+  uv_poll_stop(&door->poll);
+  uv_timer_start(&control->retry, on_retry, RETRY_MS, 0);
+}
+
+static bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events) {
   struct door *door = poll->data;
   struct control *control = door->control;
   (void)status, (void)events;
-  int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC);
+  int fd = spare_file_accept(&control->spare, door->fd, 0);
+  if (fd < 0 && is_shortage(errno)) pause_accepting(control, door);
   if (fd < 0) return;
+  control->is_short = false;
   if (is_allowed(fd) && read_command(fd))
     control->on_reload(control->arg, fd);
   else
@@ -77,7 +113,7 @@ static struct door *open_door(struct control *control, const struct sockaddr_un 
   *door = (struct door){.control = control, .address = *address, .fd = fd};
   uv_poll_init(control->loop, &door->poll, fd);
   door->poll.data = door;
-  uv_poll_start(&door->poll, UV_READABLE, on_readable);
+  listen_at(door);
   return door;
 }
 
@@ -97,6 +133,9 @@ struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_r
   struct control *control = mem_zalloc(sizeof *control);
   *control =
       (struct control){.loop = loop, .dir = scan_absolute(dir), .on_reload = on_reload, .arg = arg};
+  spare_file_open(&control->spare);
+  uv_timer_init(loop, &control->retry);
+  control->retry.data = control;
   control_follow(control);
   struct sockaddr_un address;
   socklen_t len = control_address_of_path(dir, &address);
@@ -116,12 +155,15 @@ void control_follow(struct control *control) {
   control->by_folder = open_door(control, &address, len);
 }
 
+static void on_retry_closed(uv_handle_t *handle) { free(handle->data); }
+
 void control_stop(struct control *control) {
   if (control == NULL) return;
   close_door(control->by_folder);
   close_door(control->by_path);
+  spare_file_close(&control->spare);
   free(control->dir);
-  free(control);
+  uv_close((uv_handle_t *)&control->retry, on_retry_closed);
 }
 
 void control_answer(int fd, int ok, const char *text) {
@@ -134,6 +176,9 @@ void control_answer(int fd, int ok, const char *text) {
 
 static int connect_to(const struct sockaddr_un *address, socklen_t len) {
   int fd = len > 0 ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+  const struct timeval wait = {.tv_sec = ANSWER_WAIT_S};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);  // for connect, too
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
   if (fd < 0 || connect(fd, (const struct sockaddr *)address, len) == 0) return fd;
   close(fd);
   return -1;
@@ -165,11 +210,14 @@ int control_reload(const char *dir) {
          (got = recv(fd, answer + used, sizeof answer - 1 - used, 0)) > 0) {
     used += (size_t)got;
   }
+  bool is_silent = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   answer[used] = '\0';
   close(fd);
   int ok = strncmp(answer, "ok ", 3) == 0;
   const char *text = strchr(answer, ' ');
-  fprintf(ok ? stdout : stderr, "%s%s",
-          ok ? "" : "tidegate: ", text != NULL ? text + 1 : "the server went away\n");
+  fprintf(ok ? stdout : stderr, "%s%s", ok ? "" : "tidegate: ",
+          text != NULL ? text + 1
+          : is_silent  ? "the server does not answer\n"
+                       : "the server went away\n");
   return ok ? 0 : 1;
 }
