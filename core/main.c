@@ -188,12 +188,12 @@ static char *run(struct running *running) {
     return mem_format("cannot start the main event loop: %s", error_text(errno));
   // Watching begins first: who sees us listen may save a script at once.
   running->reload = reload_start(&running->loop, &running->server, running->start.dir);
-  if (signals_saw_hup()) reload_request(running->reload);
   char *error = server_start(&running->server);
   if (error == NULL)
     tell_ready(running);
   else
     stop(running);
+  if (error == NULL && signals_saw_hup()) reload_request(running->reload);
   uv_run(&running->loop, UV_RUN_DEFAULT);
   server_join(&running->server);
   uv_loop_close(&running->loop);
@@ -209,7 +209,8 @@ static int serve(struct arguments *args) {
   char *error = NULL;
   server_raise_open_files();
   signals_take();
-  watchdog_start(args->config.handler_time_ms);
+  if (!watchdog_start(args->config.handler_time_ms))
+    return fail(mem_format("cannot start the watchdog, no thread: %s", error_text(errno)));
   struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
   if (bundle == NULL) return watchdog_stop(), fail(error);
   struct buf listing = {0};

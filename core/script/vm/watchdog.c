@@ -1,6 +1,7 @@
 // The watchdog: see watchdog.h.
 #include "script/vm/watchdog.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <pthread.h>
 #include <signal.h>
@@ -175,7 +176,7 @@ static void *run(void *arg) {
   return NULL;
 }
 
-void watchdog_start(uint64_t handler_time_ms) {
+bool watchdog_start(uint64_t handler_time_ms) {
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   sigaction(SIGURG, &action, NULL);
@@ -184,8 +185,9 @@ void watchdog_start(uint64_t handler_time_ms) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  pthread_create(&dog.thread, NULL, run, NULL);
+  errno = pthread_create(&dog.thread, NULL, run, NULL);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return errno == 0;
 }
 
 void watchdog_add(struct vm *vm, lua_State *(*running)(const struct vm *vm)) {

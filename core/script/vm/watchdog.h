@@ -37,7 +37,7 @@ bool watchdog_can_close(lua_State *co);
 // Starts and stops the thread. Each VM is watched from watchdog_add (on its
 // worker's thread) to watchdog_remove. running: the coroutine that runs in it, NULL when
 // none does; called in the signal handler.
-void watchdog_start(uint64_t handler_time_ms);
+bool watchdog_start(uint64_t handler_time_ms);  // false, with errno: no thread
 void watchdog_add(struct vm *vm, lua_State *(*running)(const struct vm *vm));
 void watchdog_remove(struct vm *vm);
 void watchdog_stop(void);
