@@ -34,8 +34,19 @@ void map_init(struct map *m) {
 
 void map_free(struct map *m) {
   free(m->slots);
+  free(m->old);
   *m = (struct map){0};
 }
+
+// ---- places --------------------------------------------------------------
+
+enum {
+  MOVE_STEP = 32,       // old places looked at in a call
+  MOVE_AT_ONCE = 1024,  // a map of so many moves at once
+};
+
+// Stands in an old place whose entry was removed: others lie behind it.
+static const char removed;
 
 // The slot that holds key, or the free slot where it would go.
 static struct map_slot *find(const struct map *m, struct slice key, uint64_t hash) {
@@ -47,35 +58,75 @@ static struct map_slot *find(const struct map *m, struct slice key, uint64_t has
   return &m->slots[i];
 }
 
+static bool is_live(const struct map *m, size_t old_place) {
+  const void *value = m->old[old_place].value;
+  return old_place >= m->old_at && value != NULL && value != &removed;
+}
+
+// The same in the old places; NULL when it is not there. What has moved stays behind as
+// something to pass over, whose key may not exist any more.
+static struct map_slot *find_old(const struct map *m, struct slice key, uint64_t hash) {
+  if (m->old == NULL) return NULL;
+  size_t mask = m->old_cap - 1;
+  for (size_t i = hash & mask; m->old[i].value != NULL; i = (i + 1) & mask) {
+    struct map_slot *slot = &m->old[i];
+    if (is_live(m, i) && slot->hash == hash && slice_equal(slot->key, key)) return slot;
+  }
+  return NULL;
+}
+
+// ---- moving --------------------------------------------------------------
+
+static void move(struct map *m, size_t places) {
+  for (; places > 0 && m->old_at < m->old_cap; places--) {
+    size_t at = m->old_at;
+    if (is_live(m, at)) *find(m, m->old[at].key, m->old[at].hash) = m->old[at];
+    m->old_at++;
+  }
+  if (m->old_at < m->old_cap) return;
+  free(m->old);
+  m->old = NULL;
+  m->old_cap = m->old_at = 0;
+}
+
 static void resize(struct map *m, size_t cap) {
-  struct map old = *m;
+  if (m->old != NULL) move(m, SIZE_MAX);
+  m->old = m->slots;
+  m->old_cap = m->cap;
   m->slots = mem_zalloc(cap * sizeof *m->slots);
   m->cap = cap;
-  for (size_t i = 0; i < old.cap; i++) {
-    if (old.slots[i].value != NULL) *find(m, old.slots[i].key, old.slots[i].hash) = old.slots[i];
-  }
-  free(old.slots);
+  if (m->old_cap <= MOVE_AT_ONCE) move(m, SIZE_MAX);
 }
+
+// ---- the calls -----------------------------------------------------------
 
 void *map_get(const struct map *m, struct slice key) {
   if (m->count == 0) return NULL;
-  return find(m, key, hash_bytes(key, m->seed))->value;
+  uint64_t hash = hash_bytes(key, m->seed);
+  void *value = find(m, key, hash)->value;
+  if (value != NULL || m->old == NULL) return value;
+  const struct map_slot *slot = find_old(m, key, hash);
+  return slot != NULL ? slot->value : NULL;
 }
 
 void map_set(struct map *m, struct slice key, void *value) {
   if ((m->count + 1) * 4 > m->cap * 3) resize(m, m->cap == 0 ? 8 : m->cap * 2);
   uint64_t hash = hash_bytes(key, m->seed);
+  if (m->old != NULL) {
+    struct map_slot *before = find_old(m, key, hash);
+    if (before != NULL) {
+      before->value = (void *)&removed;
+      m->count--;
+    }
+    move(m, MOVE_STEP);
+  }
   struct map_slot *slot = find(m, key, hash);
   if (slot->value == NULL) m->count++;
   *slot = (struct map_slot){key, hash, value};
 }
 
-void *map_remove(struct map *m, struct slice key) {
-  if (m->count == 0) return NULL;
-  struct map_slot *slot = find(m, key, hash_bytes(key, m->seed));
-  void *value = slot->value;
-  if (value == NULL) return NULL;
-  // Backward-shift deletion keeps probe chains whole without tombstones.
+// Backward-shift deletion keeps probe chains whole without tombstones.
+static void remove_slot(struct map *m, struct map_slot *slot) {
   size_t hole = (size_t)(slot - m->slots);
   size_t mask = m->cap - 1;
   for (size_t i = (hole + 1) & mask; m->slots[i].value != NULL; i = (i + 1) & mask) {
@@ -86,15 +137,39 @@ void *map_remove(struct map *m, struct slice key) {
     }
   }
   m->slots[hole].value = NULL;
+}
+
+void *map_remove(struct map *m, struct slice key) {
+  if (m->count == 0) return NULL;
+  uint64_t hash = hash_bytes(key, m->seed);
+  struct map_slot *slot = find(m, key, hash);
+  void *value = slot->value;
+  if (value != NULL) {
+    remove_slot(m, slot);
+  } else {
+    slot = find_old(m, key, hash);
+    if (slot == NULL) return NULL;
+    value = slot->value;
+    slot->value = (void *)&removed;
+  }
   m->count--;
-  // A million short-lived topics must not leave a large table behind.
-  if (m->cap > 64 && m->count * 8 < m->cap) resize(m, m->cap / 2);
+  if (m->old != NULL) {
+    move(m, MOVE_STEP);
+  } else if (m->cap > 64 && m->count * 8 < m->cap) {
+    // A million short-lived topics must not leave a large table behind.
+    resize(m, m->cap / 2);
+  }
   return value;
 }
 
+void *map_at(const struct map *m, size_t place) {
+  if (place < m->cap) return m->slots[place].value;
+  return is_live(m, place - m->cap) ? m->old[place - m->cap].value : NULL;
+}
+
 void *map_next(const struct map *m, size_t *position) {
-  while (*position < m->cap) {
-    void *value = m->slots[(*position)++].value;
+  while (*position < map_places(m)) {
+    void *value = map_at(m, (*position)++);
     if (value != NULL) return value;
   }
   return NULL;

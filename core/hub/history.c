@@ -123,18 +123,21 @@ size_t hub_count(struct hub *hub, struct slice topic) {
   return count;
 }
 
-enum { SCAN_STEP = 1024, SCAN_TRIES = 4 };
+enum { SCAN_STEP = 512, SCAN_TRIES = 8 };
 
 struct scan {
   struct slice pattern;
   size_t limit;
-  size_t at;  // slot of the map
+  size_t start;  // a free place of the map
+  size_t at;     // places from there
   struct hub_topic_info *found;
   size_t count, cap;
   bool has_more;
 };
 
 static void note_topic(struct scan *scan, const struct topic *t) {
+  if (t->sub_count == 0 && topic_is_empty(t)) return;  // members in their grace period
+  if (!rules_pattern_matches(scan->pattern, topic_name(t))) return;
   if (scan->count == scan->limit) {
     scan->has_more = true;
     return;
@@ -147,18 +150,28 @@ static void note_topic(struct scan *scan, const struct topic *t) {
   info->messages = topic_kept_count(t);
 }
 
-static void scan_slots(struct scan *scan, const struct map *topics, size_t slots) {
-  for (size_t end = scan->at + slots; scan->at < end && scan->at < topics->cap; scan->at++) {
-    const struct topic *t = topics->slots[scan->at].value;
-    if (t == NULL || scan->has_more) continue;
-    if (t->sub_count == 0 && topic_is_empty(t)) continue;  // members in their grace period
-    if (rules_pattern_matches(scan->pattern, topic_name(t))) note_topic(scan, t);
-  }
+static void scan_begin(struct scan *scan, const struct map *topics) {
+  scan->at = scan->start = scan->count = 0;
+  scan->has_more = false;
+  while (scan->start < topics->cap && map_at(topics, scan->start) != NULL) scan->start++;
 }
 
-// A million topics must not stop all publishers, so the lock is held for a few
-// slots at a time. When topics went meanwhile the others may have moved in the
-// map: the scan starts again, and the last time it is done in one go.
+// Goes on for `places` at least, up to a free one: see map_places. True when all were seen.
+static bool scan_step(struct scan *scan, const struct map *topics, size_t places) {
+  size_t total = map_places(topics);
+  for (; scan->at < total && !scan->has_more; scan->at++) {
+    size_t place = scan->at + scan->start;
+    const struct topic *t = map_at(topics, place < total ? place : place - total);
+    if (places > 0) places--;
+    if (t != NULL) note_topic(scan, t);
+    if (t == NULL && places == 0) break;
+  }
+  return scan->at >= total || scan->has_more;
+}
+
+// A million topics must not stop all publishers, so the lock is held for a few places at a
+// time. When the map grew or shrank meanwhile the scan starts again, and the last time it is
+// done in one go.
 struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t limit,
                                   size_t *count, bool *has_more) {
   struct scan scan = {.pattern = pattern, .limit = limit};
@@ -166,14 +179,12 @@ struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t 
   bool is_done = false;
   for (int tries = 0; !is_done;) {
     pthread_mutex_lock(&hub->lock);
-    if (scan.at == 0 || version != hub->topics_version) {
+    if (tries == 0 || version != hub->topics_version) {
       version = hub->topics_version;
-      scan.at = scan.count = 0;
-      scan.has_more = false;
+      scan_begin(&scan, &hub->topics);
       tries++;
     }
-    scan_slots(&scan, &hub->topics, tries < SCAN_TRIES ? SCAN_STEP : SIZE_MAX - scan.at);
-    is_done = scan.has_more || scan.at >= hub->topics.cap;
+    is_done = scan_step(&scan, &hub->topics, tries < SCAN_TRIES ? SCAN_STEP : SIZE_MAX);
     pthread_mutex_unlock(&hub->lock);
   }
   if (scan.count == 0) {

@@ -19,7 +19,7 @@ struct hub {
   pthread_mutex_t lock;
   // Guarded by the lock:
   struct map topics;        // name to struct topic
-  uint64_t topics_version;  // changes when entries of the map may have moved
+  uint64_t topics_version;  // changes when entries move to other places of the map
   size_t sweep_at;          // slot of the map where the next sweep goes on
   struct list used;         // topics that keep messages, the least recently used first
   struct topic *taps[HUB_TAPS];

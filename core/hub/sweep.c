@@ -29,7 +29,7 @@ void hub_sweep(struct hub *hub) {
   uint64_t before = 0;
   for (bool has_room = true; slots < wanted || !has_room; slots += HUB_SWEEP_STEP) {
     pthread_mutex_lock(&hub->lock);
-    size_t cap = hub->topics.cap;
+    size_t cap = map_places(&hub->topics);
     if (slots == 0) before = topics_footprint(hub);
     hub->wall_offset_ns = wall_offset_ns;
     if (cap / HUB_SWEEP_CALLS > wanted) wanted = cap / HUB_SWEEP_CALLS;

@@ -20,20 +20,26 @@ static void count_topics(struct hub *hub) {
   metric_set(&hub->counters.topics, (long long)hub->topics.count);
 }
 
+static void note_moves(struct hub *hub, size_t places_before) {
+  bool has_moved = map_is_moving(&hub->topics) || map_places(&hub->topics) != places_before;
+  if (has_moved) hub->topics_version++;
+}
+
 struct topic *topics_create(struct hub *hub, struct slice name) {
   struct topic *t = topic_new(name, *vanished_place(hub, name));
-  size_t cap = hub->topics.cap;
+  size_t places = map_places(&hub->topics);
   map_set(&hub->topics, topic_name(t), t);
   count_topics(hub);
-  if (hub->topics.cap != cap) hub->topics_version++;
+  note_moves(hub, places);
   return t;
 }
 
 static void remove_topic(struct hub *hub, struct topic *t) {
   topics_note_vanished(hub, topic_name(t), t->lost_seq);
+  size_t places = map_places(&hub->topics);
   map_remove(&hub->topics, topic_name(t));
   count_topics(hub);
-  hub->topics_version++;
+  note_moves(hub, places);
   topic_free(t);
 }
 
@@ -100,9 +106,8 @@ bool topics_evict(struct hub *hub) {
 void topics_sweep_step(struct hub *hub, uint64_t now_ms) {
   struct map *topics = &hub->topics;
   for (size_t i = 0; i < HUB_SWEEP_STEP && topics->cap > 0; i++) {
-    // When the map has shrunk, what was not looked at yet begins here.
-    hub->sweep_at &= topics->cap - 1;
-    struct topic *t = topics->slots[hub->sweep_at].value;
+    if (hub->sweep_at >= map_places(topics)) hub->sweep_at = 0;
+    struct topic *t = map_at(topics, hub->sweep_at);
     if (t == NULL || !topics_settle(hub, t, now_ms)) hub->sweep_at++;
   }
 }

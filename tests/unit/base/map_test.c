@@ -114,6 +114,63 @@ static void test_shrinks_when_emptied(void **state) {
   map_free(&m);
 }
 
+// Large maps move a few places a call; every key is there all the while.
+static void test_grows_and_shrinks_a_little_at_a_time(void **state) {
+  (void)state;
+  struct map m;
+  map_init(&m);
+  bool was_moving = false;
+  for (size_t i = 0; i < KEYS; i++) {
+    size_t moved = m.old_at;
+    map_set(&m, key_of(i), &values[i]);
+    was_moving |= map_is_moving(&m);
+    assert_true(!map_is_moving(&m) || m.old_at - moved <= 32 || moved == 0);
+    for (size_t k = 0; k <= i; k += 1 + i / 16)
+      assert_ptr_equal(map_get(&m, key_of(k)), &values[k]);
+    if (i % 3 == 0)
+      map_set(&m, key_of(i / 2), &values[i / 2]);  // one that may lie in the old places
+    assert_int_equal(m.count, i + 1);
+  }
+  assert_true(was_moving);
+  was_moving = false;
+  for (size_t i = 0; i < KEYS; i++) {
+    assert_ptr_equal(map_remove(&m, key_of(i)), &values[i]);
+    assert_null(map_remove(&m, key_of(i)));
+    was_moving |= map_is_moving(&m);
+    for (size_t k = 0; k < KEYS; k += 97) assert_int_equal(map_get(&m, key_of(k)) != NULL, k > i);
+  }
+  assert_true(was_moving);
+  assert_false(map_is_moving(&m));
+  map_free(&m);
+}
+
+// What stays is met by a walk from one free place to another, whatever goes meanwhile.
+static void test_walks_beside_removals(void **state) {
+  (void)state;
+  struct random r = {5};
+  for (int round = 0; round < 200; round++) {
+    struct map m;
+    map_init(&m);
+    size_t seen[700] = {0};
+    for (size_t i = 0; i < 700; i++) map_set(&m, key_of(i), &values[i]);
+    size_t cap = m.cap, start = 0;
+    while (map_at(&m, start) != NULL) start++;
+    for (size_t at = 0; at < cap; at++) {
+      const int *value = map_at(&m, (start + at) % cap);
+      if (value != NULL) seen[value - values]++;
+      if (value != NULL || random_below(&r, 4) > 0) continue;
+      for (int k = 0; k < 20; k++) {
+        size_t i = random_below(&r, 700);
+        if (i % 3 == 0) continue;  // these stay
+        if (!map_remove(&m, key_of(i))) map_set(&m, key_of(i), &values[i]);
+      }
+    }
+    assert_int_equal(m.cap, cap);
+    for (size_t i = 0; i < 700; i += 3) assert_int_equal(seen[i], 1);
+    map_free(&m);
+  }
+}
+
 // Two maps place the same keys differently: a peer cannot work out collisions.
 static void test_seed_differs_per_map(void **state) {
   (void)state;
@@ -138,6 +195,8 @@ int main(void) {
       cmocka_unit_test(test_keys_are_bytes),
       cmocka_unit_test(test_random_against_model),
       cmocka_unit_test(test_shrinks_when_emptied),
+      cmocka_unit_test(test_grows_and_shrinks_a_little_at_a_time),
+      cmocka_unit_test(test_walks_beside_removals),
       cmocka_unit_test(test_seed_differs_per_map),
   };
   return cmocka_run_group_tests(tests, make_keys, NULL);
