@@ -60,7 +60,10 @@ static void finish_turn(struct hub_port *port) {
     struct topic_port *place = turn->topics[i].place;
     place->start = place->end;
     if (!place->is_held) place->pos = place->topic->is_tap ? place->subs[0]->cursor : place->end;
-    topics_trim(port->hub, place->topic, now_ms);
+    while (topics_trim(port->hub, place->topic, now_ms).has_more) {
+      pthread_mutex_unlock(&port->hub->lock);
+      pthread_mutex_lock(&port->hub->lock);
+    }
   }
   pthread_mutex_unlock(&port->hub->lock);
   for (size_t i = 0; i < turn->message_count; i++) message_unref(turn->messages[i]);

@@ -47,17 +47,71 @@ static struct range narrow(const struct topic *t, struct range range,
   return range;
 }
 
-static void collect(const struct topic *t, struct range range,
-                    const struct hub_history_options *options, struct hub_history *history) {
-  size_t cap = topic_kept_count(t);
-  if (!options->is_reverse && options->limit > 0 && options->limit < cap) cap = options->limit;
-  history->messages = mem_alloc((cap + 1) * sizeof *history->messages);
-  uint64_t at = range.from, found;
+enum { READ_STEP = 512, READ_TRIES = 4 };
+
+// Of a log that is read in several holds of the lock.
+struct reading {
+  struct range range;
+  size_t most;  // messages
+  size_t cap;   // of the array
+};
+
+static struct reading begin(struct hub *hub, struct topic *t,
+                            const struct hub_history_options *options,
+                            struct hub_history *history) {
+  struct hub_join_result result = {.missed_known = true};
+  topics_note_used(hub, t);
+  struct reading reading = {.most = SIZE_MAX};
+  reading.range = narrow(t, range_of(hub, t, options, &result), options);
+  if (!options->is_reverse && options->limit > 0) reading.most = options->limit;
+  history->recovered = result.recovered;
+  history->missed_known = result.missed_known;
+  history->missed = result.missed;
+  return reading;
+}
+
+// Takes `count` messages at most; true when it has all.
+static bool collect(const struct topic *t, struct reading *reading, size_t count,
+                    struct hub_history *history) {
   struct message *m;
-  while (history->count < cap && (m = topic_next(t, at, &found)) != NULL && found < range.to) {
-    history->messages[history->count++] = m;
-    at = found + 1;
+  uint64_t found;
+  for (; history->count < reading->most; count--) {
+    m = topic_next(t, reading->range.from, &found);
+    if (m == NULL || found >= reading->range.to) return true;
+    if (count == 0) return false;
+    history->messages = mem_grow(history->messages, &reading->cap, history->count + 1, 16,
+                                 sizeof *history->messages);
+    history->messages[history->count++] = message_ref(m);
+    reading->range.from = found + 1;
   }
+  return true;
+}
+
+// Whether something was lost behind what has been read, so that the rest would not follow on.
+static bool is_torn(const struct topic *t, const struct hub_history *history) {
+  return t == NULL || t->lost_seq >= history->messages[history->count - 1]->seq;
+}
+
+// Reads it, in holds of the lock for `step` messages each; false when too much went meanwhile.
+static bool read_log(struct hub *hub, struct slice topic, const struct hub_history_options *options,
+                     size_t step, struct hub_history *history) {
+  uint64_t now_ms = clock_mono_ms();
+  pthread_mutex_lock(&hub->lock);
+  struct topic *t = topics_find_trimmed(hub, topic, now_ms);
+  bool is_new = t == NULL, is_whole = true;
+  // A topic that is not there knows all the same what it lost.
+  if (is_new) t = topics_create(hub, topic);
+  topics_rule(hub, t);
+  struct reading reading = begin(hub, t, options, history);
+  while (is_whole && !collect(t, &reading, step, history)) {
+    pthread_mutex_unlock(&hub->lock);
+    pthread_mutex_lock(&hub->lock);
+    t = topics_find(hub, topic);
+    is_whole = !is_torn(t, history);
+  }
+  if (is_new) topics_settle(hub, t, now_ms);
+  pthread_mutex_unlock(&hub->lock);
+  return is_whole;
 }
 
 static void reverse(struct message **messages, size_t count) {
@@ -68,33 +122,19 @@ static void reverse(struct message **messages, size_t count) {
   }
 }
 
-static void read_locked(struct hub *hub, struct topic *t, const struct hub_history_options *options,
-                        struct hub_history *history) {
-  struct hub_join_result result = {.missed_known = true};
-  topics_trim(hub, t, clock_mono_ms());
-  topics_note_used(hub, t);
-  struct range range = range_of(hub, t, options, &result);
-  collect(t, narrow(t, range, options), options, history);
-  history->recovered = result.recovered;
-  history->missed_known = result.missed_known;
-  history->missed = result.missed;
-  if (options->is_reverse) reverse(history->messages, history->count);
-  if (options->limit > 0 && history->count > options->limit) history->count = options->limit;
-  for (size_t i = 0; i < history->count; i++) message_ref(history->messages[i]);
-}
-
 struct hub_history hub_history_read(struct hub *hub, struct slice topic,
                                     const struct hub_history_options *options) {
   struct hub_history history = {.missed_known = true};
   if (topic_name_check(topic) != HUB_OK) return history;
-  pthread_mutex_lock(&hub->lock);
-  struct topic *t = topics_find(hub, topic);
-  bool is_new = t == NULL;
-  // A topic that is not there knows all the same what it lost.
-  if (is_new) t = topics_create(hub, topic);
-  read_locked(hub, t, options, &history);
-  if (is_new) topics_settle(hub, t, clock_mono_ms());
-  pthread_mutex_unlock(&hub->lock);
+  for (int tries = 1;
+       !read_log(hub, topic, options, tries < READ_TRIES ? READ_STEP : SIZE_MAX, &history);
+       tries++) {
+    hub_history_free(&history);
+  }
+  if (!options->is_reverse) return history;
+  reverse(history.messages, history.count);
+  while (options->limit > 0 && history.count > options->limit)
+    message_unref(history.messages[--history.count]);
   return history;
 }
 

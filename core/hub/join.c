@@ -175,10 +175,10 @@ enum hub_status hub_join(struct hub_reader *reader, struct slice topic,
   if (status != HUB_OK) return status;
   struct hub *hub = reader->port->hub;
   pthread_mutex_lock(&hub->lock);
-  struct topic *t = topics_find(hub, topic);
-  if (t == NULL) t = topics_create(hub, topic);
   uint64_t now_ms = clock_mono_ms();
-  topics_trim(hub, t, now_ms);  // so that nothing past its ttl is replayed
+  struct topic *t = topics_find_trimmed(hub, topic, now_ms);  // nothing past its ttl is replayed
+  if (t == NULL) t = topics_create(hub, topic);
+  topics_rule(hub, t);
   status = join_locked(reader, t, options, result);
   if (status != HUB_OK) topics_settle(hub, t, now_ms);
   pthread_mutex_unlock(&hub->lock);

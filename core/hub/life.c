@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "hub/presence.h"
-#include "hub/state.h"
+#include "hub/topics.h"
 
 static void draw_epoch(char epoch[HUB_EPOCH_LEN + 1]) {
   static const char letters[32] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -30,6 +30,7 @@ struct hub *hub_new(message_encode_fn *const *encoders, unsigned form_count) {
   init_lock(&hub->lock);
   map_init(&hub->topics);
   list_init(&hub->used);
+  list_init(&hub->doomed);
   list_init(&hub->presences);
   list_init(&hub->leaving);
   hub->rules = rules_new(NULL, 0);
@@ -51,6 +52,7 @@ void hub_free(struct hub *hub) {
     presence_free(hub, t);
     topic_free(t);
   }
+  topics_free_doomed(&hub->doomed);
   map_free(&hub->topics);
   rules_free(hub->rules);
   pthread_mutex_destroy(&hub->lock);

@@ -23,7 +23,8 @@ struct hub {
   size_t sweep_at;          // slot of the map where the next sweep goes on
   struct list used;         // topics that keep messages, the least recently used first
   struct topic *taps[HUB_TAPS];
-  uint64_t tap_mask;  // which taps there are
+  struct list doomed;  // taps that are gone, to be freed by a sweep without the lock
+  uint64_t tap_mask;   // which taps there are
   struct rules *rules;
   uint64_t rules_version;
   uint64_t seq;             // the newest given to a message

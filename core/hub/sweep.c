@@ -27,20 +27,24 @@ void hub_sweep(struct hub *hub) {
   int64_t wall_offset_ns = clock_wall_offset_ns();
   size_t slots = 0, wanted = SLOTS_MIN;
   uint64_t before = 0;
-  for (bool has_room = true; slots < wanted || !has_room; slots += HUB_SWEEP_STEP) {
+  for (bool has_room = true, is_first = true; slots < wanted || !has_room; is_first = false) {
     pthread_mutex_lock(&hub->lock);
     size_t cap = map_places(&hub->topics);
-    if (slots == 0) before = topics_footprint(hub);
+    if (is_first) before = topics_footprint(hub);
     hub->wall_offset_ns = wall_offset_ns;
     if (cap / HUB_SWEEP_CALLS > wanted) wanted = cap / HUB_SWEEP_CALLS;
-    if (slots < wanted) topics_sweep_step(hub, now_ms);
+    if (slots < wanted) slots += topics_sweep_step(hub, now_ms);
     has_room = topics_evict(hub);
     pthread_mutex_unlock(&hub->lock);
     if (slots >= cap && has_room) break;
   }
   presence_sweep(hub, now_ms);
+  struct list doomed;
+  list_init(&doomed);
   pthread_mutex_lock(&hub->lock);
   uint64_t held = topics_footprint(hub);
+  list_splice(&doomed, &hub->doomed);
   pthread_mutex_unlock(&hub->lock);
+  topics_free_doomed(&doomed);
   give_memory_back(hub, before, held);
 }

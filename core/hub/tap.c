@@ -33,5 +33,5 @@ void tap_remove(struct hub *hub, struct topic *tap) {
   hub->taps[i] = NULL;
   hub->tap_mask &= ~((uint64_t)1 << i);
   hub->rules_version++;
-  topic_free(tap);
+  list_append(&hub->doomed, &tap->used_link);  // it may hold many messages
 }

@@ -167,11 +167,17 @@ static struct message *ring_pop(struct topic *t) {
   return m;
 }
 
+static bool may_go_on(struct topic_loss *loss, unsigned *steps) {
+  if (++*steps > TOPIC_TRIM_STEP) loss->has_more = true;
+  return !loss->has_more;
+}
+
 static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct topic_loss *loss) {
   uint64_t limit = message_limit(t), read = t->is_tap ? undelivered(t) : 0;
-  while (t->base < stop) {
+  for (unsigned steps = 0; t->base < stop;) {
     bool is_old = t->base < read || is_expired(t, topic_at(t, t->base), now_ms);
     if (!is_old && t->head - t->base <= limit && t->bytes <= t->rule->bytes) return;
+    if (!may_go_on(loss, &steps)) return;
     struct message *m = ring_pop(t);
     bool has_key = m->key_len > 0 && !t->is_tap;
     if (has_key && m->newer != 0) {
@@ -187,9 +193,11 @@ static void trim_ring(struct topic *t, uint64_t stop, uint64_t now_ms, struct to
 static void trim_kept(struct topic *t, uint64_t stop, uint64_t now_ms, struct topic_loss *loss) {
   struct message *m;
   uint64_t limit = message_limit(t);
+  unsigned steps = 0;
   while (t->keys != NULL && (m = keys_oldest(t->keys)) != NULL && m->ordinal < stop) {
     bool fits = t->keys->kept_count <= limit && t->keys->kept_bytes <= t->rule->bytes;
     if (fits && !is_expired(t, m, now_ms)) return;
+    if (!may_go_on(loss, &steps)) return;
     lose(t, keys_pop(t->keys), loss);
   }
 }

@@ -63,6 +63,7 @@ struct topic {
 struct topic_loss {
   uint64_t count;
   uint64_t bytes;  // message_cost
+  bool has_more;   // there is more to drop, for another hold of the lock
 };
 
 // 1 to HUB_TOPIC_MAX bytes of UTF-8 without control characters, as patterns and members are.
@@ -120,7 +121,9 @@ static inline uint32_t topic_unkeyed_after(const struct topic *t, const struct m
 uint64_t topic_lost_since(const struct topic *t, uint64_t ordinal, uint32_t unkeyed);
 
 // Drops the oldest messages that are beyond the retention of t->rule at the
-// time now_ms. What a port has not delivered yet stays, except in a tap.
+// time now_ms, TOPIC_TRIM_STEP of them at most. What a port has not delivered yet stays, except
+// in a tap.
+enum { TOPIC_TRIM_STEP = 1024 };  // what a topic without history holds goes at once
 struct topic_loss topic_trim(struct topic *t, uint64_t now_ms);
 
 // Drops the oldest message it keeps (there is one), whoever needs it.

@@ -69,11 +69,28 @@ static void note_empty(struct hub *hub, struct topic *t) {
   hub->kept_bytes -= HUB_TOPIC_COST;
 }
 
-void topics_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {
+struct topic_loss topics_trim(struct hub *hub, struct topic *t, uint64_t now_ms) {
   topics_rule(hub, t);
   struct topic_loss loss = topic_trim(t, now_ms);
   topics_account(hub, t, &loss);
   if (loss.count > 0) note_empty(hub, t);
+  return loss;
+}
+
+struct topic *topics_find_trimmed(struct hub *hub, struct slice name, uint64_t now_ms) {
+  struct topic *t;
+  while ((t = topics_find(hub, name)) != NULL && topics_trim(hub, t, now_ms).has_more) {
+    pthread_mutex_unlock(&hub->lock);
+    pthread_mutex_lock(&hub->lock);
+  }
+  return t;
+}
+
+// Whether it was freed.
+static bool remove_if_idle(struct hub *hub, struct topic *t) {
+  if (!topic_is_idle(t)) return false;
+  remove_topic(hub, t);
+  return true;
 }
 
 bool topics_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
@@ -82,9 +99,7 @@ bool topics_settle(struct hub *hub, struct topic *t, uint64_t now_ms) {
     return true;
   }
   topics_trim(hub, t, now_ms);
-  if (!topic_is_idle(t)) return false;
-  remove_topic(hub, t);
-  return true;
+  return remove_if_idle(hub, t);
 }
 
 // A step only, since a replay that encodes may have added much at once.
@@ -103,13 +118,24 @@ bool topics_evict(struct hub *hub) {
 
 // A topic that goes may draw its neighbour into its slot, which is then looked at again;
 // others may slip by until the next round.
-void topics_sweep_step(struct hub *hub, uint64_t now_ms) {
+size_t topics_sweep_step(struct hub *hub, uint64_t now_ms) {
   struct map *topics = &hub->topics;
-  for (size_t i = 0; i < HUB_SWEEP_STEP && topics->cap > 0; i++) {
+  uint64_t dropped = 0;
+  size_t places = 0;
+  for (; places < HUB_SWEEP_STEP && topics->cap > 0 && dropped < TOPIC_TRIM_STEP; places++) {
     if (hub->sweep_at >= map_places(topics)) hub->sweep_at = 0;
     struct topic *t = map_at(topics, hub->sweep_at);
-    if (t == NULL || !topics_settle(hub, t, now_ms)) hub->sweep_at++;
+    struct topic_loss loss = {0};
+    if (t != NULL) loss = topics_trim(hub, t, now_ms);
+    dropped += loss.count;
+    if (loss.has_more) break;
+    if (t == NULL || !remove_if_idle(hub, t)) hub->sweep_at++;
   }
+  return topics->cap > 0 ? places : HUB_SWEEP_STEP;
+}
+
+void topics_free_doomed(struct list *doomed) {
+  while (!list_is_empty(doomed)) topic_free(list_entry(doomed->next, struct topic, used_link));
 }
 
 uint64_t topics_footprint(const struct hub *hub) {

@@ -41,14 +41,22 @@ void topics_note_used(struct hub *hub, struct topic *t);  // just now: published
 // Brings t's rule up to date and drops what is beyond retention; frees t when it then is idle.
 // Returns whether it did.
 bool topics_settle(struct hub *hub, struct topic *t, uint64_t now_ms);
-// The same, but an idle topic stays, for a caller that is about to use it.
-void topics_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
+// The same, but an idle topic stays, for a caller that is about to use it. Both drop a step only:
+// has_more in what this one returns says that there is more.
+struct topic_loss topics_trim(struct hub *hub, struct topic *t, uint64_t now_ms);
+// The topic of that name, brought up to date altogether, in as many holds of the lock as that
+// takes. NULL when there is none.
+struct topic *topics_find_trimmed(struct hub *hub, struct slice name, uint64_t now_ms);
 
 // A message of that seq was published to a topic that does not exist: it is gone.
 void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq);
 
-// Settles the topics of up to HUB_SWEEP_STEP slots of the map, from where the last call ended.
-void topics_sweep_step(struct hub *hub, uint64_t now_ms);
+// Settles the topics of up to HUB_SWEEP_STEP places of the map, from where the last call ended;
+// fewer where many messages are due. Returns of how many.
+size_t topics_sweep_step(struct hub *hub, uint64_t now_ms);
+
+// Frees what was taken out of hub->doomed; needs no lock.
+void topics_free_doomed(struct list *doomed);
 
 // ---- memory --------------------------------------------------------------
 

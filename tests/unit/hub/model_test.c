@@ -410,8 +410,8 @@ static void finish(struct model *m, const struct shape *s) {
   }
   do_sweep(m);
   hub_rules_set(m->hub, NULL, 0);
-  hub_sweep(m->hub);
   for (int p = 0; p < PORTS; p++) reader_close(&m->taps[p].reader);
+  hub_sweep(m->hub);
   assert_int_equal(m->hub->kept_bytes + (uint64_t)counters->form_bytes, 0);
   assert_true(list_is_empty(&m->hub->used));
   if (!s->has_grace) assert_int_equal(hub_topic_count(m->hub) + m->hub->presence_bytes, 0);
