@@ -25,6 +25,7 @@
 #include "script/reload/config_file.h"
 #include "script/reload/control.h"
 #include "script/reload/reload.h"
+#include "script/reload/types_file.h"
 #include "script/serve/app.h"
 #include "script/vm/watchdog.h"
 
@@ -35,13 +36,14 @@ extern char **environ;
 static const char usage[] =
     "usage: tidegate [flags] DIR      serve the scripts in DIR\n"
     "       tidegate --check DIR      load everything, print the routes and exit\n"
-    "       tidegate reload DIR       have the running server of DIR reload its scripts\n";
+    "       tidegate reload DIR       have the running server of DIR reload its scripts\n"
+    "       tidegate types DIR        write DIR/tidegate.lua: types of the functions for editors\n";
 
 // `tidegate NAME DIR`; `run` returns the exit status.
 static const struct command {
   const char *name;
   int (*run)(const char *dir);
-} commands[] = {{"reload", control_reload}};
+} commands[] = {{"reload", control_reload}, {"types", types_file_write}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 // ---- command line --------------------------------------------------------

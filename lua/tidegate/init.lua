@@ -17,7 +17,7 @@ local function own(name, functions)
   return check.note_misses("gate." .. name, copy)
 end
 
----@class tidegate.Gate: tidegate.Scope
+---@type tidegate.Gate
 local gate = {
   publish = core.publish,
   topic = core.topic,

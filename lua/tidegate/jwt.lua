@@ -101,16 +101,6 @@ local function refuse_claims(claims, options)
   end
 end
 
----@alias tidegate.jwt_refusal
----| "missing" # no token
----| "malformed" # not a token, or claims of the wrong type
----| "algorithm" # signed with something else than HS256
----| "signature" # not signed with this secret, or altered
----| "expired" # exp has passed
----| "early" # nbf has not come
----| "issuer" # not the iss asked for
----| "audience" # not the aud asked for
-
 ---Checks a token and gives its claims. Claims exp and nbf are honoured.
 ---@param token string|nil
 ---@param secret string not empty

@@ -8,15 +8,6 @@ local presence = {}
 
 check.hide_file()
 
----@class tidegate.member
----@field id string
----@field info any what the join said about it
----@field since number seconds since 1970
-
----@class tidegate.presence_diff
----@field joins tidegate.member[] those that came, and those with new info
----@field leaves tidegate.member[]
-
 ---Calls fn for every change of who is in the topics that match, on one worker.
 ---@param pattern string topic pattern
 ---@param fn fun(topic: string, diff: tidegate.presence_diff)

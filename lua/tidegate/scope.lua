@@ -10,19 +10,6 @@ local scope = {}
 
 check.hide_file()
 
----@class tidegate.Scope
----@field get fun(pattern: string, ...: function)
----@field post fun(pattern: string, ...: function)
----@field put fun(pattern: string, ...: function)
----@field patch fun(pattern: string, ...: function)
----@field delete fun(pattern: string, ...: function)
----@field options fun(pattern: string, ...: function)
----@field any fun(pattern: string, ...: function)
----@field ws fun(pattern: string, ...: function|tidegate.ws_options)
----@field sse fun(pattern: string, ...: function|tidegate.sse_options)
----@field use fun(prefix_or_fn: string|function, ...: function)
----@field scope fun(prefix: string, ...: function): tidegate.Scope
-
 local methods = {
   get = "GET",
   post = "POST",

@@ -1,6 +1,7 @@
----@meta tidegate.core
--- Types of what the server gives to scripts, for editors (LuaLS). Holds no code.
--- What the members do is described in lua/doc/, one page per area.
+---@meta tidegate
+-- Types of everything that scripts can use, for editors that speak LuaLS. Holds no code: the
+-- server does not load it. `tidegate types DIR` writes it into a folder of scripts. What
+-- the members do is described in the reference (lua/doc), one page per area.
 
 ---@alias tidegate.kind "text"|"binary"
 ---@alias tidegate.lag "skip"|"latest"|"close"
@@ -242,7 +243,117 @@ local Timer = {}
 
 function Timer:cancel() end
 
----@alias tidegate.dispatch fun(req: tidegate.Request, res: tidegate.Response, method: string, raw_path: string, is_upgrade: boolean)
+-- Handlers and middlewares: fun(req, res, next). A handler gets no `next`.
+
+---@class tidegate.Scope
+local Scope = {}
+
+---A route for GET, and HEAD.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.get(pattern, handler, ...) end
+
+---A route for POST.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.post(pattern, handler, ...) end
+
+---A route for PUT.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.put(pattern, handler, ...) end
+
+---A route for PATCH.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.patch(pattern, handler, ...) end
+
+---A route for DELETE.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.delete(pattern, handler, ...) end
+
+---A route for OPTIONS.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.options(pattern, handler, ...) end
+
+---A route for every method without a route of its own.
+---@param pattern string as "/users/{id}"
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.any(pattern, handler, ...) end
+
+---A route for WebSockets: a table of callbacks, or a function.
+---@param pattern string
+---@param handler tidegate.ws_options|fun(ws: tidegate.WebSocket)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... tidegate.ws_options|fun(ws: tidegate.WebSocket)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.ws(pattern, handler, ...) end
+
+---A route for event streams: a table of callbacks, or a function.
+---@param pattern string
+---@param handler tidegate.sse_options|fun(stream: tidegate.Stream)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param ... tidegate.sse_options|fun(stream: tidegate.Stream)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.sse(pattern, handler, ...) end
+
+---Middlewares that run before every request, or before those below a prefix.
+---@param prefix_or_middleware string|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+function Scope.use(prefix_or_middleware, ...) end
+
+---A scope whose routes stand below a prefix and behind guards.
+---@param prefix string
+---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
+---@return tidegate.Scope
+function Scope.scope(prefix, ...) end
+
+---@class tidegate.Log
+local Log = {}
+
+---@param ... any joined with spaces
+function Log.debug(...) end
+
+---@param ... any joined with spaces
+function Log.info(...) end
+
+---@param ... any joined with spaces
+function Log.warn(...) end
+
+---@param ... any joined with spaces
+function Log.error(...) end
+
+---@class tidegate.Json
+---@field null any stands for null
+local Json = {}
+
+---@param value any
+---@return string|nil text, string|nil message, "json"|"utf8"|nil code
+function Json.encode(value) end
+
+---@param text string
+---@return any value, string|nil message, "json"|nil code
+function Json.decode(text) end
+
+---Marks a table as a list, so that it is `[]` also when it is empty.
+---@param list? table
+---@return table list
+function Json.array(list) end
+
+---@alias tidegate.jwt_refusal
+---| "missing" # no token
+---| "malformed" # not a token, or claims of the wrong type
+---| "algorithm" # signed with something else than HS256
+---| "signature" # not signed with this secret, or altered
+---| "expired" # exp has passed
+---| "early" # nbf has not come
+---| "issuer" # not the iss asked for
+---| "audience" # not the aud asked for
 
 ---@alias tidegate.algorithm "sha256"|"sha512"|"sha384"|"sha224"|"sha1"|"md5"
 
@@ -258,37 +369,61 @@ function Timer:cancel() end
 ---@field equal fun(a: string, b: string): boolean in time independent of where they differ
 ---@field random fun(count: integer): string raw bytes
 
----@class tidegate.Core the native module
----@field accept_ws fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, origin?: function, protocol?: string): tidegate.WebSocket|nil, string|nil
----@field accept_sse fun(req: tidegate.Request, key: string, is_bare: boolean, data?: table, headers?: table, origin?: function): tidegate.Stream|nil, string|nil
----@field respond fun(req: tidegate.Request, res: tidegate.Response, origin: function|nil, ...: any)
----@field set_route fun(req: tidegate.Request, name: string)
----@field ws_check fun(req: tidegate.Request): integer|nil, string|nil, table|nil
----@field url_decode fun(text: string): string|nil
+---@class tidegate.Jwt
+local Jwt = {}
+
+---@param claims table
+---@param secret string not empty
+---@param options? tidegate.jwt_sign_options
+---@return string|nil token, string|nil message, string|nil code
+function Jwt.sign(claims, secret, options) end
+
+---@param token string|nil
+---@param secret string not empty
+---@param options? tidegate.jwt_verify_options
+---@return table|nil claims, string|nil message, tidegate.jwt_refusal|nil code
+function Jwt.verify(token, secret, options) end
+
+---@class tidegate.Guard makers of guards
+local Guard = {}
+
+---@param options tidegate.cors_options
+---@return fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... guard
+function Guard.cors(options) end
+
+---@class tidegate.member
+---@field id string
+---@field info any what the join said about it
+---@field since number seconds since 1970
+
+---@class tidegate.presence_diff
+---@field joins tidegate.member[] those that came, and those with new info
+---@field leaves tidegate.member[]
+
+---@class tidegate.Gate: tidegate.Scope
+---@field env table<string, string|nil> environment variables
+---@field log tidegate.Log
+---@field json tidegate.Json
 ---@field crypto tidegate.Crypto
----@field env table<string, string|nil>
----@field log table<"debug"|"info"|"warn"|"error", fun(...: any)>
----@field json { encode: (fun(value: any): string|nil, string|nil, string|nil), decode: (fun(text: string): any, string|nil, string|nil), array: (fun(list?: table): table), null: any }
----@field dir string
----@field version string
----@field nearest fun(wanted: string, names: string[]): string|nil the name that somebody meant
----@field note_miss fun(name: string, meant: string|nil) for the error of a call
----@field options (fun(name: string, has_words?: boolean): tidegate.option[])|(fun(): string[]) the rows that C declares; the words are for documents
-local core = {}
+---@field jwt tidegate.Jwt
+---@field guard tidegate.Guard
+---@field dir string the script directory
+---@field version string of the program
+local gate = {}
 
 ---@param topic string
 ---@param value string|table
 ---@param options? tidegate.publish_options
----@return string|true|nil id, string|nil message, string|nil code true while scripts load
-function core.publish(topic, value, options) end
+---@return string|nil id, string|nil message, string|nil code
+function gate.publish(topic, value, options) end
 
 ---@param topic string
 ---@return integer|nil, string|nil message, "topic"|nil code
-function core.count(topic) end
+function gate.count(topic) end
 
 ---@param pattern string
 ---@param rules tidegate.topic_options
-function core.topic(pattern, rules) end
+function gate.topic(pattern, rules) end
 
 ---@class tidegate.message
 ---@field id string
@@ -301,53 +436,57 @@ function core.topic(pattern, rules) end
 ---@param topic string
 ---@param options? tidegate.history_options
 ---@return tidegate.message[]|nil, { recovered: boolean, missed: integer|nil }|string, string|nil code
-function core.history(topic, options) end
+function gate.history(topic, options) end
 
 ---@param pattern? string
 ---@param options? tidegate.topics_options
 ---@return { topic: string, count: integer, messages: integer }[]|nil, boolean|string has_more, "topic"|nil code
-function core.topics(pattern, options) end
+function gate.topics(pattern, options) end
 
 ---@param topic string
 ---@return tidegate.member[]|nil, string|nil message, "topic"|nil code
-function core.presence(topic) end
+function gate.presence(topic) end
+
+---@param pattern string
+---@param fn fun(topic: string, diff: tidegate.presence_diff)
+function gate.on_presence(pattern, fn) end
 
 ---@param pattern string
 ---@param fn fun(topic: string, data: string, info: { id: string, kind: tidegate.kind, event: string|nil, key: string|nil, missed: integer|nil })
-function core.subscribe(pattern, fn) end
+function gate.subscribe(pattern, fn) end
 
 ---@param seconds number
-function core.sleep(seconds) end
+function gate.sleep(seconds) end
 
 ---@param seconds number
----@param fn function
+---@param fn fun()
 ---@param options? tidegate.timer_options
 ---@return tidegate.Timer
-function core.every(seconds, fn, options) end
+function gate.every(seconds, fn, options) end
 
 ---@param seconds number
----@param fn function
+---@param fn fun()
 ---@param options? tidegate.timer_options
 ---@return tidegate.Timer
-function core.after(seconds, fn, options) end
+function gate.after(seconds, fn, options) end
 
----@param fn function
+---@param fn fun(...)
 ---@param ... any
 ---@return tidegate.Timer
-function core.spawn(fn, ...) end
+function gate.spawn(fn, ...) end
 
 ---@return number seconds since 1970
-function core.now() end
+function gate.now() end
 
 ---@return string
-function core.id() end
+function gate.id() end
 
 ---@param name string
 ---@param init? any a function is called for the value
 ---@return any
-function core.keep(name, init) end
+function gate.keep(name, init) end
 
 ---@return table<string, number>
-function core.stats() end
+function gate.stats() end
 
-return core
+return gate

@@ -5,6 +5,7 @@ local doc = require "support.doc"
 local files = require "support.files"
 local http = require "support.http"
 local markdown = require "support.markdown"
+local public = require "support.public"
 local reference = require "support.reference"
 local shell = require "support.shell"
 local tcp = require "support.tcp"
@@ -218,29 +219,10 @@ describe("every request of a document is answered with 200:", function()
   end
 end)
 
--- Prints the full name of everything that is in gate; a table without entries counts as one thing.
-local LIST_GATE = [[
-  local function list(prefix, value)
-    if type(value) ~= "table" or not next(value) then return print(prefix) end
-    for name, inner in pairs(value) do list(prefix .. "." .. name, inner) end
-  end
-  list("gate", require "tidegate")
-]]
-
--- What the types for editors call the objects -> what the pages call them.
-local OBJECTS = { Request = "req", Response = "res", Connection = "conn", WebSocket = "ws", Stream = "stream",
-                  Timer = "timer" }
-
 -- The set of all names that scripts can use: what is in gate, and the methods of the objects.
 local function collect_names()
   local names = {}
-  local out = with_tree({ ["list.lua"] = LIST_GATE }, function(folder)
-    return tidegate.run({ "--check", folder, "--workers", "1" }).out
-  end)
-  for name in out:gmatch "gate%.[%w_.]+" do names[name] = true end
-  for object, method in files.read("lua/tidegate/types.lua"):gmatch "\nfunction (%u%w+):([%w_]+)" do
-    names[assert(OBJECTS[object], object) .. ":" .. method] = true
-  end
+  for _, name in ipairs(public.names()) do names[name] = true end
   return names
 end
 

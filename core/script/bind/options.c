@@ -1,5 +1,6 @@
 // core.options: the rows that declare options in C, for the checks in Lua and for the reference.
-// core.nearest, note_miss: the name that somebody meant, for messages.
+// core.nearest, note_miss: the name that somebody meant, for messages. core.methods: what
+// methods there are, for the tests of documents.
 #include "script/bind/options.h"
 
 #include <lauxlib.h>
@@ -64,8 +65,17 @@ static int note_miss(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"options", options}, {"nearest", nearest}, {"note_miss", note_miss}, {NULL, NULL}};
+// methods() -> array of the methods of all objects: "ws:send"
+static int methods(lua_State *L) {
+  hint_push_methods(L);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"options", options},
+                                     {"nearest", nearest},
+                                     {"note_miss", note_miss},
+                                     {"methods", methods},
+                                     {NULL, NULL}};
 
 static void open_module(lua_State *L) { luaL_setfuncs(L, functions, 0); }
 

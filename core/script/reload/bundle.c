@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "script/reload/embedded.h"
 #include "script/reload/source.h"
+#include "script/reload/types_file.h"
 
 struct loader {
   struct bundle *bundle;
@@ -68,12 +69,12 @@ static bool load_file(struct loader *loader, const struct scan_file *file, bool 
   struct slice text;
   const char *failure = source_read(file->path, &source, &text);
   bool ok = failure == NULL;
-  if (ok) {
+  if (!ok) {
+    loader->error = mem_format("cannot read %s: %s", file->shown, failure);
+  } else if (!types_file_is_meta(text)) {
     struct chunk *chunk = add_chunk(loader, module_name(file->relative), mem_strdup(file->shown),
                                     is_script && file->runs);
     ok = compile(loader, chunk, text.ptr, text.len);
-  } else {
-    loader->error = mem_format("cannot read %s: %s", file->shown, failure);
   }
   buf_free(&source);
   return ok;
@@ -99,6 +100,7 @@ static bool load_folder(struct loader *loader, const char *dir, bool is_script) 
 static bool load_embedded(struct loader *loader) {
   for (size_t i = 0; i < embedded_lua_count; i++) {
     const struct embedded_file *file = &embedded_lua[i];
+    if (types_file_is_meta(slice_of((const char *)file->data, file->size))) continue;
     char *path = mem_strdup(file->name);
     for (char *p = path; *p != '\0'; p++) {
       if (*p == '.') *p = '/';

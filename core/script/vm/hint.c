@@ -53,6 +53,17 @@ static void list_methods(lua_State *L, struct methods *out) {
   }
 }
 
+void hint_push_methods(lua_State *L) {
+  struct methods methods = {.count = 0};
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  list_methods(L, &methods);
+  lua_createtable(L, (int)methods.count, 0);
+  for (size_t i = 0; i < methods.count; i++) {
+    lua_pushfstring(L, "%s:%s", methods.objects[i], methods.names[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
 static size_t find_method(const struct methods *methods, const char *name) {
   size_t i = 0;
   while (i < methods->count && strcmp(methods->names[i], name) != 0) i++;

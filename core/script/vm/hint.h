@@ -10,6 +10,10 @@
 // Leaves all others as they are. Raises when memory is short.
 void hint_add(lua_State *L);
 
+// Pushes the methods of all objects as an array of "ws:send", for the tests of the types and of
+// the reference.
+void hint_push_methods(lua_State *L);
+
 // Remembers that a script read the name at index `name`, a field of a table of functions that
 // lacks it, and what it may have meant, at index `meant`; nil: nothing is near. The latest
 // one counts. Until an error says so, nothing is wrong: it may look for what a later version has.
