@@ -60,14 +60,17 @@ enum {
 
 // What both begin with.
 static struct acceptance check_accept(lua_State *L) {
-  struct acceptance a = {
-      .exchange = check_req(L), .data = ACCEPT_DATA, .protocol = ACCEPT_PROTOCOL};
+  struct acceptance a = {.exchange = check_req(L),
+                         .origin = ACCEPT_ORIGIN,
+                         .data = ACCEPT_DATA,
+                         .protocol = ACCEPT_PROTOCOL};
   // By key: the generation may have changed while the request waited.
   a.route = routes_find(&vm_of(L)->live->routes, luaL_checkstring(L, ACCEPT_KEY));
   lua_settop(L, ACCEPT_PROTOCOL);
   a.is_bare = lua_toboolean(L, ACCEPT_IS_BARE);
   if (a.exchange == NULL || a.exchange->call == NULL) return (struct acceptance){0};
-  if (a.route == NULL) luaL_error(L, "the route %s is gone", lua_tostring(L, ACCEPT_KEY));
+  if (a.route == NULL)
+    answer_fail(L, ACCEPT_ORIGIN, "the route %s is gone", lua_tostring(L, ACCEPT_KEY));
   if (!lua_isnil(L, ACCEPT_HEADERS))
     answer_add_headers(L, a.exchange, ACCEPT_HEADERS, ACCEPT_ORIGIN);
   return a;

@@ -8,6 +8,7 @@
 #include "net/ws.h"
 #include "proto/ws_handshake.h"
 #include "script/reload/route.h"
+#include "script/serve/answer.h"
 #include "script/serve/events.h"
 #include "script/serve/exchange.h"
 #include "script/serve/join.h"
@@ -93,7 +94,8 @@ static int finish(lua_State *L, const struct acceptance *a, struct session *net,
     if (sent == HTTP_SENT) return 0;
     a->exchange->is_answered = false;
     if (sent == HTTP_SEND_BAD_FIELD)
-      return luaL_error(L, "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
+      return answer_fail(L, a->origin,
+                         "a header of the handshake was set (Upgrade, Sec-WebSocket-...)");
     return vm_fail(L, "the response has started already", "started");
   }
   events_start(vm_of(L), session, net);

@@ -19,7 +19,8 @@ struct acceptance {
   struct exchange *exchange;
   const struct route *route;
   bool is_bare;  // nothing looks at the request after this
-  int data;      // index of what becomes the session's `data`
+  int origin;    // index of the function that accepts, or nil: for errors (answer.h)
+  int data;      // of what becomes the session's `data`
   int protocol;  // of the subprotocol of a WebSocket, or nil
 };
 

@@ -22,7 +22,7 @@ static const char *push_position(lua_State *L, int origin) {
   return lua_pushfstring(L, "%s:%d: ", info.short_src, info.linedefined);
 }
 
-static void fail(lua_State *L, int origin, const char *format, ...) {
+int answer_fail(lua_State *L, int origin, const char *format, ...) {
   luaL_checkstack(L, 8, NULL);
   push_position(L, origin);
   va_list values;
@@ -30,7 +30,7 @@ static void fail(lua_State *L, int origin, const char *format, ...) {
   lua_pushvfstring(L, format, values);
   va_end(values);
   lua_concat(L, 2);
-  lua_error(L);
+  return lua_error(L);
 }
 
 // Pushes what a value is, for messages. No text: it may be a secret.
@@ -48,25 +48,28 @@ static const char *push_description(lua_State *L, int index) {
 static void add_header(lua_State *L, struct exchange *exchange, struct slice name, bool replaces,
                        int origin) {
   if (!lua_isstring(L, -1))
-    fail(L, origin, "this handler returned header %s as %s; it must be a string", name.ptr,
-         push_description(L, -1));
+    answer_fail(L, origin, "this handler returned header %s as %s; it must be a string", name.ptr,
+                push_description(L, -1));
   if (!exchange_set_header(exchange, name, args_check_slice(L, -1), replaces))
-    fail(L, origin, "this handler returned header %s, which has characters that HTTP forbids",
-         name.ptr);
+    answer_fail(L, origin,
+                "this handler returned header %s, which has characters that HTTP forbids",
+                name.ptr);
 }
 
 void answer_add_headers(lua_State *L, struct exchange *exchange, int index, int origin) {
   if (!lua_istable(L, index))
-    fail(L, origin, "this handler returned headers as %s; they must be a table of name = value",
-         push_description(L, index));
+    answer_fail(L, origin,
+                "this handler returned headers as %s; they must be a table of name = value",
+                push_description(L, index));
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     if (lua_type(L, -2) != LUA_TSTRING)
-      fail(L, origin, "this handler returned headers with a name that is no string (%s)",
-           push_description(L, -2));
+      answer_fail(L, origin, "this handler returned headers with a name that is no string (%s)",
+                  push_description(L, -2));
     struct slice name = args_check_slice(L, -2);
     if (http_field_is_own(name))
-      fail(L, origin, "this handler returned the header %s, which belongs to the server", name.ptr);
+      answer_fail(L, origin, "this handler returned the header %s, which belongs to the server",
+                  name.ptr);
     bool many = lua_istable(L, -1);
     size_t count = many ? (size_t)lua_rawlen(L, -1) : 1;
     for (size_t i = 1; i <= count; i++) {
@@ -88,17 +91,18 @@ static struct slice take_body(lua_State *L, int index, int origin, const char **
   if (lua_isnil(L, index)) return (struct slice){0};
   if (lua_istable(L, index)) {
     if (!json_try_encode(L, index))
-      fail(L, origin, "this handler returned a table that has no JSON form: %s",
-           lua_tostring(L, -1));
+      answer_fail(L, origin, "this handler returned a table that has no JSON form: %s",
+                  lua_tostring(L, -1));
     lua_replace(L, index);
     *type = "application/json";
     if (!utf8_is_valid(args_check_slice(L, index)))
-      fail(L, origin, "this handler returned a table with text that is not UTF-8");
+      answer_fail(L, origin, "this handler returned a table with text that is not UTF-8");
   } else if (lua_type(L, index) == LUA_TSTRING || lua_type(L, index) == LUA_TNUMBER) {
     *type = "text/plain; charset=utf-8";
   } else {
-    fail(L, origin, "this handler returned %s as the body; it must be a string, a table or nil",
-         push_description(L, index));
+    answer_fail(L, origin,
+                "this handler returned %s as the body; it must be a string, a table or nil",
+                push_description(L, index));
   }
   return args_check_slice(L, index);
 }
@@ -119,8 +123,8 @@ static enum http_send_status send_whole(struct exchange *exchange, int status, c
 static int check_status(lua_State *L, int index, int origin) {
   lua_Integer status = lua_tointeger(L, index);
   if (status < 200 || status > 599)
-    fail(L, origin, "this handler returned %s; a status is a whole number from 200 to 599",
-         push_description(L, index));
+    answer_fail(L, origin, "this handler returned %s; a status is a whole number from 200 to 599",
+                push_description(L, index));
   return (int)status;
 }
 
@@ -130,10 +134,11 @@ static void check_alone(lua_State *L, int first, int origin) {
   if (lua_isnil(L, first) && lua_type(L, first + 1) != LUA_TNUMBER) return;
   const char *got = push_description(L, first);
   const char *then = push_description(L, first + 1);
-  fail(L, origin,
-       "this handler returned %s and then %s; the order is status, body, headers (return 404, "
-       "body). Put a call that gives several values in parentheses",
-       got, then);
+  answer_fail(
+      L, origin,
+      "this handler returned %s and then %s; the order is status, body, headers (return 404, "
+      "body). Put a call that gives several values in parentheses",
+      got, then);
 }
 
 void answer_warn_dropped(lua_State *L, const struct exchange *exchange, int first, int origin) {
@@ -166,11 +171,12 @@ void answer_send(lua_State *L, struct exchange *exchange, int first, int origin)
       lua_replace(L, body_index);
     }
   } else if (kind != LUA_TNIL && kind != LUA_TSTRING && kind != LUA_TTABLE) {
-    fail(L, origin,
-         "this handler returned %s; it may return a string, a table, a status, or status, body, "
-         "headers%s",
-         push_description(L, first),
-         kind == LUA_TFUNCTION ? " (was the function to be called, as req:body()?)" : "");
+    answer_fail(
+        L, origin,
+        "this handler returned %s; it may return a string, a table, a status, or status, body, "
+        "headers%s",
+        push_description(L, first),
+        kind == LUA_TFUNCTION ? " (was the function to be called, as req:body()?)" : "");
   } else {
     if (!lua_isnil(L, first + 1)) check_alone(L, first, origin);
     if (kind == LUA_TNIL && status == 0) status = 204;
@@ -180,7 +186,7 @@ void answer_send(lua_State *L, struct exchange *exchange, int first, int origin)
   exchange->is_answered = true;
   if (send_whole(exchange, status != 0 ? status : 200, type, body) == HTTP_SEND_BAD_FIELD) {
     exchange->is_answered = false;
-    fail(L, origin,
-         "a header that belongs to the server was set (Content-Length, Connection, ...)");
+    answer_fail(L, origin,
+                "a header that belongs to the server was set (Content-Length, Connection, ...)");
   }
 }

@@ -6,7 +6,7 @@
 
 struct exchange;
 
-// Both raise when the values mean no answer. The error names where the function at index
+// They raise when the values mean no answer. The error names where the function at index
 // `origin` begins, which returned them: "app.lua:3: this handler returned true; ...". nil there:
 // no position.
 
@@ -14,6 +14,9 @@ struct exchange;
 // (nil where there are fewer): body, or status [, body [, headers]]. A response that
 // has started is ended, and the log says what is dropped.
 void answer_send(lua_State *L, struct exchange *exchange, int first, int origin);
+
+// Raises an error that opens with that place; the format is that of lua_pushfstring.
+int answer_fail(lua_State *L, int origin, const char *format, ...);
 
 // Adds {name = value | {values}} at `index` to the response's headers.
 void answer_add_headers(lua_State *L, struct exchange *exchange, int index, int origin);

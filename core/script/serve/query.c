@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/url.h"
+#include "script/vm/json.h"
 #include "script/vm/vm.h"
 
 // Pushes a name or value as text.
@@ -40,6 +41,7 @@ static void append(lua_State *L) { lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L,
 
 static void push_values(lua_State *L, struct slice text, int wanted) {
   lua_newtable(L);
+  json_mark_array(L);
   struct slice name, value;
   while (url_next_pair(&text, &name, &value)) {
     push_decoded(L, name);
