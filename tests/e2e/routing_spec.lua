@@ -163,3 +163,21 @@ describe("routing", function()
     end)
   end)
 end)
+
+describe("a route pattern that backtracks", function()
+  it("holds up nobody, whatever the path", function()
+    local server <close> = tidegate.start { scripts = [[
+      local gate = require "tidegate"
+      gate.get("/{x:" .. ("(.-)"):rep(6) .. "..b}", function(req) return tostring(#req.params.x) end)
+      gate.get("/a/{x:(%w+)%-(%w+)%-(%w+)}", function() return "three" end)
+    ]] }
+    local started = os.time()
+    for _, length in ipairs { 100, 1000, 8000 } do
+      assert.equal(404, http.get(server, "/" .. ("a"):rep(length)).status)
+      assert.equal(tostring(length), http.get(server, "/" .. ("a"):rep(length - 1) .. "b").body)
+      assert.equal(404, http.get(server, "/a/" .. ("a-"):rep(length // 2) .. "!").status)
+    end
+    assert.equal("three", http.get(server, "/a/x-y-z").body)
+    assert.is_true(os.time() - started < 10, "seconds")
+  end)
+end)

@@ -97,12 +97,14 @@ function public.parse_types(text)
     end
   end
   -- gate.log is a tidegate.Log, whose functions are those of the local Log.
+  local inner_fields = {}
   for field, type_name in pairs(fields["tidegate.Gate"]) do
     prefixes[type_name:match "^tidegate%.(%u%w*)" or ""] = "gate." .. field
-    for inner in pairs(fields[type_name:match "^tidegate%.%u%w*" or ""] or {}) do
-      fields["tidegate.Gate"][field .. "." .. inner] = "any"
+    for inner, text in pairs(fields[type_name:match "^tidegate%.%u%w*" or ""] or {}) do
+      inner_fields[field .. "." .. inner] = text
     end
   end
+  for name, text in pairs(inner_fields) do fields["tidegate.Gate"][name] = text end
   for at, line in ipairs(lines) do
     local object, mark, name, arguments = line:match "^function ([%w]+)([.:])([%w_]+)%((.-)%) end$"
     if object then
