@@ -82,6 +82,16 @@ local function read_function(lines, at, arguments)
   return typed
 end
 
+-- Of a field of the type fun(a: string, b?: integer).
+local function read_field(text)
+  local typed = { parameters = {}, types = {}, returns = {} }
+  for name, type_name in (text:match "^fun(%b())" or ""):gmatch "([%w_.]+)%??: ([^,)]+)" do
+    typed.parameters[#typed.parameters + 1] = name
+    typed.types[name] = type_name
+  end
+  return typed
+end
+
 -- Functions by their public name, and the fields of each class.
 ---@param text string of lua/tidegate/types.lua
 ---@return table<string, support.typed> functions, table<string, table<string, string>> fields
@@ -100,11 +110,12 @@ function public.parse_types(text)
   local inner_fields = {}
   for field, type_name in pairs(fields["tidegate.Gate"]) do
     prefixes[type_name:match "^tidegate%.(%u%w*)" or ""] = "gate." .. field
-    for inner, text in pairs(fields[type_name:match "^tidegate%.%u%w*" or ""] or {}) do
-      inner_fields[field .. "." .. inner] = text
+    for inner, inner_type in pairs(fields[type_name:match "^tidegate%.%u%w*" or ""] or {}) do
+      inner_fields[field .. "." .. inner] = inner_type
+      if inner_type:find "^fun%(" then functions["gate." .. field .. "." .. inner] = read_field(inner_type) end
     end
   end
-  for name, text in pairs(inner_fields) do fields["tidegate.Gate"][name] = text end
+  for name, inner_type in pairs(inner_fields) do fields["tidegate.Gate"][name] = inner_type end
   for at, line in ipairs(lines) do
     local object, mark, name, arguments = line:match "^function ([%w]+)([.:])([%w_]+)%((.-)%) end$"
     if object then
