@@ -126,8 +126,11 @@ static void functions(void **state) {
       "gate.json.decode(gate.json.encode({ 1, 'x', { a = { ('y'):rep(3000) } } }))\n"
       "gate.json.decode('[1')",
       "local token = gate.jwt.sign({ sub = 'a' }, 'secret') gate.jwt.verify(token, 'secret')",
-      "core.url_decode('a%20b%41') local c = gate.crypto c.equal('a', 'a') c.random(9)\n"
-      "c.base64url_decode(c.base64url(('x'):rep(500))) c.hmac('sha256', 'k', 'd')",
+      "local c = core.crypto c.base64url_decode(c.base64url(('x'):rep(500))) c.hex_decode(c.hex "
+      "'x')\n"
+      "core.url_decode('a%20b%41') c.hmac('sha256', 'k', 'd') c.digest('md5', 'd')",
+      "core.nearest('gte', { 'get', 'put' }) local _ = gate.gte, gate.nothing core.methods()\n"
+      "pcall(gate.topics, 'x', { lmit = 1 })",
       "gate.keep('name' .. gate.id(), {}) gate.keep('n2', function() return {} end)\n"
       "gate.env.PATH:len() gate.log.debug('x', {}, 5)",
       "local t = gate.after(0.001, function() end) gate.every(1, function() end):cancel()\n"
@@ -151,7 +154,9 @@ static void of_requests(void **state) {
       "for _, name in ipairs { 'method', 'path', 'raw_path', 'query', 'peer', 'headers', "
       "'cookies',\n"
       "  'is_upgrade', 'id', 'params' } do local _ = req[name] end req.x = {} req:bearer()",
-      "req:body() req:form() req:json() local q = req.query_all and req:query_all('a')",
+      "req:body() req:form() req:json() req:query_all('b') req:query_all()\n"
+      "req:form_all('a') req:form_all()",
+      "error(\"attempt to call a nil value (method 'sned'): on purpose\", 0)",
       "res:status(201):header('X-A', 'b') res:cookie('a', 'b', { path = '/', max_age = 5 })\n"
       "return 200, { a = { 'b' } }, { ['X-B'] = { 'c', 'd' } }",
       "res:write('a') res:write('b') res:status(404) return 404",
