@@ -12,6 +12,7 @@
 
 #include "base/arguments.h"
 #include "base/config.h"
+#include "base/deadline.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/log_out.h"
@@ -138,7 +139,10 @@ static char *complete_config(struct arguments *args) {
 
 // ---- running -------------------------------------------------------------
 
-enum { SIGNALS = 4 };
+enum {
+  SIGNALS = 4,
+  GRACE_MARGIN_MS = 2000,  // for what cannot be cut short, beyond `grace`
+};
 
 struct running {
   struct script_start start;
@@ -156,6 +160,13 @@ static void stop(struct running *running) {
   signals_take();  // from here on a second signal ends the process at once
 }
 
+static void on_grace_over(void *arg) {
+  const struct running *running = arg;
+  script_log_stuck(&running->server);
+  log_error("not stopped within `grace` and %d s: ending now", GRACE_MARGIN_MS / 1000);
+  log_out_stop();
+}
+
 static void on_signal(uv_signal_t *handle, int number) {
   struct running *running = handle->data;
   if (number == SIGHUP) {
@@ -163,6 +174,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     return;
   }
   log_info("stopping within %g s", (double)running->server.config->grace_ms / 1000);
+  deadline_start(running->server.config->grace_ms + GRACE_MARGIN_MS, on_grace_over, running);
   stop(running);
 }
 
@@ -237,6 +249,7 @@ static int serve(struct arguments *args) {
   else if (error == NULL)
     error = run(&running);
   server_free(&running.server);
+  deadline_stop();
   watchdog_stop();
   buf_free(&listing);
   if (error != NULL) return fail(error);

@@ -145,6 +145,7 @@ static void *run_thread(void *arg) {
   for (size_t i = 0; i < worker->listener_count; i++)
     listener_start(&worker->listeners[i], worker, http1_open);
   turn_loop(worker);
+  worker->has_ended = true;
   return NULL;
 }
 

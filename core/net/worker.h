@@ -7,6 +7,7 @@
 #define TIDEGATE_NET_WORKER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,6 +62,7 @@ struct worker {
   struct poll_watch loop_watch;
   pthread_t thread;
   bool has_thread;
+  atomic_bool has_ended;  // its thread is through; any thread may ask
 
   pthread_mutex_t mailbox_lock;
   struct worker_call *mailbox, **mailbox_tail;

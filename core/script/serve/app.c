@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "net/server.h"
 #include "net/worker.h"
 #include "script/reload/bundle.h"
 #include "script/serve/dispatch.h"
@@ -58,6 +60,16 @@ static void stop_worker(void *state) {
   watchdog_remove(state);
   watchdog_add(state, task_running);
   stop_vm(state);
+}
+
+void script_log_stuck(const struct server *server) {
+  for (size_t w = 0; w < server->worker_count; w++) {
+    const struct worker *worker = &server->workers[w];
+    if (worker->has_ended) continue;
+    char does[256];
+    watchdog_ask(worker_app(worker), task_describe_running, does, sizeof does);
+    log_error("worker %zu did not end: %s", w, does[0] != '\0' ? does : "it does not answer");
+  }
 }
 
 struct app script_app(struct script_start *start) {

@@ -5,6 +5,7 @@
 #include "net/app.h"
 
 struct bundle;
+struct server;
 struct script_module;
 
 // What workers start with. Borrowed for the life of the server.
@@ -16,6 +17,9 @@ struct script_start {
   struct buf *listing;  // gets the routes of the first worker, for --check; may be NULL
   size_t route_count;
 };
+
+// Logs for each worker whose thread has not ended what it does. Any thread.
+void script_log_stuck(const struct server *server);
 
 // `start` becomes app.ctx.
 struct app script_app(struct script_start *start);

@@ -358,6 +358,16 @@ void task_wake_all(struct list *waiters, int (*push)(lua_State *L, void *arg), v
 
 // ---- the life of the VM --------------------------------------------------
 
+void task_describe_running(const struct vm *vm, char *out, size_t size) {
+  const struct task *task = vm->running;
+  if (vm->loading_path != NULL)
+    snprintf(out, size, "it loads %s", vm->loading_path);
+  else if (task != NULL && task->owner != NULL && task->owner_ops->describe != NULL)
+    task->owner_ops->describe(task->owner, out, size);
+  else
+    snprintf(out, size, "%s", task != NULL ? "it runs a task" : "it runs no handler");
+}
+
 lua_State *task_running(const struct vm *vm) {
   return vm->running != NULL ? vm->running->co : NULL;
 }

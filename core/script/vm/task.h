@@ -99,6 +99,10 @@ void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(stru
 void task_wake_timeout(struct task *task);
 int task_wait(lua_State *L, lua_KFunction then);
 
+// What the VM does now, for the log: "route=GET /x conn=3", or which file it loads. Safe in a
+// signal handler of its thread.
+void task_describe_running(const struct vm *vm, char *out, size_t size);
+
 // The coroutine of the innermost task, NULL outside Lua. Safe in a signal handler.
 lua_State *task_running(const struct vm *vm);
 

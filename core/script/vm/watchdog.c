@@ -84,8 +84,27 @@ static void strike(lua_State *L, lua_Debug *at) {
     vm_raise_unseen(L);
 }
 
+// A thread that is asked what it does: see watchdog_ask.
+enum { ANSWER_MS = 200 };
+
+static struct {
+  pthread_mutex_t lock;  // of those who ask
+  _Atomic(struct vm *) vm;
+  watchdog_describe *describe;
+  char text[256];
+  atomic_bool is_answered;
+} question = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void answer(struct vm *vm) {
+  struct vm *asked = vm;
+  if (!atomic_compare_exchange_strong(&question.vm, &asked, NULL)) return;
+  question.describe(vm, question.text, sizeof question.text);
+  question.is_answered = true;
+}
+
 static void on_signal(int number) {
   (void)number;
+  if (own_vm != NULL) answer(own_vm);
   if (own_vm == NULL || !is_overdue(own_vm)) return;
   lua_State *co = running_in(own_vm);
   // Not again in one that an error is just ending: watchdog_can_close must see that.
@@ -211,6 +230,29 @@ void watchdog_remove(struct vm *vm) {
     break;
   }
   pthread_mutex_unlock(&dog.lock);
+}
+
+static void signal_thread_of(const struct vm *vm) {
+  pthread_mutex_lock(&dog.lock);
+  for (size_t i = 0; i < dog.count; i++) {
+    if (dog.watched[i].vm == vm) pthread_kill(dog.watched[i].thread, SIGURG);
+  }
+  pthread_mutex_unlock(&dog.lock);
+}
+
+void watchdog_ask(struct vm *vm, watchdog_describe *describe, char *out, size_t size) {
+  pthread_mutex_lock(&question.lock);
+  question.describe = describe;
+  question.text[0] = '\0';
+  question.is_answered = false;
+  question.vm = vm;
+  signal_thread_of(vm);
+  for (int i = 0; i < ANSWER_MS && !question.is_answered; i++) usleep(1000);
+  // Taken back; or it is being answered, which does not take long.
+  bool is_late = !question.is_answered && atomic_exchange(&question.vm, NULL) != NULL;
+  while (!is_late && !question.is_answered) usleep(1000);
+  snprintf(out, size, "%s", is_late ? "" : question.text);
+  pthread_mutex_unlock(&question.lock);
 }
 
 void watchdog_stop(void) {

@@ -42,4 +42,9 @@ void watchdog_add(struct vm *vm, lua_State *(*running)(const struct vm *vm));
 void watchdog_remove(struct vm *vm);
 void watchdog_stop(void);
 
+// What the thread of a watched VM does now: describe(vm, out, size) is called in a signal handler
+// there. "" when the thread does not answer at once. From another thread.
+typedef void watchdog_describe(const struct vm *vm, char *out, size_t size);
+void watchdog_ask(struct vm *vm, watchdog_describe *describe, char *out, size_t size);
+
 #endif

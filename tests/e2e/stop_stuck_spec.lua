@@ -1,0 +1,82 @@
+-- The end of a server whose scripts do not end: it comes after `grace` and a margin of 2 s
+-- whatever runs, with status 1, and names it.
+local http = require "support.http"
+local loop = require "support.loop"
+local tidegate = require "support.server"
+
+local APP = [[
+local gate = require "tidegate"
+gate.get("/pattern", function() gate.log.info "begun" return tostring(("a"):rep(60):find(("a*"):rep(20) .. "b")) end)
+gate.get("/popen", function() gate.log.info "begun" return io.popen("exec sleep 20 2>/dev/null"):read "a" end)
+gate.get("/popen/short", function()
+  gate.log.info "begun"
+  return io.popen("exec sleep 1 2>/dev/null"):read "a" .. "done"
+end)
+gate.get("/close", function()
+  local guard <close> = setmetatable({}, { __close = function() while true do end end })
+  gate.log.info "begun"
+  gate.sleep(3600)
+end)
+]]
+
+local function start(path, args)
+  local server = tidegate.start { workers = 2, args = args or { "--grace", "0.3" }, scripts = APP }
+  local connection = http.connect(server)
+  connection:send(http.format_request("GET", path))
+  server:wait_for_log "begun"
+  return server, connection
+end
+
+describe("the end of grace", function()
+  for _, path in ipairs { "/pattern", "/popen" } do
+    it("ends the process though it is in a long call of C: " .. path, function()
+      local server <close> = start(path)
+      local begun = loop.now()
+      server:signal "sigterm"
+      server:wait_end(20, 1)
+      assert.is_true(loop.now() - begun >= 2, "the margin was given")
+      assert.is_truthy(server:find_log("worker %d did not end: route=GET " .. path .. " conn=%d+"))
+      assert.is_truthy(server:find_log "not stopped within `grace` and 2 s: ending now")
+    end)
+  end
+
+  it("comes also while a reload waits for the worker", function()
+    local server <close> = start "/popen"
+    server:write("other.lua", "")
+    server:write("more.lua", "local a = 1")
+    server:wait_for_log "loading the scripts"
+    server:signal "sigterm"
+    server:wait_end(20, 1)
+  end)
+
+  it("leaves a handler that ends within the margin its time, and the status 0", function()
+    local server <close> = start("/popen/short", { "--grace", "0" })
+    server:signal "sigterm"
+    server:wait_end(20, 0)
+  end)
+
+  it("does not wait for a __close that loops", function()
+    local server <close> = start("/close", { "--grace", "0.1", "--handler-time", "0.2" })
+    server:signal "sigterm"
+    server:wait_end(20, 0)
+  end)
+
+  it("is not waited for after a second signal", function()
+    local server <close> = start("/pattern", { "--grace", "3600" })
+    server:signal "sigterm"
+    server:wait_for_log "stopping within"
+    loop.poll(function()
+      server:signal "sigquit"
+      return server.process.is_done
+    end, "end after a second signal")
+    server:wait_end(nil, 128 + 3)
+  end)
+
+  it("is not cut short by SIGHUP", function()
+    local server <close> = start("/popen/short", { "--grace", "5" })
+    server:signal "sigterm"
+    server:wait_for_log "stopping within"
+    server:signal "sighup"
+    server:wait_end(20, 0)
+  end)
+end)
