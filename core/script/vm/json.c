@@ -27,7 +27,7 @@ static struct state *find_state(lua_State *L) {
 
 bool json_try_encode(lua_State *L, int index) {
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 8, NULL);
+  vm_need_stack(L, 8);
   struct state *state = find_state(L);
   buf_clear(&state->text);
   bool ok = json_write(L, index, state->list, vm_of(L)->memory_max_bytes, &state->text);
@@ -43,7 +43,7 @@ void json_encode(lua_State *L, int index, const char *what) {
 
 int json_decode(lua_State *L, struct slice text) {
   int top = lua_gettop(L);
-  luaL_checkstack(L, 8, NULL);
+  vm_need_stack(L, 8);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key);
   bool ok = json_read(L, text, top + 1);
   lua_replace(L, top + 1);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "script/vm/vm.h"
 
 // Members wait on the stack until this many are there or the value ends, so that most
 // tables are made at their full size.
@@ -287,7 +288,7 @@ static bool read_string(struct reader *r) {
 static bool enter(struct reader *r) {
   r->at++;
   if (++r->depth > JSON_DEPTH) return fail(r, "JSON is nested too deeply");
-  luaL_checkstack(r->L, 2 * HELD_MEMBERS + 8, "JSON is nested too deeply");
+  vm_need_stack(r->L, 2 * HELD_MEMBERS + 8);
   lua_pushnil(r->L);  // the place of the table
   skip_space(r);
   return true;
@@ -410,7 +411,7 @@ bool json_read(lua_State *L, struct slice text, int list) {
   struct reader r = {.L = L, .at = text.ptr, .start = text.ptr, .list = lua_absindex(L, list)};
   r.end = text.ptr + text.len;
   if (!utf8_is_valid(text)) return fail(&r, "text must be UTF-8");
-  luaL_checkstack(L, 8, NULL);
+  vm_need_stack(L, 8);
   skip_space(&r);
   if (!read_value(&r)) return false;
   skip_space(&r);

@@ -228,7 +228,7 @@ static bool write_object(struct writer *w) {
 static bool write_table(struct writer *w) {
   struct shape shape = {0};
   if (++w->depth > JSON_DEPTH) return fail(w, "table", ", excessive nesting");
-  luaL_checkstack(w->L, 8, NULL);
+  vm_need_stack(w->L, 8);
   if (buf_len(w->out) > w->most) return fail_size(w);
   if (!find_shape(w, &shape)) return false;
   if (!(shape.is_list ? write_list(w, shape.most) : write_object(w))) return false;

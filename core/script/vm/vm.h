@@ -119,4 +119,10 @@ bool vm_push_text(struct vm *vm, lua_State *co, struct slice text);
 
 void vm_push_slice(lua_State *L, struct slice text);
 
+// Makes room on the stack, or raises what a lack of memory raises: luaL_checkstack would call
+// it a stack overflow, an error of the script.
+static inline void vm_need_stack(lua_State *L, int slots) {
+  if (!lua_checkstack(L, slots)) lua_newuserdatauv(L, vm_of(L)->memory_max_bytes, 0);
+}
+
 #endif
