@@ -8,7 +8,10 @@
 #include "script/vm/json_write.h"
 #include "script/vm/vm.h"
 
-enum { KEEP_BYTES = 256 * 1024 };  // of the buffer between two texts
+enum {
+  KEEP_BYTES = 256 * 1024,  // of the buffer between two texts
+  VM_SHARE = 2,             // a text takes at most the memory of the VM divided by this
+};
 
 // What one VM needs, in its registry by the address of state_key.
 struct state {
@@ -30,7 +33,8 @@ bool json_try_encode(lua_State *L, int index) {
   vm_need_stack(L, 8);
   struct state *state = find_state(L);
   buf_clear(&state->text);
-  bool ok = json_write(L, index, state->list, vm_of(L)->memory_max_bytes, &state->text);
+  size_t most = vm_of(L)->memory_max_bytes / VM_SHARE;
+  bool ok = json_write(L, index, state->list, most, &state->text);
   if (ok) lua_pushlstring(L, state->text.data, buf_len(&state->text));
   if (state->text.cap > KEEP_BYTES) buf_free(&state->text);
   return ok;

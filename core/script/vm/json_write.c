@@ -40,7 +40,7 @@ static bool fail(struct writer *w, const char *type, const char *fault) {
 }
 
 static bool fail_size(struct writer *w) {
-  return fail(w, "value", ": the text would not fit in vm_memory");
+  return fail(w, "value", ": the text takes more than half of vm_memory");
 }
 
 // On the way back from a fault: the key below the top of the stack led there.

@@ -389,9 +389,9 @@ static void a_text_that_no_memory_holds_is_refused(void **state) {
   static const struct row rows[] = {
       {"(function() local t = json.array() for i = 1, 40 do t = { t, t } end "
        "return select(2, json.encode(t)):match '^[^(]*' end)()",
-       "Cannot serialise value: the text would not fit in vm_memory "},
+       "Cannot serialise value: the text takes more than half of vm_memory "},
       {"select(2, json.encode(('\\1'):rep(1 << 20)))",
-       "Cannot serialise value: the text would not fit in vm_memory"},
+       "Cannot serialise value: the text takes more than half of vm_memory"},
   };
   expect_each(rows);
 }
