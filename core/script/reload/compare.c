@@ -6,7 +6,7 @@
 enum {
   GONE_MS = 1000,      // a file that is missing for so long was removed
   ALL_GONE_MS = 5000,  // and so were all, if none is left
-  EMPTY_MS = 2000,     // a file that is empty for so long is meant to be
+  EMPTY_MS = 2000,     // a file that lost its text for so long is meant to be empty
   REST_MS = 500,       // a file that rests for so long is written
   NAMED_MAX = 5,
 };
@@ -42,8 +42,8 @@ static void note(struct comparison *result, const struct scan_file *file, enum c
 static uint64_t due_of(const struct scan_file *before, const struct scan_file *now,
                        bool is_unsure) {
   if (now->failure != 0) return now->seen_ms + GONE_MS;
-  bool was_empty = before != NULL && before->failure == 0 && before->info.st_size == 0;
-  if (now->is_script && now->info.st_size == 0 && !was_empty) return now->seen_ms + EMPTY_MS;
+  bool had_text = before != NULL && before->info.st_size > 0;
+  if (now->info.st_size == 0 && had_text) return now->seen_ms + EMPTY_MS;
   return is_unsure ? now->seen_ms + REST_MS : 0;
 }
 

@@ -89,7 +89,10 @@ static void scan(struct watch *watch) {
     watch->is_unsure = true;
     return;
   }
-  if (inotify_has_lost_events(watch->inotify)) watch->is_unsure = true;
+  if (inotify_has_lost_events(watch->inotify)) {
+    log_debug("events of changed files were lost");
+    watch->is_unsure = true;
+  }
   for (int i = 0; i < FOLLOW_MAX && inotify_follow(watch->inotify, &watch->latest->places); i++) {
     watch->is_unsure = true;
     scan_once(watch);

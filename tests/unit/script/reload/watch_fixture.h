@@ -31,8 +31,14 @@ static inline int open_loop(void **state) {
   return 0;
 }
 
+static inline void stop(void) {
+  if (watch != NULL) watch_stop(watch);
+  watch = NULL;
+}
+
 static inline int close_loop(void **state) {
   (void)state;
+  stop();  // of a test that failed
   uv_run(&loop, UV_RUN_DEFAULT);
   assert_int_equal(uv_loop_close(&loop), 0);
   scripts_close();
@@ -45,6 +51,7 @@ static inline void on_over(uv_timer_t *timer) { *(bool *)timer->data = true; }
 static inline void run_until(unsigned count, uint64_t ms) {
   uv_timer_t timer;
   bool is_over = false;
+  uv_update_time(&loop);  // it has not run while the test was busy
   uv_timer_init(&loop, &timer);
   timer.data = &is_over;
   uv_timer_start(&timer, on_over, ms, 0);
