@@ -99,7 +99,7 @@ describe("while scripts load", function()
       ]])
       local server = process.start("/bin/sh", { args = { "-c", 'exec setpriv --pdeathsig KILL "$0" "$@"',
         tidegate.binary, "--handler-time", "600", "--workers", "1", "--listen", "127.0.0.1:0", folder } })
-      loop.wait(function() return server.err[1] == "loading" end, "load")
+      loop.wait(function() return table.concat(server.err, "\n"):find "loading" end, "load")
       return server
     end
 
