@@ -14,8 +14,8 @@ local DEPTH_MAX = 6    -- of calls within calls
 
 -- ---- what can be called ------------------------------------------------------
 
--- Of these a script may call any at any time, but a program that did would never end, or would
--- be another program the next time.
+-- Of these a script may call any at any time, but a program would be another one the next time.
+-- Not called at all: `load`, which runs bytecode.
 local left_out = { ["gate.env"] = true, ["gate.dir"] = true, ["gate.version"] = true, ["gate.stats"] = true }
 
 local functions = {}  -- { name, fn }, sorted by name
@@ -36,7 +36,7 @@ add_functions("coroutine", coroutine, {})
 add_functions("debug", debug, { [debug.debug] = true })
 for name, fn in pairs { setmetatable = setmetatable, getmetatable = getmetatable, tostring = tostring, next = next,
   rawset = rawset, rawget = rawget, rawlen = rawlen, error = error, select = select, pcall = pcall, xpcall = xpcall,
-  load = load, collectgarbage = function() collectgarbage() end } do
+  collectgarbage = function() collectgarbage() end } do
   functions[#functions + 1] = { name, fn }
 end
 table.sort(functions, function(a, b) return a[1] < b[1] end)
