@@ -166,11 +166,13 @@ describe("a script that writes scripts while it loads", function()
   it("does not do so for ever when it is new each time", function()
     local server <close> = start { ["app.lua"] = writer "'return ' .. math.random(1 << 40)" ,
       ["fence.lua"] = script "v1" }
-    server:wait_for_log "warn  whenever the scripts load, made.lua changed: that alone does not load them again"
+    local _, at = server:wait_for_log "warn  whenever the scripts load, made.lua changed: loading them again in 5 s"
+    server:wait_for_log("is live", at)
     local mark = server:mark()
     loop.run_for(0.3)
     assert.equal(0, count_log(server, "is live", mark))
     fence(server, "v2")
+    server:wait_for_log("warn  whenever the scripts load, .*: loading them again in 10 s", mark)
   end)
 end)
 

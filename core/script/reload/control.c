@@ -104,9 +104,9 @@ static struct door *open_door(struct control *control, const struct sockaddr_un 
                               socklen_t len) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 || bind(fd, (const struct sockaddr *)address, len) != 0 || listen(fd, 16) != 0) {
-    log_warn("`tidegate reload` will not reach this server: %s",
-             errno == EADDRINUSE ? "another one serves the same folder" : error_text(errno));
+    int error = errno;
     if (fd >= 0) close(fd);
+    errno = error;
     return NULL;
   }
   struct door *door = mem_zalloc(sizeof *door);
@@ -130,17 +130,20 @@ static void close_door(struct door *door) {
 }
 
 struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg) {
+  struct sockaddr_un address;
+  if (control_address_of_folder(dir, &address) == 0) return NULL;
   struct control *control = mem_zalloc(sizeof *control);
   *control =
       (struct control){.loop = loop, .dir = scan_absolute(dir), .on_reload = on_reload, .arg = arg};
   spare_file_open(&control->spare);
   uv_timer_init(loop, &control->retry);
   control->retry.data = control;
+  control->by_path = open_door(control, &address, control_address_of_path(dir, &address));
+  if (control->by_path == NULL)
+    log_warn("`tidegate reload` will not reach this server: %s",
+             errno == EADDRINUSE ? "another one serves the same folder" : error_text(errno));
   control_follow(control);
-  struct sockaddr_un address;
-  socklen_t len = control_address_of_path(dir, &address);
-  if (control->by_folder != NULL) control->by_path = open_door(control, &address, len);
-  if (control->by_folder != NULL) return control;
+  if (control->by_path != NULL || control->by_folder != NULL) return control;
   control_stop(control);
   return NULL;
 }
@@ -184,17 +187,20 @@ static int connect_to(const struct sockaddr_un *address, socklen_t len) {
   return -1;
 }
 
-// The server of the folder that is at dir; else the one that was started with this path.
+// The server that was started with this path; else the one of the folder that is there. In
+// this order: a new folder may have the number of one that is gone, and that its server has
+// not missed yet.
 static int connect_server(const char *dir) {
   struct sockaddr_un address;
+  int fd = connect_to(&address, control_address_of_path(dir, &address));
+  if (fd >= 0) return fd;
   socklen_t len = control_address_of_folder(dir, &address);
-  int error = len == 0 ? errno : 0;
-  int fd = connect_to(&address, len);
-  if (fd < 0) fd = connect_to(&address, control_address_of_path(dir, &address));
-  if (fd < 0 && error != 0)
-    fprintf(stderr, "tidegate: %s: %s\n", dir, error_text(error));
-  else if (fd < 0)
-    fprintf(stderr, "tidegate: no server serves %s\n", dir);
+  if (len == 0) {
+    fprintf(stderr, "tidegate: %s: %s\n", dir, error_text(errno));
+    return -1;
+  }
+  fd = connect_to(&address, len);
+  if (fd < 0) fprintf(stderr, "tidegate: no server serves %s\n", dir);
   return fd;
 }
 

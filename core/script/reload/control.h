@@ -13,6 +13,7 @@ typedef void control_fn(void *arg, int fd);
 
 // NULL when another server serves the folder already (logged), or it is gone.
 struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg);
+
 // Another folder may be at dir now: the socket takes its name. NULL is ignored.
 void control_follow(struct control *control);
 void control_stop(struct control *control);  // NULL is ignored

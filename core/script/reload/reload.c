@@ -176,6 +176,7 @@ static void hold(struct reload *reload, const char *text) {
 }
 
 static void conclude(struct reload *reload, bool ok, char *text) {
+  watch_end_load(reload->watch);  // first: who reads the log may save the next change at once
   if (ok) {
     log_info("%s", text);
     reload->failing_since_ms = 0;
@@ -191,7 +192,6 @@ static void conclude(struct reload *reload, bool ok, char *text) {
   bundle_unref(reload->bundle);
   reload->bundle = NULL;
   reload->is_busy = false;
-  watch_end_load(reload->watch);
   if (reload->is_wanted_again && !reload->is_stopped) begin(reload, reload->is_asked_again);
 }
 

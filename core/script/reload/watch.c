@@ -19,8 +19,10 @@
 enum {
   PUT_OFF_MS = 1000,  // further changes put a look off by so long at most
   WRITING_MS = 5000,  // the longest wait for one who writes
-  OWN_LOADS_MAX = 3,  // loads in a row that may be set off by what the one before wrote
-  FOLLOW_MAX = 4,     // looks in a row, while each finds folders that were not watched
+  OWN_LOADS_MAX = 3,  // loads in a row that may follow at once on what the one before wrote
+  OWN_FIRST_S = 5,    // those after wait for so long, twice as long each time
+  OWN_DOUBLED_MAX = 6,
+  FOLLOW_MAX = 4,  // looks in a row, while each finds folders that were not watched
 };
 
 struct watch {
@@ -38,6 +40,7 @@ struct watch {
   uint64_t looked_ms;
   bool is_unsure;      // a file may be open without a report of it
   unsigned own_loads;  // in a row, during which files changed
+  uint64_t again_ms;   // when the last of them is followed by another; 0: none is
 };
 
 static void on_due(uv_timer_t *timer);
@@ -53,7 +56,9 @@ static void rest(struct watch *watch) {
   watch->stirred_ms = 0;
   uv_timer_stop(&watch->timer);
   bool polls = watch->inotify == NULL || watch->is_blind || watch->loaded->is_incomplete;
-  if (polls) look_at(watch, clock_mono_ms() + watch->interval_ms);
+  uint64_t now_ms = clock_mono_ms();
+  uint64_t due_ms = polls ? now_ms + watch->interval_ms : watch->again_ms;
+  if (due_ms != 0) look_at(watch, due_ms);
 }
 
 static void on_event(void *arg) {
@@ -123,7 +128,8 @@ static void on_due(uv_timer_t *timer) {
   }
   struct comparison found = compare_scans(watch->loaded, watch->latest, false, watch->is_unsure);
   uint64_t due_ms = found.count > 0 ? due_of(watch, &found) : 0;
-  if (found.count == 0) {
+  bool is_again = watch->again_ms != 0 && watch->looked_ms >= watch->again_ms;
+  if (found.count == 0 && !is_again) {
     watch->is_unsure = false;
     rest(watch);
   } else if (due_ms > 0) {
@@ -131,7 +137,8 @@ static void on_due(uv_timer_t *timer) {
     if (watch->stirred_ms == 0) watch->stirred_ms = watch->looked_ms;
     look_at(watch, due_ms);
   } else {
-    log_info("loading the scripts: %s", found.text.data);
+    log_info("loading the scripts: %s",
+             found.count > 0 ? found.text.data : "they changed while they loaded");
     rest(watch);
     watch->on_change(watch->arg);
   }
@@ -150,8 +157,20 @@ void watch_begin_load(struct watch *watch) {
   if (watch->is_off) return;
   scan(watch);
   take_latest(watch);
+  watch->again_ms = 0;
   if (watch->inotify != NULL) inotify_restart_writers(watch->inotify);
   watch->is_unsure = false;
+  rest(watch);
+}
+
+// Scripts that write a script whenever they load would load for ever. Who saves one in that
+// moment, time after time, looks the same, so that the next load is put off but comes.
+static void put_off(struct watch *watch, const char *text) {
+  unsigned doubled = watch->own_loads - OWN_LOADS_MAX - 1;
+  unsigned wait_s = OWN_FIRST_S << (doubled < OWN_DOUBLED_MAX ? doubled : OWN_DOUBLED_MAX);
+  log_warn("whenever the scripts load, %s: loading them again in %u s", text, wait_s);
+  take_latest(watch);
+  watch->again_ms = clock_mono_ms() + (uint64_t)wait_s * 1000;
   rest(watch);
 }
 
@@ -167,8 +186,7 @@ void watch_end_load(struct watch *watch) {
     watch->own_loads = 0;
     take_latest(watch);
   } else if (++watch->own_loads > OWN_LOADS_MAX) {
-    log_warn("whenever the scripts load, %s: that alone does not load them again", found.text.data);
-    take_latest(watch);
+    put_off(watch, found.text.data);
   } else {
     on_event(watch);
   }

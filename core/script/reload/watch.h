@@ -29,7 +29,7 @@ void watch_begin_load(struct watch *watch);
 
 // They have been loaded, or not. Changes since watch_begin_load may be the scripts' own
 // doing: a file that has the same content is none, and loads that always change a file
-// do not set off the next for ever.
+// follow each other ever more slowly.
 void watch_end_load(struct watch *watch);
 
 // A change has been noticed, and is not taken up yet.

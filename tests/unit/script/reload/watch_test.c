@@ -112,13 +112,28 @@ static void the_client_is_told_how_it_went(void **state) {
   assert_non_null(strstr(printed, "tidegate: no server serves /tmp/"));
   control = control_start(&loop, scripts_dir, on_reload, &changes);
   assert_non_null(control);
-  answers_ok = true;
   assert_int_equal(ask_and_answer(), 0);
   assert_string_equal(printed, "generation 2 is live\n");
   answers_ok = false;
   assert_int_equal(ask_and_answer(), 1);
   assert_string_equal(printed, "tidegate: reload failed\n");
+  answers_ok = true;
   control_stop(control);
+}
+
+// The number of its folder is another server's, which has not missed its own yet.
+static void a_server_is_found_by_its_path(void **state) {
+  (void)state;
+  char *other = mem_format("%s/link", scripts_dir);
+  assert_int_equal(symlink(".", other), 0);
+  struct control *first = control_start(&loop, other, on_reload, NULL);
+  assert_non_null(first);
+  control = control_start(&loop, scripts_dir, on_reload, &changes);
+  assert_non_null(control);
+  assert_int_equal(ask_and_answer(), 0);
+  control_stop(control);
+  control_stop(first);
+  free(other);
 }
 
 static void one_server_a_folder(void **state) {
@@ -139,6 +154,7 @@ int main(void) {
                                       close_loop),
       cmocka_unit_test_setup_teardown(forgets_folders_that_are_gone, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(the_client_is_told_how_it_went, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(a_server_is_found_by_its_path, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(one_server_a_folder, open_loop, close_loop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
