@@ -210,6 +210,8 @@ static char *run(struct running *running) {
   if (error == NULL && signals_saw_hup()) reload_request(running->reload);
   uv_run(&running->loop, UV_RUN_DEFAULT);
   server_join(&running->server);
+  reload_free(running->reload);
+  uv_run(&running->loop, UV_RUN_DEFAULT);
   uv_loop_close(&running->loop);
   return error;
 }

@@ -2,7 +2,12 @@
 // It does not in glibc (since 2.32) and musl.
 #include "base/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 // NOLINTNEXTLINE(concurrency-mt-unsafe): see above
 const char *error_text(int error) { return strerror(error); }
+
+bool error_is_transient(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == ESTALE;
+}

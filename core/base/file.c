@@ -29,6 +29,7 @@ const char *file_kind(mode_t mode) {
 
 static const char *fail(int error) {
   snprintf(failure, sizeof failure, "%s", error_text(error));
+  errno = error;
   return failure;
 }
 
@@ -42,6 +43,7 @@ static const char *read_all(int fd, size_t max, struct buf *out) {
     buf_grew(out, (size_t)got);
     if (buf_len(out) - before > max) break;
   }
+  errno = 0;
   snprintf(failure, sizeof failure, "it is larger than %zu bytes", max);
   return failure;
 }
@@ -55,6 +57,7 @@ const char *file_read(const char *path, size_t max, struct buf *out) {
   if (fstat(fd, &info) != 0) {
     error = fail(errno);
   } else if (!S_ISREG(info.st_mode)) {
+    errno = 0;
     snprintf(failure, sizeof failure, "it is %s, not a file", file_kind(info.st_mode));
     error = failure;
   } else {

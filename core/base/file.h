@@ -9,7 +9,7 @@
 
 // Appends the content of the regular file `path` to out, `max` bytes at most. Returns NULL,
 // or what is wrong without the path ("it is a FIFO, not a file"), for the calling thread until
-// its next call.
+// its next call; errno is that of a failed system call, or 0.
 const char *file_read(const char *path, size_t max, struct buf *out);
 
 // "a FIFO", "a folder", ... for messages.

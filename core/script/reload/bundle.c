@@ -1,6 +1,7 @@
 // Reading and compiling the script directory: see bundle.h.
 #include "script/reload/bundle.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct loader {
   struct bundle *bundle;
   lua_State *L;
   char *error;
+  int failure;  // the errno of that, or 0
 };
 
 // ---- compiling -----------------------------------------------------------
@@ -70,6 +72,7 @@ static bool load_file(struct loader *loader, const struct scan_file *file, bool 
   const char *failure = source_read(file->path, &source, &text);
   bool ok = failure == NULL;
   if (!ok) {
+    loader->failure = errno;
     loader->error = mem_format("cannot read %s: %s", file->shown, failure);
   } else if (!types_file_is_meta(text)) {
     struct chunk *chunk = add_chunk(loader, module_name(file->relative), mem_strdup(file->shown),
@@ -83,7 +86,10 @@ static bool load_file(struct loader *loader, const struct scan_file *file, bool 
 static bool load_folder(struct loader *loader, const char *dir, bool is_script) {
   struct scan *scan = scan_new(dir, NULL);
   bool ok = scan->error == NULL;
-  if (!ok) loader->error = mem_strdup(scan->error);
+  if (!ok) {
+    loader->failure = scan->failure;
+    loader->error = mem_strdup(scan->error);
+  }
   for (size_t i = 0; ok && i < scan->note_count; i++) log_warn("%s", scan->notes[i]);
   for (size_t i = 0; ok && i < scan->file_count; i++) {
     const struct scan_file *file = &scan->files[i];
@@ -132,7 +138,7 @@ static bool index_modules(struct loader *loader) {
 }
 
 struct bundle *bundle_load(const char *dir, const char *lua_path, char **error) {
-  struct loader loader = {mem_zalloc(sizeof(struct bundle)), luaL_newstate(), NULL};
+  struct loader loader = {mem_zalloc(sizeof(struct bundle)), luaL_newstate(), NULL, 0};
   atomic_init(&loader.bundle->refs, 1);
   map_init(&loader.bundle->by_module);
   bool ok = load_folder(&loader, dir, true);
@@ -142,6 +148,7 @@ struct bundle *bundle_load(const char *dir, const char *lua_path, char **error) 
   if (!ok) {
     *error = loader.error;
     bundle_unref(loader.bundle);
+    errno = loader.failure;
     return NULL;
   }
   return loader.bundle;

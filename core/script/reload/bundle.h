@@ -35,7 +35,7 @@ struct bundle {
 // warning for each name that is no script though it looks like one, and for
 // each folder that cannot be read.
 // The caller has one reference. NULL on failure: *error says what and where
-// (the caller frees it).
+// (the caller frees it), errno the system call that failed, or 0.
 struct bundle *bundle_load(const char *dir, const char *lua_path, char **error);
 
 // Each generation keeps a reference, for a `require` in a handler.

@@ -1,12 +1,15 @@
 // Reloading in two phases: see reload.h.
 #include "script/reload/reload.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/reload/bundle.h"
@@ -14,12 +17,18 @@
 #include "script/reload/control.h"
 #include "script/reload/generation.h"
 #include "script/reload/watch.h"
+#include "script/vm/task.h"
+#include "script/vm/watchdog.h"
 
 enum {
   DEBOUNCE_MS = 50,
   HOLD_MS = 300,       // a failure is one if the files rest for so long after it
   HOLD_MAX_MS = 5000,  // or load after load has failed for so long
   WAITERS_MAX = 64,
+  LOOK_MS = 1000,  // between two looks at workers that have not finished a step
+  RETRY_MS = 100,
+  RETRY_MAX_MS = 5000,
+  STUCK_LOOKS = 10,  // so many looks without a sign of a worker: it is stuck
 };
 
 // What one worker made of the new scripts.
@@ -28,6 +37,9 @@ struct part {
   struct generation *generation;  // NULL: failed
   char *error;
   uint64_t longest_ns;  // that one step took
+  atomic_uint signs;    // of life, which the worker counts
+  unsigned seen, quiet_looks;
+  atomic_bool is_through;  // with the step
 };
 
 struct reload {
@@ -46,7 +58,11 @@ struct reload {
   uv_timer_t holding;
   char *held;                 // the failure of a load that a change set off
   uint64_t failing_since_ms;  // and none was reported; 0: not
-  bool is_stopped;
+  atomic_bool is_stopped;
+  atomic_bool is_abandoned;  // the load under way: a worker is stuck
+  bool is_told_stuck;
+  uv_timer_t look, retry;
+  uint64_t retry_ms;         // that a failure to read the files waits for the next try; 0: none
   int waiters[WAITERS_MAX];  // control clients: of the reload under way, then of the next
   size_t waiter_count, next_waiter_count;
 
@@ -54,28 +70,34 @@ struct reload {
   struct part *parts;  // one per worker
   void (*next_step)(struct reload *reload);
   pthread_mutex_t lock;  // guards outstanding
-  pthread_cond_t changed;
-  size_t outstanding;  // workers that have not finished the step
+  size_t outstanding;    // workers that have not finished the step
 };
 
 static void begin(struct reload *reload, bool is_asked_for);
+static void want(struct reload *reload, bool is_asked_for);
 
 // ---- steps on all workers ------------------------------------------------
 
-static void finish_step(struct reload *reload) {
+static void finish_step(struct part *part) {
+  struct reload *reload = part->reload;
+  part->is_through = true;
   pthread_mutex_lock(&reload->lock);
   bool is_last = --reload->outstanding == 0;
-  pthread_cond_signal(&reload->changed);
-  // Under the lock: reload_stop may free the handle as soon as it is released.
-  if (is_last) uv_async_send(&reload->step_done);
   pthread_mutex_unlock(&reload->lock);
+  if (is_last) uv_async_send(&reload->step_done);
 }
+
+static void on_look(uv_timer_t *timer);
 
 static void on_all_workers(struct reload *reload, void (*step)(struct worker *worker, void *part),
                            void (*then)(struct reload *reload)) {
   reload->outstanding = reload->server->worker_count;
   reload->next_step = then;
+  reload->is_told_stuck = false;
+  uv_timer_start(&reload->look, on_look, LOOK_MS, LOOK_MS);
   for (size_t w = 0; w < reload->server->worker_count; w++) {
+    reload->parts[w].is_through = false;
+    reload->parts[w].quiet_looks = 0;
     worker_post(&reload->server->workers[w], step, &reload->parts[w]);
   }
 }
@@ -83,6 +105,7 @@ static void on_all_workers(struct reload *reload, void (*step)(struct worker *wo
 static void take_next_step(struct reload *reload) {
   void (*next)(struct reload * reload) = reload->next_step;
   reload->next_step = NULL;
+  uv_timer_stop(&reload->look);
   if (next != NULL) next(reload);
 }
 
@@ -91,12 +114,19 @@ static void on_step_done(uv_async_t *async) {
   pthread_mutex_lock(&reload->lock);
   bool is_done = reload->outstanding == 0;
   pthread_mutex_unlock(&reload->lock);
-  if (is_done) take_next_step(reload);
+  if (is_done && !reload->is_stopped) take_next_step(reload);
 }
 
 // One step of loading, and the next in the worker's next turn.
 static void load_more(struct worker *worker, void *arg) {
   struct part *part = arg;
+  part->signs++;
+  if (part->reload->is_abandoned || part->reload->is_stopped) {
+    generation_free(part->generation);
+    part->generation = NULL;
+    finish_step(part);
+    return;
+  }
   uint64_t start_ns = clock_mono_ns();
   enum generation_progress progress = generation_step(part->generation, &part->error);
   uint64_t busy_ns = clock_mono_ns() - start_ns;
@@ -111,7 +141,7 @@ static void load_more(struct worker *worker, void *arg) {
   }
   log_debug("worker %u was busy loading for %.2f ms at a time", worker->index,
             (double)part->longest_ns / 1e6);
-  finish_step(part->reload);
+  finish_step(part);
 }
 
 static void load_part(struct worker *worker, void *arg) {
@@ -126,16 +156,18 @@ static void switch_part(struct worker *worker, void *arg) {
   struct part *part = arg;
   uint64_t start_ns = clock_mono_ns();
   generation_switch(worker_app(worker), part->generation);
+  part->generation = NULL;
   log_debug("worker %u was busy switching for %.2f ms", worker->index,
             (double)(clock_mono_ns() - start_ns) / 1e6);
-  finish_step(part->reload);
+  finish_step(part);
 }
 
 static void drop_part(struct worker *worker, void *arg) {
   struct part *part = arg;
   (void)worker;
   generation_free(part->generation);
-  finish_step(part->reload);
+  part->generation = NULL;
+  finish_step(part);
 }
 
 // ---- the outcome ---------------------------------------------------------
@@ -165,14 +197,20 @@ static void on_held(uv_timer_t *timer) {
 static void hold(struct reload *reload, const char *text) {
   uint64_t now_ms = clock_mono_ms();
   if (reload->failing_since_ms == 0) reload->failing_since_ms = now_ms;
-  if (reload->is_asked_for || reload->is_stopped ||
-      now_ms - reload->failing_since_ms > HOLD_MAX_MS) {
+  if (reload->is_asked_for || now_ms - reload->failing_since_ms > HOLD_MAX_MS) {
     report(reload, text);
     return;
   }
   log_debug("%s", text);
   reload->held = mem_strdup(text);
   uv_timer_start(&reload->holding, on_held, HOLD_MS, 0);
+}
+
+static void answer_waiters(struct reload *reload, bool ok, const char *text) {
+  for (size_t i = 0; i < reload->waiter_count; i++) control_answer(reload->waiters[i], ok, text);
+  memmove(reload->waiters, reload->waiters + reload->waiter_count,
+          reload->next_waiter_count * sizeof(int));
+  reload->waiter_count = 0;
 }
 
 static void conclude(struct reload *reload, bool ok, char *text) {
@@ -183,21 +221,22 @@ static void conclude(struct reload *reload, bool ok, char *text) {
   } else {
     hold(reload, text);
   }
-  for (size_t i = 0; i < reload->waiter_count; i++) control_answer(reload->waiters[i], ok, text);
-  memmove(reload->waiters, reload->waiters + reload->waiter_count,
-          reload->next_waiter_count * sizeof(int));
-  reload->waiter_count = reload->next_waiter_count;
-  reload->next_waiter_count = 0;
+  answer_waiters(reload, ok, text);
   free(text);
+}
+
+// Nothing of the load is left on any worker but what is live.
+static void finish(struct reload *reload) {
   bundle_unref(reload->bundle);
   reload->bundle = NULL;
-  reload->is_busy = false;
+  reload->is_busy = reload->is_abandoned = false;
+  reload->waiter_count = reload->next_waiter_count;
+  reload->next_waiter_count = 0;
   if (reload->is_wanted_again && !reload->is_stopped) begin(reload, reload->is_asked_again);
 }
 
-static void fail(struct reload *reload, const char *error) {
-  conclude(reload, false,
-           mem_format("reload failed, generation %u stays: %s", reload->number, error));
+static char *failure_text(const struct reload *reload, const char *error) {
+  return mem_format("reload failed, generation %u stays: %s", reload->number, error);
 }
 
 static void on_switched(struct reload *reload) {
@@ -205,9 +244,11 @@ static void on_switched(struct reload *reload) {
   conclude(reload, true,
            mem_format("generation %u is live: %zu scripts, %zu routes", reload->number,
                       bundle_script_count(reload->bundle), reload->route_count));
+  finish(reload);
 }
 
-static void on_dropped(struct reload *reload) {
+// The first, which the caller frees; NULL when none failed.
+static char *take_error(struct reload *reload) {
   char *first = NULL;
   for (size_t w = 0; w < reload->server->worker_count; w++) {
     if (first == NULL)
@@ -216,24 +257,88 @@ static void on_dropped(struct reload *reload) {
       free(reload->parts[w].error);
     reload->parts[w].error = NULL;
   }
-  fail(reload, first);
-  free(first);
+  return first;
 }
 
 static void on_loaded(struct reload *reload) {
-  bool ok = true;
-  for (size_t w = 0; w < reload->server->worker_count; w++)
-    ok = ok && reload->parts[w].generation != NULL;
-  if (ok) reload->route_count = reload->parts[0].generation->http_route_count;
-  if (ok)
+  char *error = take_error(reload);
+  if (error == NULL && !reload->is_abandoned) {
+    reload->route_count = reload->parts[0].generation->http_route_count;
     on_all_workers(reload, switch_part, on_switched);
-  else
-    on_all_workers(reload, drop_part, on_dropped);
+    return;
+  }
+  // Reported before the worker is asked to drop it, which may take a while. Of an abandoned one
+  // it was said already.
+  if (!reload->is_abandoned) conclude(reload, false, failure_text(reload, error));
+  free(error);
+  on_all_workers(reload, drop_part, finish);
+}
+
+// ---- workers that do not answer ------------------------------------------------
+
+// A worker that is stuck in a handler holds up neither the others nor who waits for the outcome.
+// A load is given up and tried again once the worker is free; a switch cannot be taken back.
+static void on_stuck(struct reload *reload, size_t w) {
+  char does[256];
+  watchdog_ask(worker_app(&reload->server->workers[w]), task_describe_running, does, sizeof does);
+  char *busy = mem_format("worker %zu has not answered for %u s: %s", w,
+                          reload->parts[w].quiet_looks * LOOK_MS / 1000,
+                          does[0] != '\0' ? does : "not known why");
+  char *text = NULL;
+  if (reload->next_step == on_loaded) {
+    reload->is_abandoned = reload->is_wanted_again = true;
+    char *error = mem_format("%s; it is tried again when the worker is free", busy);
+    text = failure_text(reload, error);
+    free(error);
+    log_error("%s", text);
+  } else if (reload->next_step == on_switched) {
+    text = mem_format("generation %u is live, but not everywhere: %s", reload->number + 1, busy);
+    log_warn("%s", text);
+  }
+  if (text != NULL) answer_waiters(reload, reload->next_step == on_switched, text);
+  free(text);
+  free(busy);
+}
+
+static void on_look(uv_timer_t *timer) {
+  struct reload *reload = timer->data;
+  unsigned limit = (unsigned)(2 * reload->server->config->handler_time_ms / LOOK_MS);
+  if (limit < STUCK_LOOKS) limit = STUCK_LOOKS;
+  for (size_t w = 0; w < reload->server->worker_count; w++) {
+    struct part *part = &reload->parts[w];
+    unsigned signs = part->signs;
+    part->quiet_looks = part->is_through || signs != part->seen ? 0 : part->quiet_looks + 1;
+    part->seen = signs;
+    if (part->quiet_looks < limit || reload->is_told_stuck) continue;
+    reload->is_told_stuck = true;  // one is enough
+    on_stuck(reload, w);
+  }
 }
 
 // ---- setting off ---------------------------------------------------------
 
+static void on_retry(uv_timer_t *timer) { want(timer->data, false); }
+
+// The files could not be read. If that was for lack of descriptors and the like, what was saved
+// must not be forgotten: it is tried again until it can be, ever more rarely.
+static void fail_to_read(struct reload *reload, const char *error, int failure) {
+  char *text = failure_text(reload, error);
+  if (error_is_transient(failure)) {
+    if (reload->retry_ms == 0) log_error("%s; trying again until it can be read", text);
+    answer_waiters(reload, false, text);
+    reload->retry_ms = reload->retry_ms == 0 ? RETRY_MS : 2 * reload->retry_ms;
+    if (reload->retry_ms > RETRY_MAX_MS) reload->retry_ms = RETRY_MAX_MS;
+    uv_timer_start(&reload->retry, on_retry, reload->retry_ms, 0);
+    free(text);
+  } else {
+    reload->retry_ms = 0;
+    conclude(reload, false, text);
+  }
+  finish(reload);
+}
+
 static void begin(struct reload *reload, bool is_asked_for) {
+  uv_timer_stop(&reload->retry);
   reload->is_busy = true;
   reload->is_asked_for = is_asked_for;
   reload->is_wanted_again = reload->is_asked_again = false;
@@ -245,10 +350,11 @@ static void begin(struct reload *reload, bool is_asked_for) {
   char *error = NULL;
   reload->bundle = bundle_load(reload->dir, reload->server->config->lua_path, &error);
   if (reload->bundle == NULL) {
-    fail(reload, error);
+    fail_to_read(reload, error, errno);
     free(error);
     return;
   }
+  reload->retry_ms = 0;
   on_all_workers(reload, load_part, on_loaded);
 }
 
@@ -287,11 +393,13 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
   reload->parts = mem_zalloc(server->worker_count * sizeof *reload->parts);
   for (size_t w = 0; w < server->worker_count; w++) reload->parts[w].reload = reload;
   pthread_mutex_init(&reload->lock, NULL);
-  pthread_cond_init(&reload->changed, NULL);
   uv_async_init(loop, &reload->step_done, on_step_done);
   reload->step_done.data = reload;
-  uv_timer_init(loop, &reload->holding);
-  reload->holding.data = reload;
+  uv_timer_t *const timers[] = {&reload->holding, &reload->look, &reload->retry};
+  for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
+    uv_timer_init(loop, timers[i]);
+    timers[i]->data = reload;
+  }
   struct watch_options options = {.dir = dir,
                                   .mode = server->config->watch,
                                   .debounce_ms = DEBOUNCE_MS,
@@ -304,27 +412,35 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
   return reload;
 }
 
+void reload_stop(struct reload *reload) {
+  reload->is_stopped = true;
+  reload->waiter_count += reload->next_waiter_count;
+  reload->next_waiter_count = 0;
+  answer_waiters(reload, false, "the server is stopping");
+  if (reload->held != NULL) log_error("%s", reload->held);
+  drop_held(reload);
+  uv_close((uv_handle_t *)&reload->holding, NULL);
+  uv_close((uv_handle_t *)&reload->look, NULL);
+  uv_close((uv_handle_t *)&reload->retry, NULL);
+  watch_stop(reload->watch);
+  control_stop(reload->control);
+  config_change_free(reload->config_change);
+  // Workers may still report to it, which keeps no loop running.
+  uv_unref((uv_handle_t *)&reload->step_done);
+}
+
 static void on_async_closed(uv_handle_t *handle) {
   struct reload *reload = handle->data;
   pthread_mutex_destroy(&reload->lock);
-  pthread_cond_destroy(&reload->changed);
   free(reload->parts);
   free(reload);
 }
 
-void reload_stop(struct reload *reload) {
-  reload->is_stopped = true;
-  while (reload->is_busy) {
-    pthread_mutex_lock(&reload->lock);
-    while (reload->outstanding > 0) pthread_cond_wait(&reload->changed, &reload->lock);
-    pthread_mutex_unlock(&reload->lock);
-    take_next_step(reload);
+void reload_free(struct reload *reload) {
+  for (size_t w = 0; w < reload->server->worker_count; w++) {
+    generation_free(reload->parts[w].generation);
+    free(reload->parts[w].error);
   }
-  if (reload->held != NULL) log_error("%s", reload->held);
-  drop_held(reload);
-  uv_close((uv_handle_t *)&reload->holding, NULL);
-  watch_stop(reload->watch);
-  control_stop(reload->control);
-  config_change_free(reload->config_change);
+  bundle_unref(reload->bundle);
   uv_close((uv_handle_t *)&reload->step_done, on_async_closed);
 }

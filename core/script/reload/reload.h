@@ -16,9 +16,12 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
 // Begins a reload, or notes that one more is wanted when one is under way.
 void reload_request(struct reload *reload);
 
-// No further reload begins. Blocks until one under way has ended, so that no
-// worker is stopped with half of it. The memory goes when the loop has closed
-// the handles.
+// No further reload begins, and the one under way goes no further. Blocks for nobody: workers
+// may be at it still.
 void reload_stop(struct reload *reload);
+
+// After reload_stop, when the threads of all workers have ended and before the server is freed.
+// The memory goes when the loop, which is to be run once more, has closed the handle.
+void reload_free(struct reload *reload);
 
 #endif

@@ -228,12 +228,14 @@ static void walk(struct scan *scan, const struct level *folder) {
   places_add(&scan->places, folder->path, NULL, false);
   struct dirent **entries;
   int count = scandir(folder->path, &entries, not_hidden, by_name);
-  if (count < 0) note_shortage(scan, errno);
-  if (count < 0 && folder->above == NULL)
-    scan->error = mem_format("cannot read %s: %s", folder->shown, error_text(errno));
-  else if (count < 0)
+  int failure = count < 0 ? errno : 0;
+  note_shortage(scan, failure);
+  if (count < 0 && (folder->above == NULL || error_is_transient(failure))) {
+    scan->failure = failure;
+    scan->error = mem_format("cannot read %s: %s", folder->shown, error_text(failure));
+  } else if (count < 0)
     add_note(scan, mem_format("cannot read the folder %s: %s: not looked into", folder->shown,
-                              error_text(errno)));
+                              error_text(failure)));
   for (int i = 0; i < count; i++) {
     look_at(scan, folder, entries[i]->d_name);
     free(entries[i]);
@@ -268,6 +270,7 @@ struct scan *scan_new(const char *dir, const struct scan *before) {
     root.inode = info.st_ino;
     walk(scan, &root);
   } else {
+    scan->failure = errno;
     scan->error = mem_format("cannot read %s: %s", shown, error_text(errno));
   }
   index_files(scan);

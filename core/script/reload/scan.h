@@ -38,6 +38,7 @@ struct scan {
   char **notes;  // one line each: what is there and is not loaded
   size_t note_count, note_cap;
   char *error;         // NULL, or why there is no list of scripts
+  int failure;         // the errno of that, or 0
   bool is_incomplete;  // descriptors or memory ran out: what is not in it may be there
   // Of the walk.
   size_t folder_count;

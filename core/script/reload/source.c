@@ -1,6 +1,7 @@
 // Reading a Lua file: see source.h.
 #include "script/reload/source.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -25,6 +26,7 @@ const char *source_read(const char *path, struct buf *file, struct slice *text) 
   const char *failure = file_read(path, SOURCE_MAX, file);
   if (failure != NULL) return failure;
   struct slice all = file->data != NULL ? buf_slice(file) : slice_str("");
+  errno = 0;
   if (is_utf16(all)) return "it is UTF-16, and Lua reads UTF-8";
   *text = script_text(all);
   return NULL;

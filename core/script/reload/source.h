@@ -8,8 +8,9 @@
 enum { SOURCE_MAX = 16 * 1024 * 1024 };  // bytes of a file
 
 // Reads the regular file `path` into `file` (empty before, freed by the caller) and returns
-// NULL; or what is wrong without the path, for the calling thread until its next call. *text
-// is the part of it without a byte order mark, and without a first line that starts with
+// NULL; or what is wrong without the path, for the calling thread until its next call, with errno
+// as of file_read. *text is the part of it without a byte order mark, and without a first line that
+// starts with
 // '#': that is the shell's. Its end stays, so that line numbers do.
 const char *source_read(const char *path, struct buf *file, struct slice *text);
 

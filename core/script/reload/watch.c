@@ -31,6 +31,7 @@ struct watch {
   char *dir;
   bool is_off;
   bool is_blind;  // has said that it polls
+  bool is_short;  // has said that there are no descriptors
   uint64_t debounce_ms, interval_ms;
   void (*on_change)(void *arg);
   void *arg;
@@ -122,10 +123,13 @@ static void on_due(uv_timer_t *timer) {
   struct watch *watch = timer->data;
   scan(watch);
   if (watch->latest->is_incomplete) {
-    log_debug("the scripts cannot be looked at for lack of descriptors or memory: trying again");
+    if (!watch->is_short)
+      log_warn("the scripts cannot be looked at for lack of descriptors or memory: trying again");
+    watch->is_short = true;
     look_at(watch, watch->looked_ms + watch->interval_ms);
     return;
   }
+  watch->is_short = false;
   struct comparison found = compare_scans(watch->loaded, watch->latest, false, watch->is_unsure);
   uint64_t due_ms = found.count > 0 ? due_of(watch, &found) : 0;
   bool is_again = watch->again_ms != 0 && watch->looked_ms >= watch->again_ms;
