@@ -2,6 +2,7 @@
 // server together.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,13 +62,14 @@ static bool is_folder(const char *path) {
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// What two words that are no command with its DIR were meant to be.
+// What words that are no command with its DIR were meant to be; NULL: a DIR.
 static char *explain_words(const struct arguments *args) {
   const char *names[COMMANDS];
   for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
   const char *meant = nearest_name(args->dir, names, COMMANDS);
-  if (meant != NULL && !is_folder(args->dir))
+  if (meant != NULL && access(args->dir, F_OK) != 0)
     return mem_format("unknown command %s; did you mean %s?", args->dir, meant);
+  if (args->second == NULL) return NULL;
   return mem_format("one DIR is served, not %s and %s", args->dir, args->second);
 }
 
@@ -76,8 +78,8 @@ static int read_arguments(struct arguments *args, int argc, char **argv) {
   char *error = arguments_parse(args, argc, argv);
   if (error == NULL && args->asks != ARGUMENTS_RUN)
     return arguments_print(args, usage), EXIT_SUCCESS;
-  if (error == NULL && args->second != NULL) error = explain_words(args);
-  if (error == NULL && args->dir == NULL) error = mem_strdup("no DIR to serve");
+  if (error == NULL)
+    error = args->dir != NULL ? explain_words(args) : mem_strdup("no DIR to serve");
   return error == NULL ? -1 : usage_error(error);
 }
 
@@ -221,6 +223,14 @@ static void print_check(const struct running *running, const struct buf *listing
   printf("%zu scripts, %zu routes\n", running->script_count, running->start.route_count);
 }
 
+// What scripts printed into a pipe that nobody reads any more would be waited for at exit.
+static void leave_unread_output(void) {
+  struct pollfd room = {.fd = STDOUT_FILENO, .events = POLLOUT};
+  if (poll(&room, 1, LOG_FLUSH_MS) != 0) return;
+  log_out_stop();
+  _exit(EXIT_SUCCESS);
+}
+
 static int serve(struct arguments *args) {
   char *error = NULL;
   server_raise_open_files();
@@ -255,7 +265,9 @@ static int serve(struct arguments *args) {
   watchdog_stop();
   buf_free(&listing);
   if (error != NULL) return fail(error);
-  if (!args->checks) log_info("stopped");
+  if (args->checks) return EXIT_SUCCESS;
+  log_info("stopped");
+  leave_unread_output();
   return EXIT_SUCCESS;
 }
 

@@ -14,6 +14,10 @@ gate.get("/log", function(req)
   for i = 1, tonumber(req.query.lines or 1) do gate.log.info(("line %06d %s"):format(i, text)) end
   return "logged"
 end)
+gate.get("/print", function(req)
+  io.stdout:write(("x"):rep(tonumber(req.query.bytes)))
+  return "printed"
+end)
 gate.get("/dropped", function() return tostring(gate.stats().log_dropped) end)
 ]]
 
@@ -27,6 +31,11 @@ local function start(redirect, workers)
   files.write(folder .. "/scripts/app.lua", SCRIPT)
   local self = setmetatable({ folder = folder, address = "unix:" .. folder .. "/gate.sock" }, Quiet)
   local command = ('exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(redirect or "")
+  if redirect and redirect:find "fifo" then
+    -- Open for reading in the server itself, so that it can be opened for writing.
+    local fifo = folder .. "/fifo"
+    command = ("mkfifo %s; exec 9<>%s; "):format(fifo, fifo) .. command:gsub("fifo", fifo)
+  end
   -- No line of the server's own in between: a turn that logs much is a slow one.
   self.process = process.start("/bin/sh", { ignores_err = true, env = { TIDEGATE_SLOW_TURN = "0" }, args = {
     "-c", command, tidegate.binary, "--listen", self.address, "--workers", tostring(workers or 1), folder .. "/scripts",
@@ -133,6 +142,15 @@ describe("a server", function()
     local server <close> = start "2>&1 | head -n 2 >/dev/null"
     for _ = 1, 3 do assert.equal("logged", server:get "/log?text=x&lines=1000") end
     loop.poll(function() return tonumber(server:get "/dropped") > 0 end, "lines that nobody took")
+  end)
+
+  it("that printed more than its reader took stops all the same", function()
+    -- The pipe holds 65,536 bytes, and the rest waits in the buffer of Lua's io.stdout.
+    local server <close> = start "2>&1 1>fifo"
+    assert.equal("printed", server:get "/print?bytes=67000")
+    server.process:kill "sigterm"
+    server.process:read_err()
+    assert.equal(0, server:wait_end())
   end)
 
   it("that cannot start ends even when nobody reads why", function()

@@ -27,6 +27,8 @@ describe("a slip", function()
 
   it("in a command", function()
     assert_said(2, "unknown command relaod; did you mean reload? See tidegate --help", { "relaod", folder })
+    assert_said(2, "unknown command Reload; did you mean reload? See tidegate --help", { "Reload" })
+    assert_said(1, folder .. "/relaod: No such file or directory", { folder .. "/relaod" })
     assert_said(2, "one DIR is served, not nonsense and " .. folder .. "; see tidegate --help", { "nonsense", folder })
   end)
 
