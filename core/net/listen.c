@@ -22,6 +22,7 @@ enum {
   BACKLOG = 4096,
   ACCEPTS_PER_WAKE = 64,
   RETRY_MS = 100,
+  NOTE_PAUSE_MS = 10000,
   CLAIM_TRIES = 5,
   CLAIM_PAUSE_NS = 8000000,
 };
@@ -167,18 +168,26 @@ static void on_retry(struct wheel_timer *timer) {
   poll_start(list_entry(timer, struct listener, retry));
 }
 
-// The waiting connection keeps the socket readable, so polling on would spin.
-static void pause_accepting(struct listener *listener, const char *why) {
-  if (!listener->is_short) log_warn("new connections wait for file descriptors or memory: %s", why);
+// Both ends of a shortage are logged, but no second one soon after: an attack may bring many.
+static void note_shortage(struct listener *listener, const char *why) {
+  uint64_t now_ms = listener->worker->now_ms;
+  if (listener->is_short || now_ms < listener->next_note_ms) return;
+  log_warn("new connections wait for file descriptors or memory: %s", why);
   listener->is_short = true;
-  metric_add(&listener->worker->stats->accept_pauses, 1);
-  poll_stop(listener);
-  worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
+  listener->next_note_ms = now_ms + NOTE_PAUSE_MS;
 }
 
 static void note_accepting(struct listener *listener) {
   if (listener->is_short) log_info("new connections are accepted again");
   listener->is_short = false;
+}
+
+// The waiting connection keeps the socket readable, so polling on would spin.
+static void pause_accepting(struct listener *listener, const char *why) {
+  note_shortage(listener, why);
+  metric_add(&listener->worker->stats->accept_pauses, 1);
+  poll_stop(listener);
+  worker_set_timer(listener->worker, &listener->retry, RETRY_MS);
 }
 
 // The descriptors beyond are for reloads, `tidegate reload`, and what scripts open.

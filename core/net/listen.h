@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/wheel.h"
 #include "net/poll.h"
@@ -22,7 +23,8 @@ struct listener {
   struct wheel_timer retry;  // accepting again after descriptors ran out
   int fd;
   bool is_open;
-  bool is_short;  // of descriptors, since somebody had to wait for one: logged once
+  bool is_short;          // of descriptors, since somebody had to wait for one: was logged
+  uint64_t next_note_ms;  // when the next shortage may be logged
 };
 
 // An address that is listened on.
