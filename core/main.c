@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/signals.h"
 #include "base/nearest.h"
+#include "base/number.h"
 #include "net/address.h"
 #include "net/server.h"
 #include "script/bind/modules.h"
@@ -316,6 +317,7 @@ static int run_arguments(int argc, char **argv) {
 int main(int argc, char **argv) {
   open_standard_files();
   set_up_signals();
+  number_plain_thread();
   if (!log_out_start()) return fail(mem_format("cannot start a thread: %s", error_text(errno)));
   int status = check_output(run_arguments(argc, argv));
   log_out_stop();

@@ -24,6 +24,8 @@ static locale_t plain_locale(void) {
 
 double number_read(const char *text) { return strtod_l(text, NULL, plain_locale()); }
 
+void number_plain_thread(void) { uselocale(plain_locale()); }
+
 // Up to 2^53 every whole number is exact, and so is a power of ten up to 10^22: then the
 // quotient of the two is what the decimal digits read as.
 static const double WHOLE_MAX = 9007199254740992.0;

@@ -1,5 +1,6 @@
 // Floats as decimal text, whatever the locale of the process is: strtod and printf would
-// take and write the decimal point of the locale.
+// take and write the decimal point of the locale. Scripts cannot set one (os.setlocale), but a
+// library that they load may.
 #ifndef TIDEGATE_BASE_NUMBER_H
 #define TIDEGATE_BASE_NUMBER_H
 
@@ -13,5 +14,9 @@ size_t number_write(double number, char out[NUMBER_MAX]);
 
 // The number at the start of the text: as strtod.
 double number_read(const char *text);
+
+// This thread has the locale "C" from now on, also in strtod and printf, whatever setlocale does.
+// For every thread that runs scripts.
+void number_plain_thread(void);
 
 #endif

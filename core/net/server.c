@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "hub/hub.h"
 #include "net/http1.h"
 #include "net/http1_call.h"
@@ -139,6 +140,7 @@ static char *init_worker(struct worker *worker) {
 
 static void *run_thread(void *arg) {
   struct worker *worker = arg;
+  number_plain_thread();
   // No signal is blocked here, since the programs that scripts start would inherit that. The
   // kernel prefers the main thread for those of the process.
   worker->now_ms = clock_mono_ms();
