@@ -122,7 +122,10 @@ void vm_push_slice(lua_State *L, struct slice text);
 // Makes room on the stack, or raises what a lack of memory raises: luaL_checkstack would call
 // it a stack overflow, an error of the script.
 static inline void vm_need_stack(lua_State *L, int slots) {
-  if (!lua_checkstack(L, slots)) lua_newuserdatauv(L, vm_of(L)->memory_max_bytes, 0);
+  while (!lua_checkstack(L, slots)) {
+    lua_newuserdatauv(L, vm_of(L)->memory_max_bytes, 0);  // raises
+    lua_pop(L, 1);
+  }
 }
 
 #endif
