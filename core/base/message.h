@@ -80,9 +80,11 @@ static inline struct slice message_topic(const struct message *m) {
   return slice_of(m->data + m->size + m->event_len + m->key_len, m->topic_len);
 }
 
-// The memory it takes, without its forms.
+// The memory it takes, without its forms; with a key, that of finding it by its key as well.
+enum { MESSAGE_KEY_COST = 96 };
 static inline size_t message_cost(const struct message *m) {
-  return sizeof *m + m->size + m->event_len + m->key_len + m->topic_len;
+  return sizeof *m + m->size + m->event_len + m->key_len + m->topic_len +
+         (m->key_len > 0 ? MESSAGE_KEY_COST : 0);
 }
 
 // Appends the wire form of m to out; appends nothing when the form cannot

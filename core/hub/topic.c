@@ -52,6 +52,12 @@ static void ring_resize(struct topic *t, uint32_t cap) {
   t->cap = cap;
 }
 
+// What a message counts for the rule's `bytes`. No other bound sees what only a tap refers to,
+// and a key may be larger than its message.
+static uint64_t weight(const struct topic *t, const struct message *m) {
+  return t->is_tap ? message_cost(m) : m->size;
+}
+
 static void add_loss(struct topic_loss *loss, struct message *m) {
   loss->count++;
   loss->bytes += message_cost(m);
@@ -61,7 +67,7 @@ static void add_loss(struct topic_loss *loss, struct message *m) {
 struct topic_loss topic_append(struct topic *t, struct message *m) {
   struct topic_loss loss = {0};
   if (t->head - t->base == t->cap) ring_resize(t, t->cap == 0 ? RING_MIN : t->cap * 2);
-  t->bytes += m->size;
+  t->bytes += weight(t, m);
   if (!t->is_tap) {
     m->ordinal = t->head;
     m->keyed = t->keyed;
@@ -163,7 +169,7 @@ static void lose(struct topic *t, struct message *m, struct topic_loss *loss) {
 
 static struct message *ring_pop(struct topic *t) {
   struct message *m = topic_at(t, t->base++);
-  t->bytes -= m->size;
+  t->bytes -= weight(t, m);
   return m;
 }
 

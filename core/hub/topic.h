@@ -42,7 +42,7 @@ struct topic {
   struct keys *keys;      // NULL until a message with a key comes
   uint64_t base;
   uint64_t head;
-  uint64_t bytes;     // payload in the ring
+  uint64_t bytes;     // payload in the ring; in a tap all that its messages take
   uint64_t lost_seq;  // no message of this topic with a greater seq is gone, but for one that was
                       // superseded by its key
   const struct hub_rule *rule;  // valid while rules_version is the hub's, as is tap_mask

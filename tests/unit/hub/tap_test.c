@@ -171,8 +171,18 @@ static void test_a_stuck_port_is_bounded(void **state) {
   assert_true(w->hub->taps[0]->bytes <= 16 * 1024 * 1024);
   hub_deliver(w->slow.hub);
   size_t kept = w->other.event_count - 1;
-  assert_int_equal(kept, 16 * 1024 * 1024 / (sizeof big - 1));
+  assert_int_equal(kept, 16 * 1024 * 1024 / (sizeof(struct message) + sizeof big - 1 + 1));
   assert_int_equal(w->other.events[0].missed, 1000 - kept);
+}
+
+// A key may be larger than its message.
+static void test_keys_of_a_stuck_port_are_bounded(void **state) {
+  struct world *w = *state;
+  static char key[60000];
+  memset(key, 'k', sizeof key - 1);
+  tap(&w->other, "*");
+  for (int i = 0; i < 1000; i++) publish_key(w->hub, "t", "x", key);
+  assert_true(w->hub->taps[0]->head - w->hub->taps[0]->base < 16 * 1024 * 1024 / sizeof key + 2);
 }
 
 static void test_memory_returns(void **state) {
@@ -208,6 +218,7 @@ int main(void) {
       TEST(test_limits),
       TEST(test_window),
       TEST(test_a_stuck_port_is_bounded),
+      TEST(test_keys_of_a_stuck_port_are_bounded),
       TEST(test_memory_returns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
