@@ -8,6 +8,8 @@ local presence = {}
 
 check.hide_file()
 
+local LONGEST = 255 - #"presence:"  -- as that of a topic with members
+
 ---Calls fn for every change of who is in the topics that match, on one worker.
 ---@param pattern string topic pattern
 ---@param fn fun(topic: string, diff: tidegate.presence_diff)
@@ -16,6 +18,9 @@ function presence.on_presence(pattern, fn)
   check.type("gate.on_presence", "pattern", pattern, "string")
   check.type("gate.on_presence", "handler", fn, "function")
   if pattern == "" then check.fail("gate.on_presence", "pattern must not be empty") end
+  if #pattern > LONGEST then
+    check.fail("gate.on_presence", "pattern must be 1 to %d bytes long (got %d)", LONGEST, #pattern)
+  end
   local ok, reason = pcall(core.subscribe, "presence:" .. pattern, function(_, text)
     local diff = core.json.decode(text)
     fn(diff.topic, { joins = diff.joins, leaves = diff.leaves })
