@@ -46,7 +46,8 @@ end
 local FUNCTIONS = {
   publish = { "except", "event", "kind", "key" }, count = {}, presence = {},
   history = { "since", "limit", "reverse" },
-  topics = { "limit" }, ["ws:join"] = { "since", "as", "info", "lag" }, ["stream:join"] = { "since", "as", "info", "lag" },
+  topics = { "limit" },
+  ["ws:join"] = { "since", "as", "info", "lag" }, ["stream:join"] = { "since", "as", "info", "lag" },
   ["ws:leave"] = {}, ["stream:leave"] = {},
 }
 
