@@ -179,3 +179,32 @@ describe("a mistake in a handler is named:", function()
     end)
   end
 end)
+
+describe("a call that fails and is overlooked", function()
+  local SCRIPT = [[
+    local gate = require "tidegate"
+    gate.get("/", function(req, res)
+      res:header("X-A", "a\nb")
+      res:cookie("a", "b c")
+      gate.publish("", "x")
+      gate.count ""
+      return "x"
+    end)
+  ]]
+
+  it("is named in the log in development", function()
+    local server <close> = tidegate.start { scripts = SCRIPT, args = { "--dev" } }
+    assert.equal("x", http.get(server, "/").body)
+    local _, mark = server:wait_for_log 'warn  .*/app.lua:3: header returned nil, "a header name .*", "header"$'
+    _, mark = server:wait_for_log('/app.lua:4: cookie returned nil, "a cookie\'s value may not .*", "cookie"$', mark)
+    _, mark = server:wait_for_log('/app.lua:5: publish returned nil, "a topic .*", "topic"$', mark)
+    server:wait_for_log('/app.lua:6: count returned nil, ".*", "topic"$', mark)
+  end)
+
+  it("is not otherwise", function()
+    local server <close> = tidegate.start { scripts = SCRIPT }
+    local mark = server:mark()
+    assert.equal("x", http.get(server, "/").body)
+    assert.is_nil(server:find_log("returned nil", mark))
+  end)
+end)

@@ -4,7 +4,7 @@ local core = require "tidegate.core"
 local pattern = require "tidegate.pattern"
 local router = require "tidegate.router"
 
-local LENGTH_MAX = 24  -- Lua patterns with many "-" take a power of this
+local LENGTH_MAX = 24  -- in string.find, Lua patterns with many "-" take a power of this
 
 local function split(path)
   local result = {}
@@ -16,7 +16,7 @@ local function segment_matches(segment, raw)
   local text = core.url_decode(raw)
   if not text then return false end
   if segment.kind == "literal" then return text == segment.text end
-  return text ~= "" and (segment.kind == "placeholder" or text:find(segment.match) ~= nil)
+  return text ~= "" and (segment.kind == "placeholder" or text:find("^" .. segment.match .. "$") ~= nil)
 end
 
 local function rest_matches(texts, from)
@@ -47,6 +47,7 @@ return function(first, second, path)
       alone:add(shape, "GET", text)
       local route = alone:find(path, "GET", "*")
       assert((route ~= nil) == matches(shape, path), "one pattern matches as its segments do")
+      alone:find("/" .. path:sub(2):rep(8192 // math.max(1, #path)), "GET", "*")  -- comes to an end
       both:add(shape, "GET", text)
       has_any = has_any or route ~= nil
     end

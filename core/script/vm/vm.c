@@ -4,9 +4,12 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/worker.h"
 
 enum { PUSH_ROOM_BYTES = 4096 };  // more than a string takes beside its bytes
 
@@ -193,7 +196,22 @@ int vm_raise_unseen(lua_State *L) {
 
 // ---- values -------------------------------------------------------------
 
+// In development the log has what scripts easily overlook: a call that fails returns nil.
+// "closed" and "timeout" are the usual ends of waiting.
+static void log_overlooked(lua_State *L, const char *message, const char *code) {
+  const struct worker *worker = vm_of(L)->worker;
+  if (worker == NULL || worker->config == NULL || !worker->config->dev) return;
+  if (strcmp(code, "closed") == 0 || strcmp(code, "timeout") == 0) return;
+  lua_Debug call;
+  bool is_known = lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) && call.name != NULL;
+  luaL_where(L, 1);
+  log_warn("%s%s returned nil, \"%s\", \"%s\"", lua_tostring(L, -1),
+           is_known ? call.name : "a function", message, code);
+  lua_pop(L, 1);
+}
+
 int vm_fail(lua_State *L, const char *message, const char *code) {
+  log_overlooked(L, message, code);
   lua_pushnil(L);
   lua_pushstring(L, message);
   lua_pushstring(L, code);
