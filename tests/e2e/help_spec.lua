@@ -74,6 +74,15 @@ describe("a mistake at load is named:", function()
     end)
   end
 
+  it("a script without its first line", function()
+    local folder = files.new_folder()
+    files.write(folder .. "/app.lua", 'gate.get("/", function() return "x" end)\n')
+    local result = tidegate.run { "--check", folder }
+    files.remove_tree(folder)
+    assert.matches("/app.lua:1: attempt to index a nil value (global 'gate'); the script lacks local gate", result.err,
+      1, true)
+  end)
+
   it("but not when a script only looks whether there is such a function", function()
     local folder = files.new_folder()
     files.write(folder .. "/app.lua", [[

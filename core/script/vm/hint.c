@@ -144,6 +144,13 @@ static bool push_near_field(lua_State *L, const struct methods *methods, const c
   return true;
 }
 
+static bool push_is_missing(lua_State *L, const struct methods *methods, const char *name) {
+  (void)methods;
+  if (strcmp(name, "gate") != 0) return false;
+  lua_pushliteral(L, "; the script lacks local gate = require \"tidegate\"");
+  return true;
+}
+
 static bool push_is_method(lua_State *L, const struct methods *methods, const char *name) {
   size_t i = find_method(methods, name);
   if (i == methods->count) return false;
@@ -167,6 +174,7 @@ static const struct {
     {"attempt to call a table value (method '", "')", push_is_field},
     {"attempt to call a string value (method '", "')", push_is_field},
     {"attempt to index a nil value (field '", "')", push_near_field},
+    {"attempt to index a nil value (global '", "')", push_is_missing},
     {" a function value (field '", "')", push_is_method},
     {"calling '", "' on bad self", push_is_function},
 };

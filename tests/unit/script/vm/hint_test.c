@@ -60,6 +60,8 @@ static const struct row {
     {"return h.blow.x", "(field 'blow'); blow is a method: write horn:blow(...)"},
     {"return h.quary.x", "attempt to index a nil value (field 'quary'); did you mean query?"},
     {"return h.depth.x", "attempt to index a nil value (field 'depth')"},
+    {"gate.get('/')", "(global 'gate'); the script lacks local gate = require \"tidegate\""},
+    {"other.get('/')", "attempt to index a nil value (global 'other')"},
     {"local o = { rest = rest } o:rest()",
      "calling 'rest' on bad self (number expected, got table); rest is called with a dot, not with "
      "a colon"},
