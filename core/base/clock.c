@@ -36,7 +36,12 @@ double clock_wall_s(void) {
 
 // ---- ticks -------------------------------------------------------------------
 
-enum { TRIES = 8 };
+enum {
+  TRIES = 8,
+  MEASURED_NS = 1000000,
+  ROUNDS_MAX = 20000,    // where the clock stands still
+  USUAL_RATE = 1000000,  // which is as good as any then
+};
 
 struct instant {
   uint64_t ns, ticks;
@@ -58,10 +63,10 @@ static struct instant read_both(void) {
 uint64_t clock_ticks_per_ms(void) {
   static uint64_t rate;
   if (rate > 0) return rate;
-  struct instant begin = read_both(), end;
-  do end = read_both();
-  while (end.ns - begin.ns < 1000000u);
-  rate = (end.ticks - begin.ticks) * 1000000u / (end.ns - begin.ns);
+  struct instant begin = read_both(), end = begin;
+  for (int i = 0; i < ROUNDS_MAX && end.ns - begin.ns < MEASURED_NS; i++) end = read_both();
+  uint64_t ns = end.ns - begin.ns;
+  rate = ns > 0 ? (end.ticks - begin.ticks) * 1000000u / ns : USUAL_RATE;
   if (rate == 0) rate = 1;
   return rate;
 }

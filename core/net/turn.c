@@ -50,6 +50,7 @@ static void drop_first(struct conn_array *array, size_t count) {
 static void take_up_later(struct worker *worker) {
   struct conn_array *later = &worker->later;
   size_t count = later->count, taken = 0;
+  if (count == 0) return;
   turn_clock_begin_part(&worker->clock);
   while (taken < count && (taken == 0 || !turn_clock_is_part_over(&worker->clock)))
     conn_take_up(later->items[taken++]);
@@ -60,6 +61,7 @@ static void take_up_later(struct worker *worker) {
 static bool destroy_closing(struct worker *worker) {
   struct conn_array *closing = &worker->closing;
   size_t taken = 0;
+  if (closing->count == 0) return true;
   turn_clock_begin_part(&worker->clock);
   while (taken < closing->count && (taken == 0 || !turn_clock_is_part_over(&worker->clock))) {
     struct conn *conn = closing->items[taken++];
@@ -142,6 +144,7 @@ static void dispatch_ready(struct worker *worker) {
 // Timers that are due, the longest first; what this part of the turn has no time for stays due.
 static void fire_due(struct worker *worker) {
   wheel_advance(&worker->wheel, worker->now_ms);
+  if (list_is_empty(&worker->wheel.due)) return;
   turn_clock_begin_part(&worker->clock);
   for (struct wheel_timer *timer; (timer = wheel_take_due(&worker->wheel)) != NULL;) {
     turn_clock_begin_share(&worker->clock);

@@ -34,7 +34,7 @@ gate.subscribe("t", work)
 ]]
 
 local COUNT = 500
-local FEW = COUNT // 5  -- a busy machine may let the server run on before the test asks
+local FEW = COUNT // 10  -- on a busy machine the server may run on before the test asks
 local EMPTY = frame.encode_cheaply(frame.TEXT, "")
 
 local function handled(server) return tonumber(http.get(server, "/handled").body) end
@@ -51,9 +51,13 @@ local function check(begin, args)
   polite:get "/handled"
   begin(server)
   loop.poll(function() return tonumber(polite:get("/handled").body) > 0 end, "the first message", 0.002)
-  local before = tonumber(polite:get("/handled").body)
-  local after = tonumber(polite:get("/handled").body)
-  assert.is_true(before < FEW and after - before < FEW, ("%d, then %d were handled first"):format(before, after))
+  local before, fewest = tonumber(polite:get("/handled").body), COUNT
+  for _ = 1, 10 do
+    local after = tonumber(polite:get("/handled").body)
+    if after < COUNT then fewest = math.min(fewest, after - before) end
+    before = after
+  end
+  assert.is_true(fewest < FEW, ("at least %d were handled before each answer"):format(fewest))
   wait_for_all(server, COUNT)
   assert.is_true(http.get(server, "/stats"):json().put_off > 10)
 end

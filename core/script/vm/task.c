@@ -202,7 +202,8 @@ static void name_longest(const struct task *task) {
   if (task->owner != NULL && task->owner_ops->describe != NULL)
     task->owner_ops->describe(task->owner, clock->name, sizeof clock->name);
   else
-    snprintf(clock->name, sizeof clock->name, "(its connection is gone)");
+    snprintf(clock->name, sizeof clock->name,
+             task->vm->loading != NULL ? "(loading a script)" : "(its connection is gone)");
 }
 
 void task_resume(struct task *task, int args) {

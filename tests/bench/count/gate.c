@@ -49,7 +49,9 @@ void gate_start(const char *scripts) {
   config_clear_listen(&gate.config);
   set("listen", address);
   set("workers", "1");
-  set("turn_time", "1");  // below callgrind time is long, and differs from run to run
+  // Below callgrind time is long, and differs from run to run.
+  set("turn_time", "1");
+  set("slow_turn", "0");
   set("log_level", "warn");
   gate.start = (struct script_start){.dir = scripts, .modules = script_modules};
   gate.start.bundle = bundle_load(scripts, NULL, &error);
