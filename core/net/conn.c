@@ -32,6 +32,8 @@
 #include "net/refusal.h"
 #include "net/worker.h"
 
+enum { LARGE_READ = 4096 };  // more than a request of one who behaves
+
 // ---- interest in the socket ----------------------------------------------
 
 static uint32_t interest(const struct conn *conn) {
@@ -108,6 +110,10 @@ void conn_go_on_later(struct conn *conn) {
 void conn_put_off(struct conn *conn) {
   metric_add(&conn->worker->stats->put_off, 1);
   conn_go_on_later(conn);
+}
+
+bool conn_is_read_for_later(const struct conn *conn, size_t len) {
+  return len > LARGE_READ && turn_clock_is_late(&conn->worker->clock);
 }
 
 void conn_take_up(struct conn *conn) {

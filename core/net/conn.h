@@ -113,6 +113,9 @@ void conn_go_on(struct conn *conn);
 void conn_go_on_later(struct conn *conn);
 // The same because it has used its share of the turn (turn_clock.h), which counts.
 void conn_put_off(struct conn *conn);
+// Whether a read is to be kept for the next turn whole: it may hold many messages, and the
+// turn has lasted long. Those who said little come first.
+bool conn_is_read_for_later(const struct conn *conn, size_t len);
 
 // Ends the connection once its output is sent: shuts the write side, and reads
 // on for a moment so that the peer gets the last bytes and no reset.

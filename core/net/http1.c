@@ -189,8 +189,9 @@ static void after_parse(struct http1 *http) {
 
 static void on_data(struct conn *conn, char *data, size_t len) {
   struct http1 *http = http_of(conn);
-  if (buf_len(&http->input) > 0) {
-    // Earlier input waits for an answer, so this waits behind it.
+  bool waits = !http->in_request && conn_is_read_for_later(conn, len);
+  if (buf_len(&http->input) > 0 || waits) {
+    // Earlier input waits for an answer, so this waits behind it; or all of it for its turn.
     buf_append(&http->input, data, len);
   } else {
     size_t consumed = parse(http, slice_of(data, len));

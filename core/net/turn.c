@@ -158,7 +158,11 @@ bool turn_once(struct worker *worker, int longest_wait_ms) {
   end_turn(worker);
   if (turn_clock_end_turn(&worker->clock, worker->index, worker->now_ms))
     metric_add(&worker->stats->slow_turns, 1);
-  if (worker->is_stopping && worker->conns.count == 0) return false;
+  if (worker->is_stopping && worker->conns.count == 0) {
+    worker->poll.at = worker->poll.count;  // nobody is left whom an event could be about
+    free_gone(worker);
+    return false;
+  }
   bool is_idle = !has_work(worker) && worker->later.count == 0;
   int wait_ms = !is_idle ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
   poll_wait(&worker->poll, shorter(wait_ms, longest_wait_ms));

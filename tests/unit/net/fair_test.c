@@ -110,6 +110,31 @@ static void those_that_wait_get_on_one_after_the_other(void **state) {
   leave(two);
 }
 
+// Of many that begin at once with much to say, each would hold the turn for one handler.
+static void a_large_read_waits_when_the_turn_has_lasted_long(void **state) {
+  (void)state;
+  enum { COUNT = 1000 };
+  static char frames[COUNT * 6];
+  for (int i = 0; i < COUNT; i++) memcpy(frames + (ptrdiff_t)i * 6, "\x81\x80\0\0\0\0", 6);
+  struct fake_peer *polite = open_ws(), *greedy = open_ws();
+  struct fake_peer *asks = fake_peer_open_http(fake.worker);
+  fake_peer_send_frame(polite, 1, "first", 5);  // the turn is late from here on
+  fake_peer_send(greedy, frames, sizeof frames);
+  struct buf requests = {0};
+  for (int i = 0; i < COUNT; i++) buf_append_str(&requests, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  fake_peer_send(asks, requests.data, buf_len(&requests));
+  buf_free(&requests);
+  fake_peer_send_frame(polite, 1, "again", 5);
+  expect_events("text first\ntext again\n");
+  turn();
+  expect_events("text \n");
+  turn();
+  expect_events("request /a\nrequest closed\n");
+  leave(polite);
+  leave(greedy);
+  leave(asks);
+}
+
 // Nothing is read from a peer whose input waits, so its pongs are not seen either.
 static void whose_input_waits_is_not_taken_for_dead(void **state) {
   (void)state;
@@ -216,6 +241,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(messages_of_one_wait_while_another_has_its_turn),
       cmocka_unit_test(those_that_wait_get_on_one_after_the_other),
+      cmocka_unit_test(a_large_read_waits_when_the_turn_has_lasted_long),
       cmocka_unit_test(whose_input_waits_is_not_taken_for_dead),
       cmocka_unit_test(requests_of_one_wait_while_another_has_its_turn),
       cmocka_unit_test(whose_requests_wait_is_not_idle),
