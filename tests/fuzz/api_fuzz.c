@@ -12,8 +12,9 @@
 #include "net/worker.h"
 #include "no_leaks.h"
 #include "script/vm/vm.h"
+#include "script/vm/watchdog.h"
 
-enum { LONGEST_MS = 20000, RUN_TURNS = 8, MEMORY_STEP = 512 };
+enum { LONGEST_MS = 20000, RUN_TURNS = 8, MEMORY_STEP = 512, HANDLER_MS = 1000 };
 
 void count_measure(void (*fn)(void *arg), void *arg) { fn(arg); }
 
@@ -66,6 +67,7 @@ static int keep_methods(lua_State *L) {
 
 static struct vm *start(void) {
   log_set_level(getenv("FUZZ_LOG") != NULL ? LOG_DEBUG : LOG_ERROR + 1);
+  watchdog_start(HANDLER_MS);  // programs may loop: a finding is what it does not end
   gate_start("tests/fuzz/api");
   struct vm *vm = worker_app(gate_worker());
   assert_true(vm_enter(vm, keep_methods, NULL, "methods"));

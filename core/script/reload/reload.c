@@ -229,7 +229,8 @@ static void conclude(struct reload *reload, bool ok, char *text) {
 static void finish(struct reload *reload) {
   bundle_unref(reload->bundle);
   reload->bundle = NULL;
-  reload->is_busy = reload->is_abandoned = false;
+  reload->is_busy = false;
+  reload->is_abandoned = false;
   reload->waiter_count = reload->next_waiter_count;
   reload->next_waiter_count = 0;
   if (reload->is_wanted_again && !reload->is_stopped) begin(reload, reload->is_asked_again);
