@@ -82,7 +82,8 @@ static void forget_writer(struct inotify *inotify, struct writer *writer) {
 }
 
 static void forget_all_writers(struct inotify *inotify) {
-  while (inotify->writer_count > 0) forget_writer(inotify, inotify->writers);
+  for (size_t i = 0; i < inotify->writer_count; i++) free(inotify->writers[i].name);
+  inotify->writer_count = 0;
 }
 
 static void forget_writers_in(struct inotify *inotify, int folder) {
