@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 
-enum { FLAG_BYTES = 64 };
+enum { FLAG_BYTES = 64, HELP_COLUMN = 26 };
 
 static const char *const others[] = {"check", "version", "help"};
 enum { OTHERS = sizeof others / sizeof *others };
@@ -31,7 +31,9 @@ static void print_help(const char *usage) {
     char flag[FLAG_BYTES];
     snprintf(flag, sizeof flag, "--%s %s", key->name, key->argument != NULL ? key->argument : "");
     write_dashes(flag);
-    printf("  %-26s %s", flag, key->help);
+    bool is_long = strlen(flag) > HELP_COLUMN;
+    printf("  %-*s%s%*s %s", HELP_COLUMN, flag, is_long ? "\n  " : "", is_long ? HELP_COLUMN : 0,
+           "", key->help);
     if (key->preset != NULL && key->type != CONFIG_BOOL) printf(" (%s)", key->preset);
     printf("\n");
   }
