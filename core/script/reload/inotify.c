@@ -163,9 +163,7 @@ static bool take_event(struct inotify *inotify, const struct inotify_event *even
   return is_ours;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events) {
-  struct inotify *inotify = poll->data;
-  (void)status, (void)events;
+bool inotify_read(struct inotify *inotify) {
   _Alignas(struct inotify_event) char bytes[16384];
   bool has_changed = false;
   ssize_t got;
@@ -176,7 +174,13 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
       at += sizeof *event + event->len;
     }
   }
-  if (has_changed) inotify->on_change(inotify->arg);
+  return has_changed;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+  struct inotify *inotify = poll->data;
+  (void)status, (void)events;
+  if (inotify_read(inotify)) inotify->on_change(inotify->arg);
 }
 
 bool inotify_has_lost_events(struct inotify *inotify) {

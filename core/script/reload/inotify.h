@@ -19,6 +19,9 @@ void inotify_close(struct inotify *inotify);  // the memory goes with the loop's
 // happened there meanwhile was not reported.
 bool inotify_follow(struct inotify *inotify, const struct places *places);
 
+// Takes up what has happened until now. True when on_change would have been called.
+bool inotify_read(struct inotify *inotify);
+
 // Why changes of some of the places are not reported, NULL when all are.
 const char *inotify_blindness(const struct inotify *inotify);
 

@@ -87,13 +87,14 @@ static void scan_once(struct watch *watch) {
 }
 
 // Scans, watches what the scan says, and scans again where something may have gone
-// unnoticed in between.
-static void scan(struct watch *watch) {
+// unnoticed in between. True when something has changed meanwhile: who writes since then is
+// known, but not all of it was seen.
+static bool scan(struct watch *watch) {
   watch->looked_ms = clock_mono_ms();
   scan_once(watch);
   if (watch->inotify == NULL) {
     watch->is_unsure = true;
-    return;
+    return false;
   }
   if (inotify_has_lost_events(watch->inotify)) {
     log_debug("events of changed files were lost");
@@ -105,6 +106,7 @@ static void scan(struct watch *watch) {
   }
   say_blindness(watch, inotify_blindness(watch->inotify));
   if (watch->is_blind) watch->is_unsure = true;
+  return inotify_read(watch->inotify);
 }
 
 // When what differs may be taken: 0 for now.
@@ -121,7 +123,12 @@ static uint64_t due_of(const struct watch *watch, const struct comparison *found
 
 static void on_due(uv_timer_t *timer) {
   struct watch *watch = timer->data;
-  scan(watch);
+  bool is_stirred = scan(watch);
+  bool may_wait = watch->stirred_ms == 0 || watch->looked_ms < watch->stirred_ms + PUT_OFF_MS;
+  if (is_stirred && may_wait) {
+    on_event(watch);
+    return;
+  }
   if (watch->latest->is_incomplete) {
     if (!watch->is_short)
       log_warn("the scripts cannot be looked at for lack of descriptors or memory: trying again");
@@ -136,6 +143,7 @@ static void on_due(uv_timer_t *timer) {
   if (found.count == 0 && !is_again) {
     watch->is_unsure = false;
     rest(watch);
+    if (is_stirred) on_event(watch);
   } else if (due_ms > 0) {
     log_debug("%s: waiting until it is complete", found.text.data);
     if (watch->stirred_ms == 0) watch->stirred_ms = watch->looked_ms;
@@ -159,12 +167,13 @@ static void take_latest(struct watch *watch) {
 
 void watch_begin_load(struct watch *watch) {
   if (watch->is_off) return;
-  scan(watch);
+  bool is_stirred = scan(watch);
   take_latest(watch);
   watch->again_ms = 0;
   if (watch->inotify != NULL) inotify_restart_writers(watch->inotify);
   watch->is_unsure = false;
   rest(watch);
+  if (is_stirred) on_event(watch);
 }
 
 // Scripts that write a script whenever they load would load for ever. Who saves one in that
@@ -180,7 +189,7 @@ static void put_off(struct watch *watch, const char *text) {
 
 void watch_end_load(struct watch *watch) {
   if (watch->is_off) return;
-  scan(watch);
+  if (scan(watch)) on_event(watch);
   if (watch->latest->is_incomplete || watch->loaded->is_incomplete) {
     on_event(watch);
     return;
