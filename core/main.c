@@ -235,7 +235,6 @@ static void leave_unread_output(void) {
 static int serve(struct arguments *args) {
   char *error = NULL;
   server_raise_open_files();
-  signals_take();
   if (!watchdog_start(args->config.handler_time_ms))
     return fail(mem_format("cannot start the watchdog, no thread: %s", error_text(errno)));
   struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
@@ -307,6 +306,7 @@ static int run_arguments(int argc, char **argv) {
   config_init(&args.config);
   status = read_arguments(&args, argc, argv);
   if (status < 0) {
+    signals_take();  // config.lua may take its time, too
     char *error = complete_config(&args);
     status = error != NULL ? fail(error) : serve(&args);
   }

@@ -89,6 +89,12 @@ describe("while scripts load", function()
   end
 
   describe("a signal", function()
+    local function wait_for_line(server, text)
+      loop.wait(function()
+        return server.is_done or table.concat(server.err, "\n"):find(text, 1, true)
+      end, text)
+    end
+
     -- A server that loads until it is told to go on.
     local function start_slowly()
       files.write(folder .. "/x.lua", [[
@@ -99,7 +105,7 @@ describe("while scripts load", function()
       ]])
       local server = process.start("/bin/sh", { args = { "-c", 'exec setpriv --pdeathsig KILL "$0" "$@"',
         tidegate.binary, "--handler-time", "600", "--workers", "1", "--listen", "127.0.0.1:0", folder } })
-      loop.wait(function() return table.concat(server.err, "\n"):find "loading" end, "load")
+      wait_for_line(server, "loading")
       return server
     end
 
@@ -111,15 +117,34 @@ describe("while scripts load", function()
       end)
     end
 
+    it("sighup while config.lua runs is kept, too", function()
+      files.write(folder .. "/app.lua", "")
+      files.write(folder .. "/config.lua", ([[
+        io.stderr:write "loading\n"
+        local file
+        repeat file = io.open "%s/go" until file
+        file:close()
+        return { workers = 1, listen = "127.0.0.1:0" }
+      ]]):format(folder))
+      local server = process.start("/bin/sh", { args = { "-c", 'exec setpriv --pdeathsig KILL "$0" "$@"',
+        tidegate.binary, "--handler-time", "600", folder } })
+      wait_for_line(server, "loading")
+      server:kill "sighup"
+      loop.run_for(0.05)
+      assert.is_nil(server.code)
+      files.write(folder .. "/go", "")
+      wait_for_line(server, "generation 2 is live")
+      server:kill "sigterm"
+      assert.equal(0, server:wait())
+    end)
+
     it("sighup is kept for when the server runs", function()
       local server = start_slowly()
       server:kill "sighup"
       loop.run_for(0.05)
       assert.is_nil(server.code)
       files.write(folder .. "/go", "")
-      loop.wait(function()
-        return server.is_done or table.concat(server.err, "\n"):find "generation 2 is live"
-      end, "second generation")
+      wait_for_line(server, "generation 2 is live")
       server:kill "sigterm"
       assert.equal(0, server:wait())
     end)
