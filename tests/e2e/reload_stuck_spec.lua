@@ -63,7 +63,7 @@ end
 describe("a reload while a worker is stuck in a handler", function()
   local server, stuck
   before_each(function()
-    server = tidegate.start { workers = 2, scripts = version(1) }
+    server = tidegate.start { workers = 2, scripts = version(1), args = { "--handler-time", "2" } }
     assert.equal(0, process.run("/usr/bin/mkfifo", { args = { server.folder .. "/pipe" } }).status)
     stuck = http.connect(server)
     stuck:send(http.format_request("GET", "/stuck"))
@@ -80,6 +80,9 @@ describe("a reload while a worker is stuck in a handler", function()
     assert.matches("reload failed, generation 1 stays: worker %d has not answered for %d+ s: route=GET /stuck conn=%d+",
       client.err)
     assert.is_true(loop.now() - begun < 25)
+    local again = tidegate.run { "reload", server.dir }
+    assert.equal(1, again.status)
+    assert.matches("a worker is stuck, as the log says: the reload comes once it is free", again.err)
     server:wait_for_log("error reload failed, generation 1 stays: worker %d has not answered", mark)
     release(server)
     server:wait_for_log("generation 2 is live", mark)

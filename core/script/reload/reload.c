@@ -213,6 +213,13 @@ static void answer_waiters(struct reload *reload, bool ok, const char *text) {
   reload->waiter_count = 0;
 }
 
+// Those whose turn is the next load.
+static void answer_next_waiters(struct reload *reload, const char *text) {
+  reload->waiter_count = reload->next_waiter_count;
+  reload->next_waiter_count = 0;
+  answer_waiters(reload, false, text);
+}
+
 static void conclude(struct reload *reload, bool ok, char *text) {
   watch_end_load(reload->watch);  // first: who reads the log may save the next change at once
   if (ok) {
@@ -277,6 +284,9 @@ static void on_loaded(struct reload *reload) {
 
 // ---- workers that do not answer ------------------------------------------------
 
+static const char later_text[] =
+    "a worker is stuck, as the log says: the reload comes once it is free";
+
 // A worker that is stuck in a handler holds up neither the others nor who waits for the outcome.
 // A load is given up and tried again once the worker is free; a switch cannot be taken back.
 static void on_stuck(struct reload *reload, size_t w) {
@@ -292,11 +302,13 @@ static void on_stuck(struct reload *reload, size_t w) {
     text = failure_text(reload, error);
     free(error);
     log_error("%s", text);
+    answer_waiters(reload, false, text);
   } else if (reload->next_step == on_switched) {
     text = mem_format("generation %u is live, but not everywhere: %s", reload->number + 1, busy);
     log_warn("%s", text);
+    answer_waiters(reload, true, text);
   }
-  if (text != NULL) answer_waiters(reload, reload->next_step == on_switched, text);
+  if (text != NULL) answer_next_waiters(reload, later_text);
   free(text);
   free(busy);
 }
@@ -379,6 +391,11 @@ static void on_control(void *arg, int fd) {
     control_answer(fd, 0, "the server is stopping or busy");
     return;
   }
+  if (reload->is_busy && reload->is_told_stuck) {
+    want(reload, true);
+    control_answer(fd, 0, later_text);
+    return;
+  }
   // A reload under way may have read the files before they were saved.
   reload->waiters[reload->waiter_count + reload->next_waiter_count] = fd;
   if (reload->is_busy)
@@ -415,9 +432,8 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
 
 void reload_stop(struct reload *reload) {
   reload->is_stopped = true;
-  reload->waiter_count += reload->next_waiter_count;
-  reload->next_waiter_count = 0;
   answer_waiters(reload, false, "the server is stopping");
+  answer_next_waiters(reload, "the server is stopping");
   if (reload->held != NULL) log_error("%s", reload->held);
   drop_held(reload);
   uv_close((uv_handle_t *)&reload->holding, NULL);
