@@ -279,7 +279,7 @@ static void ignore(int number) { (void)number; }
 static void set_up_signals(void) {
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
   signal(SIGPIPE, ignore);
   signal(SIGCHLD, SIG_DFL);
 }

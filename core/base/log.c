@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log_out.h"
@@ -29,35 +30,29 @@ void log_write_text(enum log_level level, const char *text, size_t length) {
   buf_free(&line);
 }
 
-static void append_formatted(struct buf *text, const char *format, va_list args) {
-  va_list again;
-  va_copy(again, args);
-  int length = vsnprintf(NULL, 0, format, args);
-  if (length > 0) {
-    vsnprintf(buf_reserve(text, (size_t)length + 1), (size_t)length + 1, format, again);
-    buf_grew(text, (size_t)length);
-  }
-  va_end(again);
-}
-
 void log_write(enum log_level level, const char *format, ...) {
   if (level < threshold) return;
-  struct buf text = {0};
+  char *text = NULL;
   va_list args;
   va_start(args, format);
-  append_formatted(&text, format, args);
+  int length = vasprintf(&text, format, args);
   va_end(args);
-  log_write_text(level, text.data, text.end);
-  buf_free(&text);
+  if (length < 0) return;
+  log_write_text(level, text, (size_t)length);
+  free(text);
 }
 
 void log_plain(const char *format, ...) {
-  struct buf line = {0};
+  char *text = NULL;
   va_list args;
   va_start(args, format);
-  append_formatted(&line, format, args);
+  int length = vasprintf(&text, format, args);
   va_end(args);
+  if (length < 0) return;
+  struct buf line = {0};
+  buf_append(&line, text, (size_t)length);
   buf_append_char(&line, '\n');
   log_out_put(line.data, line.end);
   buf_free(&line);
+  free(text);
 }

@@ -22,8 +22,8 @@ struct log_counts {
 extern struct log_counts log_counts;
 extern const struct metrics log_metrics;
 
-// Starts the thread; false, with errno, when the system gives none. Until then, and after log_out_stop,
-// the thread that logs writes.
+// Starts the thread; false, with errno, when the system gives none. Until then, and after
+// log_out_stop, the thread that logs writes.
 bool log_out_start(void);
 
 // Adds one line, its newline included. Copies it. Any thread.

@@ -259,13 +259,13 @@ static long long count_free_files(void) {
 static char *share_files(struct server *server) {
   long long free_files = count_free_files();
   long long kept = free_files / 2 < FILES_KEPT ? free_files / 2 : FILES_KEPT;
-  long long wanted = (long long)(server->config->connections * server->worker_count);
+  uint64_t wanted = server->config->connections * server->worker_count;
   server->sockets_max = free_files - kept;
   for (size_t w = 0; w < server->worker_count; w++)
     server->workers[w].sockets_max = server->sockets_max;
   if (server->sockets_max < 1)
     return mem_format("the limit of open files leaves none for connections (ulimit -n)");
-  if (server->sockets_max < wanted)
+  if ((uint64_t)server->sockets_max < wanted)
     log_info("open file limit is %lld: at most %lld connections (ulimit -Hn, LimitNOFILE)",
              (long long)server_raise_open_files(), server->sockets_max);
   return NULL;

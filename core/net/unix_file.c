@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +25,10 @@ enum { LOCK_TRIES = 200, LOCK_PAUSE_NS = 5000000 };
 // process. A second at most is spent on it: other programs may lock the folder for reasons of
 // their own, and one that cannot be read cannot be locked.
 static int lock_folder(const char *path) {
-  char *copy = mem_strdup(path);
-  int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  free(copy);
+  const char *slash = strrchr(path, '/');
+  char *folder = slash != NULL ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  free(folder);
   const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
   for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++)
     nanosleep(&pause, NULL);

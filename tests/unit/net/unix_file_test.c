@@ -21,7 +21,7 @@ static char folder[64], path[80];
 
 static int start(void **state) {
   (void)state;
-  strcpy(folder, "/tmp/tidegate-unix-XXXXXX");
+  snprintf(folder, sizeof folder, "/tmp/tidegate-unix-XXXXXX");
   if (mkdtemp(folder) == NULL) return -1;
   snprintf(path, sizeof path, "%s/gate.sock", folder);
   return 0;
@@ -37,7 +37,7 @@ static int is_there(void) { return access(path, F_OK) == 0; }
 
 static int connect_to(int flags) {
   struct sockaddr_un where = {.sun_family = AF_UNIX};
-  strcpy(where.sun_path, path);
+  snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
   int fd = socket(AF_UNIX, SOCK_STREAM | flags, 0);
   if (connect(fd, (struct sockaddr *)&where, sizeof where) == 0) return fd;
   close(fd);
