@@ -134,7 +134,9 @@ end
 ---@param expected type
 function check.type(name, argument, value, expected)
   if type(value) ~= expected then
-    check.fail(name, "%s must be a %s (got %s)", argument, expected, check.describe(value))
+    local asks = expected == "function" and value == nil
+    check.fail(name, "%s must be a %s (got %s)%s", argument, expected, check.describe(value),
+      asks and "; is it defined above this line, and given without ()?" or "")
   end
 end
 

@@ -248,57 +248,57 @@ function Timer:cancel() end
 ---@class tidegate.Scope
 local Scope = {}
 
----A route for GET, and HEAD.
+---A route for GET, and HEAD: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.get(pattern, handler, ...) end
 
----A route for POST.
+---A route for POST: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.post(pattern, handler, ...) end
 
----A route for PUT.
+---A route for PUT: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.put(pattern, handler, ...) end
 
----A route for PATCH.
+---A route for PATCH: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.patch(pattern, handler, ...) end
 
----A route for DELETE.
+---A route for DELETE: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.delete(pattern, handler, ...) end
 
----A route for OPTIONS.
+---A route for OPTIONS: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.options(pattern, handler, ...) end
 
----A route for every method without a route of its own.
+---A route for every method without a route of its own: guards, if any, and then the handler.
 ---@param pattern string as "/users/{id}"
----@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.any(pattern, handler, ...) end
 
----A route for WebSockets: a table of callbacks, or a function.
+---A route for WebSockets: guards, if any, and then a table of callbacks or a function.
 ---@param pattern string
----@param handler tidegate.ws_options|fun(ws: tidegate.WebSocket)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler tidegate.ws_options|fun(ws: tidegate.WebSocket)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... tidegate.ws_options|fun(ws: tidegate.WebSocket)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.ws(pattern, handler, ...) end
 
----A route for event streams: a table of callbacks, or a function.
+---A route for event streams: guards, if any, and then a table of callbacks or a function.
 ---@param pattern string
----@param handler tidegate.sse_options|fun(stream: tidegate.Stream)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... or guards, and then the handler
+---@param handler tidegate.sse_options|fun(stream: tidegate.Stream)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 ---@param ... tidegate.sse_options|fun(stream: tidegate.Stream)|fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Scope.sse(pattern, handler, ...) end
 
@@ -388,7 +388,7 @@ function Jwt.verify(token, secret, options) end
 local Guard = {}
 
 ---@param options tidegate.cors_options
----@return fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ... guard
+---@return fun(req: tidegate.Request, res: tidegate.Response, next: fun(): ...): ...
 function Guard.cors(options) end
 
 ---@class tidegate.member

@@ -36,7 +36,7 @@ local AT_LOAD = {
   -- arguments in the wrong place
   { "gate.get(f, '/x')", "gate.get: pattern must be a string (got a function)" },
   { "gate.get('/x')", "gate.get: handler must be a function (got nil)" },
-  { "gate.get('/x', f())", "gate.get: handler must be a function (got nil)" },
+  { "gate.get('/x', f())", "gate.get: handler must be a function (got nil); is it defined above this line, and given" },
   { "gate.get('/x', 'f')", "gate.get: handler must be a function (got a string)" },
   { "gate.get('x', f)", "gate.get: pattern \"x\" must start with '/'" },
   { "gate.get('/a/:id', f)", 'segment ":id" is no placeholder here: write {id}' },
