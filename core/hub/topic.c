@@ -8,20 +8,31 @@
 
 enum { RING_MIN = 4 };
 
-bool topic_text_is_valid(struct slice text) {
+// One pass, because every publish pays for it. Text of ASCII alone is UTF-8.
+static bool is_valid_text(struct slice text, bool *has_star) {
   if (text.len < 1 || text.len > HUB_TOPIC_MAX) return false;
+  unsigned char all = 0;
+  *has_star = false;
   for (size_t i = 0; i < text.len; i++) {
     unsigned char c = (unsigned char)text.ptr[i];
     if (c < 0x20 || c == 0x7F) return false;
     // U+0080 to U+009F are control characters too: C2 80 to C2 9F.
     if (c == 0xC2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xA0) return false;
+    *has_star |= c == '*';
+    all |= c;
   }
-  return utf8_is_valid(text);
+  return all < 0x80 || utf8_is_valid(text);
+}
+
+bool topic_text_is_valid(struct slice text) {
+  bool has_star;
+  return is_valid_text(text, &has_star);
 }
 
 enum hub_status topic_name_check(struct slice name) {
-  if (!topic_text_is_valid(name)) return HUB_BAD_TOPIC;
-  return memchr(name.ptr, '*', name.len) != NULL ? HUB_IS_PATTERN : HUB_OK;
+  bool has_star;
+  if (!is_valid_text(name, &has_star)) return HUB_BAD_TOPIC;
+  return has_star ? HUB_IS_PATTERN : HUB_OK;
 }
 
 struct topic *topic_new(struct slice name, uint64_t lost_seq) {
