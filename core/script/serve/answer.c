@@ -128,10 +128,13 @@ static int check_status(lua_State *L, int index, int origin) {
   return (int)status;
 }
 
-// What comes without a status comes alone. Other frameworks have the body first; and a call
-// that fails gives nil and two texts, which is no answer either, but a handler's usual end.
+// Other frameworks have the body first: a number behind it, or a table behind text, is a status or
+// headers in the wrong place. Anything else there is what a call gives beside its value
+// (`return gate.history(t)`, `return nil, message, code`), and has no meaning here.
 static void check_alone(lua_State *L, int first, int origin) {
-  if (lua_isnil(L, first) && lua_type(L, first + 1) != LUA_TNUMBER) return;
+  int then_kind = lua_type(L, first + 1);
+  bool is_headers = then_kind == LUA_TTABLE && lua_type(L, first) == LUA_TSTRING;
+  if (then_kind != LUA_TNUMBER && !is_headers) return;
   const char *got = push_description(L, first);
   const char *then = push_description(L, first + 1);
   answer_fail(

@@ -73,8 +73,7 @@ static void what_is_no_answer_is_a_500_and_a_line_in_the_log(void **state) {
       "gate.get('/order/table', function() return { a = 1 }, 201 end)\n"
       "gate.get('/order/headers', function() return 'x', { ['X-A'] = 'b' } end)\n"
       "gate.get('/order/nil', function() return nil, 404 end)\n"
-      "gate.get('/order/gsub', function() return ('a'):gsub('a', 'b') end)\n"
-      "gate.get('/status/text', function() return '404', 'x' end)\n");
+      "gate.get('/order/gsub', function() return ('a'):gsub('a', 'b') end)\n");
   static const struct {
     const char *line, *logged;
   } rows[] = {
@@ -104,7 +103,6 @@ static void what_is_no_answer_is_a_500_and_a_line_in_the_log(void **state) {
       {"GET /order/headers", "main.lua:24: this handler returned a string and then a table; the"},
       {"GET /order/nil", "main.lua:25: this handler returned nil and then 404; the order is"},
       {"GET /order/gsub", "main.lua:26: this handler returned a string and then 1; the order is"},
-      {"GET /status/text", "main.lua:27: this handler returned a string and then a string; the"},
       {"GET /table", "(error object is a table value)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -146,6 +144,47 @@ static void an_answer_that_fails_is_named_after_who_gave_it(void **state) {
   }
   // What failed is no answer, and no mistake.
   expect("GET /failed", 204, "", "");
+}
+
+static void what_a_call_gives_beside_its_value_is_no_answer(void **state) {
+  (void)state;
+  gate_open(
+      "gate.topic('kept', { history = 1 })\n"
+      "gate.get('/history', function() return gate.history('kept') end)\n"
+      "gate.get('/history/none', function() return gate.history('a*') end)\n"
+      "gate.get('/topics', function() return gate.topics('none/*') end)\n"
+      "gate.get('/topics/none', function() return gate.topics('') end)\n"
+      "gate.get('/presence', function() return gate.presence('kept') end)\n"
+      "gate.get('/publish/none', function() return gate.publish('a*', 'x') end)\n"
+      "gate.get('/decode', function() return gate.json.decode('[1]') end)\n"
+      "gate.get('/decode/none', function() return gate.json.decode('[') end)\n"
+      "gate.get('/match', function() return ('a-b'):match('(.)-(.)') end)\n"
+      "gate.get('/guard', function(req, res, next) return next() end,\n"
+      "  function() return gate.history('kept') end)\n"
+      "gate.get('/flag', function() return 'x', true end)\n"
+      "gate.get('/publish', function() return gate.publish('kept', 'x') end)\n");
+  static const struct {
+    const char *line;
+    int status;
+    const char *type, *body;
+  } rows[] = {
+      {"GET /history", 200, "Content-Type: application/json\n", "[]"},
+      {"GET /history/none", 204, "", ""},
+      {"GET /topics", 200, "Content-Type: application/json\n", "[]"},
+      {"GET /topics/none", 204, "", ""},
+      {"GET /presence", 200, "Content-Type: application/json\n", "[]"},
+      {"GET /publish/none", 204, "", ""},
+      {"GET /decode", 200, "Content-Type: application/json\n", "[1]"},
+      {"GET /decode/none", 204, "", ""},
+      {"GET /match", 200, TEXT, "a"},
+      {"GET /guard", 200, "Content-Type: application/json\n", "[]"},
+      {"GET /flag", 200, TEXT, "x"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    expect(rows[i].line, rows[i].status, rows[i].type, rows[i].body);
+  struct fake_call *call = ask("GET /publish", "");
+  assert_int_equal(call->status, 200);
+  fake_call_free(call);
 }
 
 static void what_comes_after_the_head_is_named_in_the_log(void **state) {
@@ -324,6 +363,7 @@ int main(void) {
       gate_test(every_way_to_answer),
       gate_test(what_is_no_answer_is_a_500_and_a_line_in_the_log),
       gate_test(an_answer_that_fails_is_named_after_who_gave_it),
+      gate_test(what_a_call_gives_beside_its_value_is_no_answer),
       gate_test(what_comes_after_the_head_is_named_in_the_log),
       gate_test(in_development_the_client_is_shown_the_error),
       gate_test(pieces_go_out_as_they_are_written),
