@@ -124,7 +124,9 @@ describe("a subscriber in the server", function()
   end)
 
   it("is none of the topic's subscribers, and keeps no message for others", function()
+    local told = follow "counted"
     publish("counted", "0")
+    assert.equal(0, told.next().n)  -- not left for the next test
     assert.equal("0", http.get(server, "/count/counted").body)
   end)
 
