@@ -11,6 +11,7 @@
 #include "base/decimal.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "base/utf8.h"
 #include "script/vm/vm.h"
 
 // An array of more than these elements has one in two, or it is a mistake.
@@ -61,12 +62,21 @@ static bool fail_below_index(struct writer *w, lua_Integer index) {
   return fail_below(w, step);
 }
 
+// A name that messages may have as it is: short, UTF-8, no control characters.
+static bool is_plain_name(struct slice name) {
+  if (name.len >= STEP_MAX_BYTES - 1 || !utf8_is_valid(name)) return false;
+  for (size_t i = 0; i < name.len; i++)
+    if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7F) return false;
+  return true;
+}
+
 static bool fail_below_key(struct writer *w) {
   char step[STEP_MAX_BYTES];
-  if (lua_type(w->L, -2) == LUA_TSTRING)
-    snprintf(step, sizeof step, ".%s", lua_tostring(w->L, -2));
-  else if (lua_isinteger(w->L, -2))
-    return fail_below_index(w, lua_tointeger(w->L, -2));
+  if (lua_isinteger(w->L, -2)) return fail_below_index(w, lua_tointeger(w->L, -2));
+  struct slice name = {0};
+  if (lua_type(w->L, -2) == LUA_TSTRING) name.ptr = lua_tolstring(w->L, -2, &name.len);
+  if (name.ptr != NULL && is_plain_name(name))
+    snprintf(step, sizeof step, ".%s", name.ptr);
   else
     snprintf(step, sizeof step, "[%s]", luaL_typename(w->L, -2));
   return fail_below(w, step);

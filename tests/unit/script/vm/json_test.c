@@ -357,6 +357,13 @@ static void what_has_no_json_form_is_named_with_its_place(void **state) {
        "Cannot serialise table: an array has a key that is no index (at [0])"},
       {"select(2, json.encode { [coroutine.running()] = 1 })",
        "Cannot serialise table: table key must be a number or string"},
+      // A name that would tear the message is not shown.
+      {"select(2, json.encode { [('\xC3\xA4'):rep(30)] = { print } })",
+       "Cannot serialise function: type not supported (at [string][1])"},
+      {"select(2, json.encode { ['a\\0b'] = print })",
+       "Cannot serialise function: type not supported (at [string])"},
+      {"select(2, json.encode { ['\\xff'] = print })",
+       "Cannot serialise function: type not supported (at [string])"},
       {"(function() local t = {} t.t = t return select(2, json.encode(t)):match '^[^(]*' end)()",
        "Cannot serialise table, excessive nesting "},
       {"(function() local t = { print } for i = 1, 40 do t = { [('k'):rep(30)] = t } end "
