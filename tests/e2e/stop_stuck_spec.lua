@@ -12,6 +12,10 @@ gate.get("/popen/short", function()
   gate.log.info "begun"
   return io.popen("exec sleep 1 2>/dev/null"):read "a" .. "done"
 end)
+gate.get("/execute", function()
+  gate.log.info "begun"
+  return tostring(os.execute "exec sleep 1 2>/dev/null")
+end)
 gate.get("/close", function()
   local guard <close> = setmetatable({}, { __close = function() while true do end end })
   gate.log.info "begun"
@@ -37,6 +41,16 @@ describe("the end of grace", function()
       assert.is_true(loop.now() - begun >= 2, "the margin was given")
       assert.is_truthy(server:find_log("worker %d did not end: route=GET " .. path .. " conn=%d+"))
       assert.is_truthy(server:find_log "not stopped within `grace` and 2 s: ending now")
+    end)
+  end
+
+  -- system(3) would have the process ignore both while the program runs.
+  for _, signal in ipairs { "sigint", "sigquit" } do
+    it("begins with " .. signal .. " also while a script waits in os.execute", function()
+      local server <close> = start "/execute"
+      server:signal(signal)
+      server:wait_for_log "stopping within"
+      server:wait_end(20, 0)
     end)
   end
 

@@ -1,16 +1,12 @@
 // The standard library: closes the holes that could stop the server, or that would let one
 // generation of scripts change what the next finds.
-#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <string.h>
 
 #include "script/bind/modules.h"
+#include "script/vm/standard.h"
 #include "script/vm/vm.h"
-
-static int no_exit(lua_State *L) {
-  return luaL_error(L, "os.exit would stop the server; raise an error instead");
-}
 
 // Those of the standard library that scripts can get hold of: of strings and of files.
 static void lock_metatables(lua_State *L) {
@@ -43,7 +39,6 @@ static const struct replacement {
   const char *library, *name;
   lua_CFunction function;
 } replacements[] = {
-    {"os", "exit", no_exit},
     {"os", "setlocale", set_locale},
     {"debug", "debug", no_debug},
 };
@@ -57,23 +52,9 @@ static void replace_functions(lua_State *L) {
   }
 }
 
-// Makes the standard input of scripts an empty file: to read from a terminal, or from a pipe
-// that nobody writes to, would hold up the worker for good. The file is for no program that
-// they start.
-static void empty_input(lua_State *L) {
-  static const char code[] =
-      "local file = io.open '/dev/null' if file then io.stdin = file io.input(file) end return "
-      "file";
-  if (luaL_loadstring(L, code) != LUA_OK) lua_error(L);
-  lua_call(L, 0, 1);
-  luaL_Stream *stream = luaL_testudata(L, -1, LUA_FILEHANDLE);
-  if (stream != NULL) fcntl(fileno(stream->f), F_SETFD, FD_CLOEXEC);
-  lua_pop(L, 1);
-}
-
 static void open_module(lua_State *L) {
+  standard_replace(L);
   replace_functions(L);
-  empty_input(L);
   lock_metatables(L);
 }
 
