@@ -13,6 +13,7 @@
 
 #include "base/arguments.h"
 #include "base/config.h"
+#include "base/cpu_limit.h"
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -125,6 +126,17 @@ static char *check_listen(const struct arguments *args) {
   return named;
 }
 
+// config.lua, which may run for handler_time. What cannot be ended there ends the process.
+static char *read_config_file(struct arguments *args) {
+  char *line = mem_format(
+      "tidegate: %s/config.lua does not end, in a function of C (handler_time)\n", args->dir);
+  cpu_limit_start(WATCHDOG_START_LIMITS * args->config.handler_time_ms, line);
+  char *error = config_file_apply(&args->config, args->dir);
+  cpu_limit_stop();
+  free(line);
+  return error;
+}
+
 // Configuration from file and environment, under the flags.
 static char *complete_config(struct arguments *args) {
   struct stat info;
@@ -132,7 +144,7 @@ static char *complete_config(struct arguments *args) {
   if (!S_ISDIR(info.st_mode)) return mem_format("%s: %s", args->dir, error_text(ENOTDIR));
   // The environment first: handler_time of it holds for the file. Layers decide who wins.
   char *error = config_apply_environment(&args->config, environ);
-  if (error == NULL) error = config_file_apply(&args->config, args->dir);
+  if (error == NULL) error = read_config_file(args);
   enum log_level level = LOG_INFO;
   log_level_parse(args->config.log_level, &level);
   log_set_level(level);

@@ -54,6 +54,9 @@ describe("a changed config.lua", function()
     ["return {\n\n"] = ":3: unexpected symbol",
     ["return { listen = 8080 }"] = ": listen: ",
     ["\nwhile true do end"] = ":2: ran for longer than handler_time",
+    ["os.exit(0)"] = ":1: os.exit would stop the server",
+    ["os.setlocale 'C'"] = ":1: attempt to call a nil value (field 'setlocale')",
+    ["return { grace = io.read('a') }"] = ": grace: \"\" is not a number",
   } do
     it(("that is invalid is named, and the server runs on: %q"):format(text), function()
       local server <close> = start "return { max_message = 1000 }"
@@ -71,6 +74,21 @@ describe("a changed config.lua", function()
     assert.is_true(server:edit { ["app.lua"] = APP .. " -- saved" })
     assert.is_nil(server:find_log(LINE, mark))
   end)
+
+  for name, text in pairs {
+    pattern = 'string.find(("a"):rep(60), ("a*"):rep(20) .. "b")',
+    program = 'os.execute "exec sleep 60 >/dev/null 2>&1" return {}',
+  } do
+    it("that does not end holds up neither a reload nor the stop: " .. name, function()
+      local server <close> = start "return {}"
+      local mark = server:mark()
+      server:write("config.lua", text)
+      server:wait_for_log("generation 2 is live", mark)
+      assert.is_true(server:edit { ["app.lua"] = APP .. " -- saved" })
+      server:signal "sigterm"
+      server:wait_end(20, 0)
+    end)
+  end
 
   it("may come and go", function()
     local server <close> = tidegate.start { scripts = { ["app.lua"] = APP } }
@@ -90,5 +108,15 @@ describe("config.lua", function()
     files.remove_tree(folder)
     assert.equal(1, result.status)
     assert.matches("config%.lua:1: ran for longer than handler_time allows", result.err)
+  end)
+
+  it("that does not end, in a function of C, ends the start", function()
+    local files = require "support.files"
+    local folder = files.new_folder()
+    files.write(folder .. "/config.lua", 'string.find(("a"):rep(60), ("a*"):rep(20) .. "b")')
+    local result = tidegate.run { "--check", "--handler-time", "0.1", folder }
+    files.remove_tree(folder)
+    assert.equal(1, result.status)
+    assert.matches("config%.lua does not end, in a function of C %(handler_time%)", result.err)
   end)
 end)

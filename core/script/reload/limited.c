@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "script/vm/standard.h"
+
 enum { CHECK_EVERY = 10000 };  // instructions
 
 static uint64_t cpu_ns(void) {
@@ -52,13 +54,20 @@ static int set_metatable(lua_State *L) {
   return 1;
 }
 
+static void remove_field(lua_State *L, const char *name) {
+  lua_pushnil(L);
+  lua_setfield(L, -2, name);
+}
+
 static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
-  lua_pushnil(L);
-  lua_setglobal(L, "debug");
+  standard_replace(L);
+  lua_pushglobaltable(L);
+  remove_field(L, LUA_DBLIBNAME);
+  lua_getfield(L, -1, LUA_OSLIBNAME);
+  remove_field(L, "setlocale");  // it would be that of the whole process
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_pushnil(L);
-  lua_setfield(L, -2, "debug");
+  remove_field(L, LUA_DBLIBNAME);
   lua_getglobal(L, "setmetatable");
   lua_pushcclosure(L, set_metatable, 1);
   lua_setglobal(L, "setmetatable");

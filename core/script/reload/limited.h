@@ -1,6 +1,7 @@
 // A Lua state with limits of its own, for code that runs outside a worker's VM: config.lua.
-// It has the standard libraries but for `debug`, and no finalizers, since none of Lua's hooks
-// could end one that loops.
+// It has the standard libraries but for `debug` and os.setlocale, as standard.h leaves them. It
+// has no finalizers, since none of Lua's hooks could end one that loops. A call of C that does not
+// return cannot be ended either: the thread should be one that may be missed.
 #ifndef TIDEGATE_SCRIPT_RELOAD_LIMITED_H
 #define TIDEGATE_SCRIPT_RELOAD_LIMITED_H
 

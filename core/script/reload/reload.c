@@ -425,7 +425,7 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
   struct vm *vm = worker_app(&server->workers[0]);
   reload->watch =
       watch_start(loop, &options, bundle_take_scan(vm->live->bundle), on_change, reload);
-  reload->config_change = config_change_new(dir, server->config);
+  reload->config_change = config_change_new(loop, dir, server->config);
   reload->control = control_start(loop, dir, on_control, reload);
   return reload;
 }

@@ -14,7 +14,6 @@
 enum {
   WATCHED_MAX = 64,
   COROUTINE_CHECK = 100000,
-  START_LIMITS = 4,  // as many handler_times until a start that cannot be cut short ends
 };
 
 // ThreadSanitizer holds signals back until the next libc call, which a tight
@@ -167,7 +166,7 @@ static void look_at(struct watched *watched) {
     return;
   }
   uint64_t busy_ns = cpu_ns(watched) - watched->since_ns;
-  if (busy_ns >= START_LIMITS * dog.limit_ns && watched->vm->live == NULL &&
+  if (busy_ns >= WATCHDOG_START_LIMITS * dog.limit_ns && watched->vm->live == NULL &&
       watched->vm->loading != NULL)
     end_start(watched->vm);
   if (busy_ns >= dog.limit_ns) {

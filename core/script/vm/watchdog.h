@@ -18,6 +18,10 @@
 
 #include "script/vm/vm.h"
 
+enum {
+  WATCHDOG_START_LIMITS = 4,  // as many handler_times until a start that cannot be cut short ends
+};
+
 // Around every run of Lua in a coroutine, on the worker's thread.
 unsigned long watchdog_enter(struct vm *vm, lua_State *co);
 void watchdog_leave(struct vm *vm, unsigned long serial, lua_State *co);
