@@ -22,6 +22,7 @@
 enum {
   COMMAND_WAIT_MS = 200,
   RETRY_MS = 100,      // accepting again after descriptors ran out
+  NAME_MS = 1000,      // between two tries to have a name that another server has
   ANSWER_WAIT_S = 120  // the client's, for a server that does not answer
 };
 
@@ -41,7 +42,8 @@ struct control {
   struct door *by_folder, *by_path;  // NULL: none
   struct spare_file spare;           // to accept with when there is no other descriptor
   uv_timer_t retry;
-  bool is_short;  // of descriptors: logged once
+  bool is_short;    // of descriptors: logged once
+  bool is_unheard;  // without a name: logged once
   control_fn *on_reload;
   void *arg;
 };
@@ -68,10 +70,13 @@ static void listen_at(struct door *door) {
   if (door != NULL) uv_poll_start(&door->poll, UV_READABLE, on_readable);
 }
 
+static void have_names(struct control *control);
+
 static void on_retry(uv_timer_t *timer) {
   struct control *control = timer->data;
   listen_at(control->by_folder);
   listen_at(control->by_path);
+  have_names(control);
 }
 
 // Who waits keeps the socket readable, so polling on would spin.
@@ -129,28 +134,9 @@ static void close_door(struct door *door) {
   uv_close((uv_handle_t *)&door->poll, on_closed);
 }
 
-struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg) {
+static void have_folder_name(struct control *control) {
   struct sockaddr_un address;
-  if (control_address_of_folder(dir, &address) == 0) return NULL;
-  struct control *control = mem_zalloc(sizeof *control);
-  *control =
-      (struct control){.loop = loop, .dir = scan_absolute(dir), .on_reload = on_reload, .arg = arg};
-  spare_file_open(&control->spare);
-  uv_timer_init(loop, &control->retry);
-  control->retry.data = control;
-  control->by_path = open_door(control, &address, control_address_of_path(dir, &address));
-  if (control->by_path == NULL)
-    log_warn("`tidegate reload` will not reach this server: %s",
-             errno == EADDRINUSE ? "another one serves the same folder" : error_text(errno));
-  control_follow(control);
-  if (control->by_path != NULL || control->by_folder != NULL) return control;
-  control_stop(control);
-  return NULL;
-}
-
-void control_follow(struct control *control) {
-  struct sockaddr_un address;
-  socklen_t len = control != NULL ? control_address_of_folder(control->dir, &address) : 0;
+  socklen_t len = control_address_of_folder(control->dir, &address);
   if (len == 0) return;
   struct door *before = control->by_folder;
   if (before != NULL && memcmp(&before->address, &address, sizeof address) == 0) return;
@@ -158,10 +144,43 @@ void control_follow(struct control *control) {
   control->by_folder = open_door(control, &address, len);
 }
 
+static void have_path_name(struct control *control) {
+  struct sockaddr_un address;
+  if (control->by_path != NULL) return;
+  socklen_t len = control_address_of_path(control->dir, &address);
+  control->by_path = open_door(control, &address, len);
+  if (control->by_path == NULL && !control->is_unheard)
+    log_warn("`tidegate reload` will not reach this server yet: %s",
+             errno == EADDRINUSE ? "another one serves the same folder" : error_text(errno));
+  if (control->by_path != NULL && control->is_unheard)
+    log_info("`tidegate reload` reaches this server now");
+  control->is_unheard = control->by_path == NULL;
+}
+
+// A server that is replaced by this one has the names until it has stopped.
+static void have_names(struct control *control) {
+  have_path_name(control);
+  have_folder_name(control);
+  if (control->by_path == NULL || control->by_folder == NULL)
+    uv_timer_start(&control->retry, on_retry, NAME_MS, 0);
+}
+
+struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg) {
+  struct control *control = mem_zalloc(sizeof *control);
+  *control =
+      (struct control){.loop = loop, .dir = scan_absolute(dir), .on_reload = on_reload, .arg = arg};
+  spare_file_open(&control->spare);
+  uv_timer_init(loop, &control->retry);
+  control->retry.data = control;
+  have_names(control);
+  return control;
+}
+
+void control_follow(struct control *control) { have_names(control); }
+
 static void on_retry_closed(uv_handle_t *handle) { free(handle->data); }
 
 void control_stop(struct control *control) {
-  if (control == NULL) return;
   close_door(control->by_folder);
   close_door(control->by_path);
   spare_file_close(&control->spare);

@@ -11,12 +11,13 @@ struct control;
 // A request came in: answer it, now or later, with control_answer(fd, ...).
 typedef void control_fn(void *arg, int fd);
 
-// NULL when another server serves the folder already (logged), or it is gone.
+// While another server has the names of the folder, which is logged, it waits until that one has
+// stopped, and takes them then.
 struct control *control_start(uv_loop_t *loop, const char *dir, control_fn *on_reload, void *arg);
 
-// Another folder may be at dir now: the socket takes its name. NULL is ignored.
+// Another folder may be at dir now: the socket takes its name.
 void control_follow(struct control *control);
-void control_stop(struct control *control);  // NULL is ignored
+void control_stop(struct control *control);
 
 // Sends one line and closes fd. ok decides the client's exit status.
 void control_answer(int fd, int ok, const char *text);

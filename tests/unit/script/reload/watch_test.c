@@ -136,14 +136,16 @@ static void a_server_is_found_by_its_path(void **state) {
   free(other);
 }
 
-static void one_server_a_folder(void **state) {
+static void a_successor_takes_the_names_over(void **state) {
   (void)state;
+  struct control *first = control_start(&loop, scripts_dir, on_reload, NULL);
   control = control_start(&loop, scripts_dir, on_reload, &changes);
-  assert_null(control_start(&loop, scripts_dir, on_reload, &changes));
   assert_true(fake_log_has("another one serves the same folder"));
-  assert_null(control_start(&loop, "/no/such/folder", on_reload, &changes));
+  control_stop(first);
+  for (int i = 0; i < 100 && !fake_log_has("reaches this server now"); i++) run_until(0, 100);
+  assert_true(fake_log_has("reaches this server now"));
+  assert_int_equal(ask_and_answer(), 0);
   control_stop(control);
-  control_stop(NULL);
 }
 
 int main(void) {
@@ -155,7 +157,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(forgets_folders_that_are_gone, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(the_client_is_told_how_it_went, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(a_server_is_found_by_its_path, open_loop, close_loop),
-      cmocka_unit_test_setup_teardown(one_server_a_folder, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(a_successor_takes_the_names_over, open_loop, close_loop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
