@@ -155,7 +155,6 @@ static char *complete_config(struct arguments *args) {
 // ---- running -------------------------------------------------------------
 
 enum {
-  SIGNALS = 4,
   GRACE_MARGIN_MS = 2000,  // for what cannot be cut short, beyond `grace`
 };
 
@@ -165,14 +164,14 @@ struct running {
   struct server server;
   struct reload *reload;
   uv_loop_t loop;
-  uv_signal_t signals[SIGNALS];
+  uv_poll_t signals;
 };
 
 static void stop(struct running *running) {
   reload_stop(running->reload);
   server_stop(&running->server);
-  for (size_t i = 0; i < SIGNALS; i++) uv_close((uv_handle_t *)&running->signals[i], NULL);
-  signals_take();  // from here on a second signal ends the process at once
+  uv_close((uv_handle_t *)&running->signals, NULL);
+  signals_end_process();  // from here on a second signal does, at once
 }
 
 static void on_grace_over(void *arg) {
@@ -182,12 +181,12 @@ static void on_grace_over(void *arg) {
   log_out_stop();
 }
 
-static void on_signal(uv_signal_t *handle, int number) {
-  struct running *running = handle->data;
-  if (number == SIGHUP) {
-    reload_request(running->reload);
-    return;
-  }
+static void on_signals(uv_poll_t *poll, int status, int events) {
+  struct running *running = poll->data;
+  (void)status, (void)events;
+  int number = signals_next();
+  for (; number == SIGHUP; number = signals_next()) reload_request(running->reload);
+  if (number == 0) return;
   log_info("stopping within %g s", (double)running->server.config->grace_ms / 1000);
   deadline_start(running->server.config->grace_ms + GRACE_MARGIN_MS, on_grace_over, running);
   stop(running);
@@ -201,13 +200,12 @@ static void tell_ready(struct running *running) {
 
 // The main thread's loop, with signals on it. False, with errno, when there is no descriptor.
 static bool open_loop(struct running *running) {
-  static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+  int fd = signals_note();
+  if (fd < 0) return false;
   int failure = uv_loop_init(&running->loop);
-  for (size_t i = 0; failure == 0 && i < SIGNALS; i++) {
-    failure = uv_signal_init(&running->loop, &running->signals[i]);
-    running->signals[i].data = running;
-    if (failure == 0) failure = uv_signal_start(&running->signals[i], on_signal, numbers[i]);
-  }
+  if (failure == 0) failure = uv_poll_init(&running->loop, &running->signals, fd);
+  running->signals.data = running;
+  if (failure == 0) failure = uv_poll_start(&running->signals, UV_READABLE, on_signals);
   errno = -failure;
   return failure == 0;
 }
@@ -222,7 +220,6 @@ static char *run(struct running *running) {
     tell_ready(running);
   else
     stop(running);
-  if (error == NULL && signals_saw_hup()) reload_request(running->reload);
   uv_run(&running->loop, UV_RUN_DEFAULT);
   server_join(&running->server);
   reload_free(running->reload);
@@ -318,7 +315,7 @@ static int run_arguments(int argc, char **argv) {
   config_init(&args.config);
   status = read_arguments(&args, argc, argv);
   if (status < 0) {
-    signals_take();  // config.lua may take its time, too
+    signals_end_process();  // config.lua may take its time, too
     char *error = complete_config(&args);
     status = error != NULL ? fail(error) : serve(&args);
   }

@@ -1,15 +1,34 @@
-// Signals while no event loop listens: see signals.h.
+// Signals: see signals.h. Any thread may get them.
 #include "base/signals.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t saw_hup;
+// What is to be done first comes first.
+static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+enum { NUMBERS = sizeof numbers / sizeof *numbers };
 
-static void on_hup(int number) {
-  (void)number;
-  saw_hup = 1;
+static atomic_bool noted[NUMBERS];
+static int event = -1;  // written to with each that is noted
+
+static void wake(void) {
+  const uint64_t one = 1;
+  ssize_t ignored = event >= 0 ? write(event, &one, sizeof one) : 0;
+  (void)ignored;
+}
+
+static void on_noted(int number) {
+  int error = errno;
+  for (size_t i = 0; i < NUMBERS; i++) {
+    if (numbers[i] == number) noted[i] = true;
+  }
+  wake();
+  errno = error;
 }
 
 static void on_end(int number) {
@@ -19,15 +38,35 @@ static void on_end(int number) {
   _exit(128 + number);
 }
 
-void signals_take(void) {
-  static const int ends[] = {SIGTERM, SIGINT, SIGQUIT};
-  struct sigaction action = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+static void handle(int number, void (*handler)(int number), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) sigaction(ends[i], &action, NULL);
-  action = (struct sigaction){.sa_handler = on_hup, .sa_flags = SA_RESTART};
-  sigemptyset(&action.sa_mask);
-  saw_hup = 0;
-  sigaction(SIGHUP, &action, NULL);
+  sigaction(number, &action, NULL);
 }
 
-bool signals_saw_hup(void) { return saw_hup != 0; }
+void signals_end_process(void) {
+  for (size_t i = 0; i < NUMBERS; i++) {
+    if (numbers[i] != SIGHUP) handle(numbers[i], on_end, (int)SA_RESETHAND | SA_NODEFER);
+  }
+  handle(SIGHUP, on_noted, SA_RESTART);
+}
+
+int signals_note(void) {
+  event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event < 0) return -1;
+  for (size_t i = 0; i < NUMBERS; i++) {
+    handle(numbers[i], on_noted, SA_RESTART);
+    if (noted[i]) wake();
+  }
+  return event;
+}
+
+int signals_next(void) {
+  uint64_t count;
+  ssize_t ignored = read(event, &count, sizeof count);  // first: one that comes now wakes again
+  (void)ignored;
+  for (size_t i = 0; i < NUMBERS; i++) {
+    if (atomic_exchange(&noted[i], false)) return numbers[i];
+  }
+  return 0;
+}

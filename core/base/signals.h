@@ -1,6 +1,7 @@
-// Signals while no event loop listens for them: while scripts load, and while the server
-// stops. Without a handler HUP would kill the process, and TERM would not reach a process
-// with the id 1, for which the kernel ignores the default action.
+// The signals that stop the server (TERM, INT, QUIT) and have it reload (HUP). While no event
+// loop listens for them, while scripts load and while the server stops, HUP would kill the
+// process without a handler, and TERM would not reach one with the process id 1, for which the
+// kernel ignores the default action.
 #ifndef TIDEGATE_BASE_SIGNALS_H
 #define TIDEGATE_BASE_SIGNALS_H
 
@@ -8,9 +9,14 @@
 
 // From now on TERM, INT and QUIT end the process at once: by the signal itself, or with
 // status 128 + number where that has no effect, and for QUIT. HUP is noted.
-void signals_take(void);
+void signals_end_process(void);
 
-// Whether a HUP came since signals_take.
-bool signals_saw_hup(void);
+// From now on all four are noted, and a HUP that was noted before still is. Returns a descriptor
+// that is readable when there is one, and stays open; -1, with errno, when there is none to have.
+int signals_note(void);
+
+// The next that was noted, and is no longer; 0: none. What has come several times is one. Makes
+// the descriptor unreadable.
+int signals_next(void);
 
 #endif
