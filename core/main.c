@@ -69,8 +69,13 @@ static char *explain_words(const struct arguments *args) {
   const char *names[COMMANDS];
   for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
   const char *meant = nearest_name(args->dir, names, COMMANDS);
+  const char *dashes = "";
+  if (meant == NULL) {
+    meant = nearest_name(args->dir, arguments_others, ARGUMENTS_OTHERS);
+    dashes = "--";
+  }
   if (meant != NULL && access(args->dir, F_OK) != 0)
-    return mem_format("unknown command %s; did you mean %s?", args->dir, meant);
+    return mem_format("unknown command %s; did you mean %s%s?", args->dir, dashes, meant);
   if (args->second == NULL) return NULL;
   return mem_format("one DIR is served, not %s and %s", args->dir, args->second);
 }

@@ -10,8 +10,7 @@
 
 enum { FLAG_BYTES = 64, HELP_COLUMN = 26 };
 
-static const char *const others[] = {"check", "version", "help"};
-enum { OTHERS = sizeof others / sizeof *others };
+const char *const arguments_others[ARGUMENTS_OTHERS] = {"check", "version", "help"};
 
 // ---- help ------------------------------------------------------------------
 
@@ -47,11 +46,22 @@ void arguments_print(const struct arguments *args, const char *usage) {
 
 // ---- flags -----------------------------------------------------------------
 
+static bool is_other(const char *flag, size_t len) {
+  for (size_t i = 0; i < ARGUMENTS_OTHERS; i++) {
+    const char *name = arguments_others[i];
+    if (len == strlen(name) + 2 && strncmp(flag, "--", 2) == 0 &&
+        strncmp(flag + 2, name, len - 2) == 0)
+      return true;
+  }
+  return false;
+}
+
 static char *unknown_flag(const char *flag, size_t len) {
-  const char *names[CONFIG_KEYS_MAX + OTHERS];
+  if (is_other(flag, len)) return mem_format("%.*s takes no value", (int)len, flag);
+  const char *names[CONFIG_KEYS_MAX + ARGUMENTS_OTHERS];
   size_t count = 0;
   for (; count < config_key_count; count++) names[count] = config_keys[count].name;
-  for (size_t i = 0; i < OTHERS; i++) names[count++] = others[i];
+  for (size_t i = 0; i < ARGUMENTS_OTHERS; i++) names[count++] = arguments_others[i];
   char *given = mem_strndup(flag, len);
   const char *meant = nearest_name(given + strspn(given, "-"), names, count);
   char *error;

@@ -8,6 +8,10 @@
 
 enum arguments_ask { ARGUMENTS_RUN, ARGUMENTS_HELP, ARGUMENTS_VERSION };
 
+// The flags that are no settings, without dashes.
+enum { ARGUMENTS_OTHERS = 3 };
+extern const char *const arguments_others[];
+
 struct arguments {
   struct config config;  // from config_init on; gets the flags
   const char *dir;       // the first word that is no flag, or NULL

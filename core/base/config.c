@@ -100,7 +100,7 @@ static char *set_number(void *field, const struct config_key *key, const char *t
   double value = strtod(text, &end);
   bool is_number = end != text && *end == '\0' && value == value;
   if (!is_number || value < key->min || value > key->max || strpbrk(text, "xXnN") != NULL) {
-    return mem_format("\"%s\" is not a number from %.10g to %.10g", text, key->min, key->max);
+    return mem_format("\"%s\" is not a number from %.15g to %.15g", text, key->min, key->max);
   }
   if (key->type == CONFIG_COUNT && value != (double)(uint64_t)value) {
     return mem_format("\"%s\" is not a whole number", text);

@@ -56,9 +56,8 @@ static char *check_tcp(const char *address) {
   char host[HOST_BYTES];
   const char *port;
   if (!split_host_port(address, host, sizeof host, &port)) return unknown_form(address);
-  char *end;
-  long number = strtol(port, &end, 10);
-  if (*end != '\0' || number < 0 || number > 65535) {
+  bool is_number = port[strspn(port, "0123456789")] == '\0';
+  if (!is_number || strtol(port, NULL, 10) > 65535) {
     return mem_format("\"%s\": the port is not a number from 0 to 65535", address);
   }
   return NULL;

@@ -78,6 +78,8 @@ static void test_errors_name_the_flag(void **state) {
       {{"--chekc"}, "unknown flag --chekc; did you mean --check?"},
       {{"--Version"}, "unknown flag --Version; did you mean --version?"},
       {{"-help"}, "unknown flag -help; did you mean --help?"},
+      {{"--help=1"}, "--help takes no value"},
+      {{"--check=true"}, "--check takes no value"},
       {{"-x"}, "unknown flag -x"},
       {{"--"}, "unknown flag --"},
       {{"-"}, "unknown flag -"},

@@ -72,7 +72,7 @@ static void test_ranges_of_every_number(void **state) {
     const struct config_key *key = &config_keys[i];
     if (key->type != CONFIG_COUNT && key->type != CONFIG_SECONDS) continue;
     char text[64];
-    snprintf(text, sizeof text, "%.10g", key->min);
+    snprintf(text, sizeof text, "%.15g", key->min);
     set(key->name, CONFIG_FLAG, text);
     snprintf(text, sizeof text, "%.0f", key->max);
     set(key->name, CONFIG_FLAG, text);

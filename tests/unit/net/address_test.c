@@ -34,6 +34,7 @@ static void badly_written(void **state) {
       {"a:99999999999999999999", "the port is not a number from 0 to 65535"},
       {"a:-1", "\"a:-1\": the port is not a number from 0 to 65535"},
       {"a:x", "\"a:x\": the port is not a number from 0 to 65535"},
+      {"a: 80", "\"a: 80\": the port is not a number from 0 to 65535"},
       {"unix:", "\"unix:\": the path must have 1 to 107 bytes"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
