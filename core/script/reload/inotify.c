@@ -27,7 +27,8 @@ struct folder {
   bool is_remote;
   bool is_whole;  // all scripts, folders and links in it count
   bool is_wanted;
-  char **names;  // those that count besides
+  bool reports_bytes;  // who writes a file there is reported, and who closes it
+  char **names;        // those that count besides
   size_t name_count, name_cap;
 };
 
@@ -114,12 +115,24 @@ static bool has_name(const struct folder *folder, const char *name) {
   return false;
 }
 
-static bool is_link(const struct folder *folder, const char *name) {
+static bool find(const struct folder *folder, const char *name, struct stat *info) {
   char *path = mem_format("%s/%s", folder->path, name);
-  struct stat info;
-  bool yes = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+  bool is_there = lstat(path, info) == 0;
   free(path);
-  return yes;
+  return is_there;
+}
+
+static bool is_link(const struct folder *folder, const char *name) {
+  struct stat info;
+  return find(folder, name, &info) && S_ISLNK(info.st_mode);
+}
+
+// Who creates a file has it open, though nothing may have been written yet. A second name of a
+// file is created, too, and nobody will close that.
+static bool is_begun(const struct folder *folder, const char *name) {
+  struct stat info;
+  return folder->reports_bytes && find(folder, name, &info) && S_ISREG(info.st_mode) &&
+         info.st_size == 0 && info.st_nlink == 1;
 }
 
 static bool counts(const struct folder *folder, const char *name, uint32_t mask) {
@@ -153,7 +166,9 @@ static bool take_event(struct inotify *inotify, const struct inotify_event *even
   if (folder == NULL) return false;
   const char *name = event->len > 0 ? event->name : "";
   bool is_ours = counts(folder, name, event->mask);
-  if (is_ours && (event->mask & IN_MODIFY) != 0) note_writer(inotify, event->wd, name);
+  bool is_written = (event->mask & IN_MODIFY) != 0 ||
+                    ((event->mask & IN_CREATE) != 0 && is_ours && is_begun(folder, name));
+  if (is_ours && is_written) note_writer(inotify, event->wd, name);
   if ((event->mask & ENDS_WRITING) != 0)
     forget_writer(inotify, find_writer(inotify, event->wd, name));
   if ((event->mask & IN_IGNORED) != 0) {  // the folder is gone, and its watch with it
@@ -241,6 +256,7 @@ static bool follow_place(struct inotify *inotify, const struct place *place) {
   bool is_new = folder == NULL;
   if (is_new) folder = add_folder(inotify, number, place->folder);
   folder->is_wanted = true;
+  folder->reports_bytes |= has_bytes;
   if (place->name == NULL) {
     folder->is_whole |= !place->is_file;
     if (folder->is_remote)

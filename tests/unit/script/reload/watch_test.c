@@ -1,6 +1,7 @@
 // Watching a real folder, and the control socket, both ends in one process.
 #include "script/reload/watch.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -46,6 +47,23 @@ static void waits_for_what_is_written_into_an_empty_file(void **state) {
   // One that stays empty is meant to be.
   scripts_write("a.lua", "");
   expect_changes(2);
+  stop();
+}
+
+static void waits_for_who_has_made_a_file_and_not_written_yet(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  start();
+  char *path = mem_format("%s/a.lua", scripts_dir);
+  assert_int_equal(unlink(path), 0);
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  assert_true(fd >= 0);
+  free(path);
+  run_until(0, 2500);
+  assert_int_equal(changes, 0);
+  assert_int_equal(write(fd, "2", 1), 1);
+  close(fd);
+  expect_changes(1);
   stop();
 }
 
@@ -153,6 +171,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(tells_once_of_what_changes_together, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(ignores_hidden_files_and_backups, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(waits_for_what_is_written_into_an_empty_file, open_loop,
+                                      close_loop),
+      cmocka_unit_test_setup_teardown(waits_for_who_has_made_a_file_and_not_written_yet, open_loop,
                                       close_loop),
       cmocka_unit_test_setup_teardown(forgets_folders_that_are_gone, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(the_client_is_told_how_it_went, open_loop, close_loop),
