@@ -52,13 +52,15 @@ static void look_at(struct watch *watch, uint64_t due_ms) {
   uv_timer_start(&watch->timer, on_due, due_ms > now_ms ? due_ms - now_ms : 0, 0);
 }
 
+static bool polls(const struct watch *watch) {
+  return watch->inotify == NULL || watch->is_blind || watch->loaded->is_incomplete;
+}
+
 // The next look when there is nothing to wait for.
 static void rest(struct watch *watch) {
   watch->stirred_ms = 0;
   uv_timer_stop(&watch->timer);
-  bool polls = watch->inotify == NULL || watch->is_blind || watch->loaded->is_incomplete;
-  uint64_t now_ms = clock_mono_ms();
-  uint64_t due_ms = polls ? now_ms + watch->interval_ms : watch->again_ms;
+  uint64_t due_ms = polls(watch) ? clock_mono_ms() + watch->interval_ms : watch->again_ms;
   if (due_ms != 0) look_at(watch, due_ms);
 }
 
@@ -147,7 +149,8 @@ static void on_due(uv_timer_t *timer) {
   } else if (due_ms > 0) {
     log_debug("%s: waiting until it is complete", found.text.data);
     if (watch->stirred_ms == 0) watch->stirred_ms = watch->looked_ms;
-    look_at(watch, due_ms);
+    uint64_t next_ms = watch->looked_ms + watch->interval_ms;
+    look_at(watch, polls(watch) && next_ms < due_ms ? next_ms : due_ms);
   } else {
     log_info("loading the scripts: %s",
              found.count > 0 ? found.text.data : "they changed while they loaded");

@@ -20,6 +20,23 @@ static void polls(void **state) {
   stop();
 }
 
+// It is back long before its absence would be believed.
+static void polls_while_it_waits(void **state) {
+  (void)state;
+  mode = "poll";
+  scripts_write("a.lua", "1");
+  start();
+  char *path = mem_format("%s/a.lua", scripts_dir);
+  assert_int_equal(unlink(path), 0);
+  free(path);
+  run_until(0, 2 * INTERVAL_MS);
+  assert_int_equal(changes, 0);
+  scripts_write("a.lua", "2");
+  run_until(1, 3000);  // less than all scripts may be missing
+  assert_int_equal(changes, 1);
+  stop();
+}
+
 static void is_off(void **state) {
   (void)state;
   mode = "off";
@@ -123,6 +140,7 @@ static void looks_again_when_events_were_lost(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       watch_test(polls),
+      watch_test(polls_while_it_waits),
       watch_test(is_off),
       watch_test(polls_without_inotify),
       watch_test(waits_for_descriptors),
