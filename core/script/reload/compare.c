@@ -82,3 +82,19 @@ struct comparison compare_scans(struct scan *loaded, const struct scan *now, boo
   if (result.count > 0) buf_append_char(&result.text, '\0');
   return result;
 }
+
+unsigned compare_count_loads(const struct scan *loaded, struct scan *now, unsigned in_a_row) {
+  unsigned fewest = in_a_row;
+  for (size_t i = 0; i < now->file_count; i++) {
+    struct scan_file *file = &now->files[i];
+    const struct scan_file *before = scan_find(loaded, file->relative);
+    enum change change = compare_file(before, file, true);
+    // Of new names, the load before may have made others.
+    if (change == NEW)
+      file->own_loads = in_a_row;
+    else
+      file->own_loads = change == SAME ? 0 : before->own_loads + 1;
+    if (change != SAME && file->own_loads < fewest) fewest = file->own_loads;
+  }
+  return fewest;
+}

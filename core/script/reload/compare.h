@@ -18,4 +18,8 @@ struct comparison {
 struct comparison compare_scans(struct scan *loaded, const struct scan *now, bool only_content,
                                 bool is_unsure);
 
+// After a load, the last of `in_a_row` during which something changed: counts in `now` during
+// how many in a row each file did. Returns the fewest of all that changed.
+unsigned compare_count_loads(const struct scan *loaded, struct scan *now, unsigned in_a_row);
+
 #endif

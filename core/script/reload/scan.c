@@ -96,6 +96,7 @@ static void complete_file(struct scan *scan, struct scan_file *file) {
   bool is_known = before != NULL && before->failure == file->failure &&
                   before->links == file->links && is_same(&before->info, &file->info);
   file->seen_ms = is_known ? before->seen_ms : scan->now_ms;
+  file->own_loads = before != NULL ? before->own_loads : 0;
   if (!file->is_script || file->failure != 0) return;
   if (is_known && scan->now_ms - before->seen_ms > YOUNG_MS) {
     file->content = before->content;

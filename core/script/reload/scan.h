@@ -28,6 +28,7 @@ struct scan_file {
   uint64_t content;     // hash of its bytes
   uint64_t seen_ms;     // when it was first seen like this, by the monotonic clock
   uint64_t missing_ms;  // for the watch: since when it has not been there; 0: it is
+  unsigned own_loads;   // for the watch: loads in a row during which it changed
 };
 
 struct scan {

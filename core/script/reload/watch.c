@@ -20,6 +20,7 @@ enum {
   PUT_OFF_MS = 1000,  // further changes put a look off by so long at most
   WRITING_MS = 5000,  // the longest wait for one who writes
   OWN_LOADS_MAX = 3,  // loads in a row that may follow at once on what the one before wrote
+  AT_ONCE_MAX = 10,   // and on what was changed during the one before, whatever it was
   OWN_FIRST_S = 5,    // those after wait for so long, twice as long each time
   OWN_DOUBLED_MAX = 6,
   FOLLOW_MAX = 4,  // looks in a row, while each finds folders that were not watched
@@ -41,6 +42,8 @@ struct watch {
   uint64_t looked_ms;
   bool is_unsure;      // a file may be open without a report of it
   unsigned own_loads;  // in a row, during which files changed
+  unsigned at_once;    // of these, in a row, that were followed at once
+  unsigned doubled;    // loads in a row that followed on the one before alone, later
   uint64_t again_ms;   // when the last of them is followed by another; 0: none is
 };
 
@@ -152,6 +155,7 @@ static void on_due(uv_timer_t *timer) {
     uint64_t next_ms = watch->looked_ms + watch->interval_ms;
     look_at(watch, polls(watch) && next_ms < due_ms ? next_ms : due_ms);
   } else {
+    watch->doubled = found.count > 0 ? 0 : watch->doubled + 1;
     log_info("loading the scripts: %s",
              found.count > 0 ? found.text.data : "they changed while they loaded");
     rest(watch);
@@ -179,33 +183,39 @@ void watch_begin_load(struct watch *watch) {
   if (is_stirred) on_event(watch);
 }
 
-// Scripts that write a script whenever they load would load for ever. Who saves one in that
-// moment, time after time, looks the same, so that the next load is put off but comes.
+// Scripts that write a script whenever they load would load for ever. Who saves the same one in
+// that moment, time after time, looks the same, so that the next load is put off but comes: soon
+// after a change from outside, and ever later while there is none.
 static void put_off(struct watch *watch, const char *text) {
-  unsigned doubled = watch->own_loads - OWN_LOADS_MAX - 1;
-  unsigned wait_s = OWN_FIRST_S << (doubled < OWN_DOUBLED_MAX ? doubled : OWN_DOUBLED_MAX);
+  if (watch->doubled > OWN_DOUBLED_MAX) watch->doubled = OWN_DOUBLED_MAX;
+  unsigned wait_s = OWN_FIRST_S << watch->doubled;
   log_warn("whenever the scripts load, %s: loading them again in %u s", text, wait_s);
   take_latest(watch);
+  watch->at_once = 0;
   watch->again_ms = clock_mono_ms() + (uint64_t)wait_s * 1000;
   rest(watch);
 }
 
 void watch_end_load(struct watch *watch) {
   if (watch->is_off) return;
-  if (scan(watch)) on_event(watch);
+  bool is_stirred = scan(watch);
   if (watch->latest->is_incomplete || watch->loaded->is_incomplete) {
     on_event(watch);
     return;
   }
   struct comparison found = compare_scans(watch->loaded, watch->latest, true, false);
   if (found.count == 0) {
-    watch->own_loads = 0;
+    watch->own_loads = watch->at_once = watch->doubled = 0;
     take_latest(watch);
-  } else if (++watch->own_loads > OWN_LOADS_MAX) {
+  } else if (compare_count_loads(watch->loaded, watch->latest, ++watch->own_loads) >
+                 OWN_LOADS_MAX ||
+             watch->at_once == AT_ONCE_MAX) {
     put_off(watch, found.text.data);
   } else {
-    on_event(watch);
+    watch->at_once++;
+    is_stirred = true;
   }
+  if (is_stirred) on_event(watch);
   buf_free(&found.text);
 }
 

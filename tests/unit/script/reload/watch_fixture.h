@@ -12,12 +12,14 @@ static uv_loop_t loop;
 static struct watch *watch;
 static unsigned changes;
 static const char *mode = "auto";
+static void (*while_loading)(void);  // what the scripts do, or others meanwhile
 
 static inline void on_change(void *arg) {
   assert_ptr_equal(arg, &changes);
   changes++;
   // As a load does.
   watch_begin_load(watch);
+  if (while_loading != NULL) while_loading();
   watch_end_load(watch);
 }
 
@@ -28,6 +30,7 @@ static inline int open_loop(void **state) {
   uv_loop_init(&loop);
   changes = 0;
   mode = "auto";
+  while_loading = NULL;
   return 0;
 }
 
