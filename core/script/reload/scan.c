@@ -220,17 +220,23 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
   return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+// Who may not read a folder may not watch it. That this has changed is a change in the folder
+// above, unless a link led here.
+static bool is_shut(const struct level *folder, int failure) {
+  return failure == EACCES && folder->above != NULL && folder->links == folder->above->links;
+}
+
 static void walk(struct scan *scan, const struct level *folder) {
   if (scan->error == NULL && ++scan->folder_count > FOLDERS_MAX) {
     scan->error = mem_format("%s: too many folders: the script directory has more than %d",
                              folder->shown, FOLDERS_MAX);
   }
   if (scan->error != NULL) return;
-  places_add(&scan->places, folder->path, NULL, false);
   struct dirent **entries;
   int count = scandir(folder->path, &entries, not_hidden, by_name);
   int failure = count < 0 ? errno : 0;
   note_shortage(scan, failure);
+  if (!is_shut(folder, failure)) places_add(&scan->places, folder->path, NULL, false);
   if (count < 0 && (folder->above == NULL || error_is_transient(failure))) {
     scan->failure = failure;
     scan->error = mem_format("cannot read %s: %s", folder->shown, error_text(failure));

@@ -241,7 +241,9 @@ struct watch *watch_start(uv_loop_t *loop, const struct watch_options *options, 
     watch->inotify = inotify_open(loop, on_event, watch);
     if (watch->inotify == NULL)
       say_blindness(
-          watch, errno == EMFILE ? "no descriptor or inotify instance is left" : error_text(errno));
+          watch, errno == EMFILE
+                     ? "no descriptor or inotify instance (fs.inotify.max_user_instances) is left"
+                     : error_text(errno));
   }
   scan(watch);
   watch->is_unsure = false;

@@ -118,6 +118,27 @@ static void polls_where_a_folder_may_not_be_watched(void **state) {
   free(app);
 }
 
+// A file system has a lost+found that only root may read: no reason to poll, nor to wait longer.
+static void does_not_poll_for_a_folder_that_it_may_not_read(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  scripts_write("lost+found/b.lua", "1");
+  char *lost = mem_format("%s/lost+found", scripts_dir);
+  assert_int_equal(chmod(scripts_dir, 0755), 0);
+  assert_int_equal(chmod(lost, 0), 0);
+  uid_t me = geteuid();
+  if (me == 0) assert_int_equal(seteuid(65534), 0);
+  start();
+  if (me == 0) assert_int_equal(seteuid(0), 0);
+  assert_false(fake_log_has("looking for changed scripts"));
+  assert_int_equal(chmod(lost, 0755), 0);
+  expect_changes(1);
+  scripts_write("lost+found/b.lua", "2");
+  expect_changes(2);
+  stop();
+  free(lost);
+}
+
 static void looks_again_when_events_were_lost(void **state) {
   (void)state;
   scripts_write("a.lua", "1");
@@ -145,6 +166,7 @@ int main(void) {
       watch_test(polls_without_inotify),
       watch_test(waits_for_descriptors),
       watch_test(polls_where_a_folder_may_not_be_watched),
+      watch_test(does_not_poll_for_a_folder_that_it_may_not_read),
       watch_test(looks_again_when_events_were_lost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
