@@ -105,8 +105,8 @@ static void page_free(struct members *members, struct member_page *page) {
 }
 
 void members_free(struct members *members) {
-  while (!list_is_empty(&members->pages))
-    page_free(members, list_entry(members->pages.next, struct member_page, link));
+  for (struct list *link; (link = list_pop(&members->pages)) != NULL;)
+    page_free(members, list_entry(link, struct member_page, link));
 }
 
 static struct member_page *page_with_room(struct members *members) {

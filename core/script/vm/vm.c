@@ -65,7 +65,7 @@ static int open_core(lua_State *L) {
 // midst of that, it would stay without its methods, and every large buffer would fail for ever.
 static void make_large_buffer(lua_State *L) {
   luaL_Buffer buffer;
-  luaL_buffinitsize(L, &buffer, 2 * LUAL_BUFFERSIZE);
+  luaL_buffinitsize(L, &buffer, 2 * (size_t)LUAL_BUFFERSIZE);
   luaL_pushresultsize(&buffer, 0);
   lua_pop(L, 1);
 }

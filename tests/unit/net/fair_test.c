@@ -114,8 +114,10 @@ static void those_that_wait_get_on_one_after_the_other(void **state) {
 static void a_large_read_waits_when_the_turn_has_lasted_long(void **state) {
   (void)state;
   enum { COUNT = 1000 };
-  static char frames[COUNT * 6];
-  for (int i = 0; i < COUNT; i++) memcpy(frames + (ptrdiff_t)i * 6, "\x81\x80\0\0\0\0", 6);
+  static const char empty_frame[6] = {'\x81', '\x80'};
+  static char frames[COUNT * sizeof empty_frame];
+  for (size_t i = 0; i < sizeof frames; i += sizeof empty_frame)
+    memcpy(frames + i, empty_frame, sizeof empty_frame);
   struct fake_peer *polite = open_ws(), *greedy = open_ws();
   struct fake_peer *asks = fake_peer_open_http(fake.worker);
   fake_peer_send_frame(polite, 1, "first", 5);  // the turn is late from here on

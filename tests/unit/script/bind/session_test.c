@@ -54,13 +54,15 @@ static void fields_of_a_connection(void **state) {
       "end })\n");
   struct fake_peer *peer =
       open_session("GET /den?x=1", WS_HEADERS "Sec-WebSocket-Protocol: a, b\r\n");
+  static const char colon_of_join[] =
+      "conn.join: write conn:join(...), with a colon (the first argument is no ws or stream: got "
+      "number)";
   static const char *const open[] = {
       "den 1 nil a  number",
       "true nil nil nil true",
       "7 mine",
       "ws.send: write ws:send(...), with a colon (the first argument is no ws: got number)",
-      "conn.join: write conn:join(...), with a colon (the first argument is no ws or stream: got "
-      "number)",
+      colon_of_join,
       "true true"};
   expect_lines(open, sizeof open / sizeof *open);
   leave(peer);
