@@ -27,23 +27,47 @@ static uint64_t hash_bytes(struct slice key, uint64_t seed) {
   return mix(h, 0xD6E8FEB86659FD93u);
 }
 
+// ---- memory --------------------------------------------------------------
+
+enum {
+  MOVE_STEP = 32,       // old places looked at in a call
+  MOVE_AT_ONCE = 1024,  // a map of so many moves at once
+  PAGE_PLACES = MEM_PAGES_STEP / sizeof(struct map_slot),
+  LARGE_PLACES = 4 * PAGE_PLACES,  // so many have pages of their own
+};
+
+_Static_assert((PAGE_PLACES & (PAGE_PLACES - 1)) == 0, "steps of memory hold whole places");
+
+static struct map_slot *slots_new(size_t cap) {
+  size_t bytes = cap * sizeof(struct map_slot);
+  return cap >= LARGE_PLACES ? mem_pages(bytes) : mem_zalloc(bytes);
+}
+
+// The places before `gone` are not there any more.
+static void slots_free(struct map_slot *slots, size_t cap, size_t gone) {
+  if (cap >= LARGE_PLACES)
+    mem_pages_free(slots + gone, (cap - gone) * sizeof *slots);
+  else
+    free(slots);
+}
+
+// How many old places are not there any more: whole steps of those that have moved.
+static size_t old_gone(const struct map *m) {
+  return m->old_cap >= LARGE_PLACES ? m->old_at & ~(size_t)(PAGE_PLACES - 1) : 0;
+}
+
 void map_init(struct map *m) {
   *m = (struct map){0};
   rand_bytes(&m->seed, sizeof m->seed);
 }
 
 void map_free(struct map *m) {
-  free(m->slots);
-  free(m->old);
+  slots_free(m->slots, m->cap, 0);
+  slots_free(m->old, m->old_cap, old_gone(m));
   *m = (struct map){0};
 }
 
 // ---- places --------------------------------------------------------------
-
-enum {
-  MOVE_STEP = 32,       // old places looked at in a call
-  MOVE_AT_ONCE = 1024,  // a map of so many moves at once
-};
 
 // Stands in an old place whose entry was removed: others lie behind it.
 static const char removed;
@@ -59,17 +83,21 @@ static struct map_slot *find(const struct map *m, struct slice key, uint64_t has
 }
 
 static bool is_live(const struct map *m, size_t old_place) {
+  if (old_place < m->old_at) return false;
   const void *value = m->old[old_place].value;
-  return old_place >= m->old_at && value != NULL && value != &removed;
+  return value != NULL && value != &removed;
 }
 
-// The same in the old places; NULL when it is not there. What has moved stays behind as
-// something to pass over, whose key may not exist any more.
+// The same in the old places; NULL when it is not there. What has moved is passed over: what
+// has not, and would have been found behind it, lies behind all that has.
 static struct map_slot *find_old(const struct map *m, struct slice key, uint64_t hash) {
   if (m->old == NULL) return NULL;
   size_t mask = m->old_cap - 1;
-  for (size_t i = hash & mask; m->old[i].value != NULL; i = (i + 1) & mask) {
+  size_t i = hash & mask;
+  for (size_t looked = 0; looked < m->old_cap; looked++, i = (i + 1) & mask) {
+    if (i < m->old_at) i = m->old_at;
     struct map_slot *slot = &m->old[i];
+    if (slot->value == NULL) break;
     if (is_live(m, i) && slot->hash == hash && slice_equal(slot->key, key)) return slot;
   }
   return NULL;
@@ -78,13 +106,15 @@ static struct map_slot *find_old(const struct map *m, struct slice key, uint64_t
 // ---- moving --------------------------------------------------------------
 
 static void move(struct map *m, size_t places) {
+  size_t gone = old_gone(m);
   for (; places > 0 && m->old_at < m->old_cap; places--) {
     size_t at = m->old_at;
     if (is_live(m, at)) *find(m, m->old[at].key, m->old[at].hash) = m->old[at];
     m->old_at++;
   }
+  if (old_gone(m) > gone) mem_pages_free(m->old + gone, (old_gone(m) - gone) * sizeof *m->old);
   if (m->old_at < m->old_cap) return;
-  free(m->old);
+  slots_free(m->old, m->old_cap, old_gone(m));
   m->old = NULL;
   m->old_cap = m->old_at = 0;
 }
@@ -93,7 +123,7 @@ static void resize(struct map *m, size_t cap) {
   if (m->old != NULL) move(m, SIZE_MAX);
   m->old = m->slots;
   m->old_cap = m->cap;
-  m->slots = mem_zalloc(cap * sizeof *m->slots);
+  m->slots = slots_new(cap);
   m->cap = cap;
   if (m->old_cap <= MOVE_AT_ONCE) move(m, SIZE_MAX);
 }

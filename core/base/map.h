@@ -4,7 +4,8 @@
 // (usually they are part of the value).
 //
 // No call takes long, however many entries there are: when a large map grows or shrinks, each
-// later call that changes it moves a few of the old places to the new ones.
+// later call that changes it moves a few of the old places to the new ones, and gives back the
+// pages of those that have moved.
 #ifndef TIDEGATE_BASE_MAP_H
 #define TIDEGATE_BASE_MAP_H
 

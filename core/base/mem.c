@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 // The log has no memory either, so this goes out at once, where stderr has room for it.
@@ -58,6 +59,15 @@ char *mem_format(const char *format, ...) {
   int length = vasprintf(&text, format, args);
   va_end(args);
   return checked(length < 0 ? NULL : text, 1);
+}
+
+void *mem_pages(size_t bytes) {
+  void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return checked(pages != MAP_FAILED ? pages : NULL, bytes);
+}
+
+void mem_pages_free(void *pages, size_t bytes) {
+  if (bytes > 0) munmap(pages, bytes);
 }
 
 void mem_trim(void) {

@@ -28,6 +28,13 @@ static inline void *mem_grow(void *items, size_t *cap, size_t needed, size_t fir
   return mem_grow_slowly(items, cap, needed, first, item_bytes);
 }
 
+// Zeroed pages of the system's own, for what is large and comes and goes while others wait: the
+// allocator looks through all that was freed when it is asked for much, or gets much back, which
+// takes milliseconds. Any whole MEM_PAGES_STEP of them may go before the rest.
+enum { MEM_PAGES_STEP = 64 * 1024 };
+MEM_RESULT void *mem_pages(size_t bytes);
+void mem_pages_free(void *pages, size_t bytes);
+
 // Gives freed memory back to the system, where the allocator does not by itself.
 // Takes about a millisecond for each megabyte.
 void mem_trim(void);

@@ -144,6 +144,40 @@ static void test_grows_and_shrinks_a_little_at_a_time(void **state) {
   map_free(&m);
 }
 
+// The same for one so large that the memory of what has moved goes before the rest.
+static void test_gives_back_the_memory_of_what_has_moved(void **state) {
+  (void)state;
+  enum { MANY = 40000 };
+  static uint32_t keys[MANY];
+  struct map m;
+  map_init(&m);
+  size_t most_moved = 0;  // places, of those whose memory goes in steps of 2,048
+  for (uint32_t i = 0; i < MANY; i++) {
+    keys[i] = i;
+    map_set(&m, slice_of((char *)&keys[i], sizeof *keys), &keys[i]);
+    if (m.old_at > most_moved) most_moved = m.old_at;
+    uint32_t any = (uint32_t)(i * UINT64_C(2654435761) % (i + 1)), none = i + 1;
+    assert_ptr_equal(map_get(&m, slice_of((char *)&any, sizeof any)), &keys[any]);
+    assert_null(map_get(&m, slice_of((char *)&none, sizeof none)));
+  }
+  assert_true(most_moved > 4096);
+  most_moved = 0;
+  for (uint32_t i = 0; i < MANY; i++) {
+    assert_ptr_equal(map_remove(&m, slice_of((char *)&keys[i], sizeof *keys)), &keys[i]);
+    assert_null(map_remove(&m, slice_of((char *)&keys[i], sizeof *keys)));
+    if (m.old_at > most_moved) most_moved = m.old_at;
+    if (i + 1 < MANY)
+      assert_ptr_equal(map_get(&m, slice_of((char *)&keys[MANY - 1], sizeof *keys)),
+                       &keys[MANY - 1]);
+    if (i % 500 > 0) continue;
+    size_t seen = 0;
+    for (size_t at = 0; map_next(&m, &at) != NULL;) seen++;
+    assert_int_equal(seen, m.count);
+  }
+  assert_true(most_moved > 4096);
+  map_free(&m);
+}
+
 // What stays is met by a walk from one free place to another, whatever goes meanwhile.
 static void test_walks_beside_removals(void **state) {
   (void)state;
@@ -196,6 +230,7 @@ int main(void) {
       cmocka_unit_test(test_random_against_model),
       cmocka_unit_test(test_shrinks_when_emptied),
       cmocka_unit_test(test_grows_and_shrinks_a_little_at_a_time),
+      cmocka_unit_test(test_gives_back_the_memory_of_what_has_moved),
       cmocka_unit_test(test_walks_beside_removals),
       cmocka_unit_test(test_seed_differs_per_map),
   };
