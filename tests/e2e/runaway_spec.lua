@@ -12,6 +12,8 @@ gate.get("/ok", function() return "ok" end)
 gate.get("/close", function() local _ <close> = closing() forever() end)
 gate.get("/sort", function() local _ <close> = closing() table.sort({ 3, 2, 1 }, forever) end)
 gate.get("/pcall", function() while true do pcall(forever) end end)
+local function recurse() return 1 + recurse() end
+gate.get("/recursion", function() while true do pcall(recurse) end end)
 gate.get("/handler", function() xpcall(forever, forever) return "went on" end)
 gate.get("/coroutine", function() coroutine.wrap(function() local _ <close> = closing() forever() end)() end)
 gate.get("/finalizer", function()
@@ -43,7 +45,7 @@ describe("a script", function()
   end)
   after_each(function() server:stop() end)
 
-  for _, path in ipairs { "/close", "/sort", "/pcall", "/handler", "/coroutine" } do
+  for _, path in ipairs { "/close", "/sort", "/pcall", "/recursion", "/handler", "/coroutine" } do
     it("that loops is ended in " .. path, function()
       assert.equal(500, http.get(server, path).status)
       assert.equal("ok", http.get(server, "/ok").body)

@@ -14,6 +14,7 @@
 enum {
   WATCHED_MAX = 64,
   COROUTINE_CHECK = 100000,
+  AGAIN_PART = 2,  // of the time so far, until an entry is struck again
 };
 
 // ThreadSanitizer holds signals back until the next libc call, which a tight
@@ -30,6 +31,7 @@ struct watched {
   clockid_t cpu_clock;
   unsigned long serial;  // the entry seen last
   uint64_t since_ns;     // CPU time when it was first seen
+  uint64_t next_ns;      // CPU time of the entry when it is struck next
 };
 
 static struct {
@@ -158,21 +160,28 @@ static void end_start(const struct vm *vm) {
   _exit(EXIT_FAILURE);
 }
 
+// Lua may have missed the hook, so again and again. To set it takes longer the deeper the calls
+// are, tens of milliseconds for a recursion without an end, so Lua needs more and more time in
+// between.
+static void strike_thread(struct watched *watched, unsigned long serial, uint64_t busy_ns) {
+  watched->next_ns = busy_ns + busy_ns / AGAIN_PART;
+  atomic_store_explicit(&watched->vm->overdue_serial, serial, memory_order_relaxed);
+  pthread_kill(watched->thread, SIGURG);
+}
+
 static void look_at(struct watched *watched) {
   unsigned long serial = atomic_load_explicit(&watched->vm->entry_serial, memory_order_relaxed);
   if (serial != watched->serial || (serial & 1) == 0) {
     watched->serial = serial;
     watched->since_ns = (serial & 1) != 0 ? cpu_ns(watched) : 0;
+    watched->next_ns = dog.limit_ns;
     return;
   }
   uint64_t busy_ns = cpu_ns(watched) - watched->since_ns;
   if (busy_ns >= WATCHDOG_START_LIMITS * dog.limit_ns && watched->vm->live == NULL &&
       watched->vm->loading != NULL)
     end_start(watched->vm);
-  if (busy_ns >= dog.limit_ns) {
-    atomic_store_explicit(&watched->vm->overdue_serial, serial, memory_order_relaxed);
-    pthread_kill(watched->thread, SIGURG);
-  }
+  if (busy_ns >= watched->next_ns) strike_thread(watched, serial, busy_ns);
 }
 
 static void *run(void *arg) {
