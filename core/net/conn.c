@@ -116,9 +116,21 @@ bool conn_is_read_for_later(const struct conn *conn, size_t len) {
   return len > LARGE_READ && turn_clock_is_late(&conn->worker->clock);
 }
 
+// Direct output may be gone while a topic message behind it still waits: who
+// waits for the one need not wait for the other.
+static bool is_drained(const struct conn *conn) {
+  return conn->owes_drained && conn_out_bytes(conn) == 0 && conn_is_open(conn);
+}
+
+static void tell_drained_now(struct conn *conn) {
+  conn->owes_drained = false;
+  conn->ops->drained(conn);
+}
+
 void conn_take_up(struct conn *conn) {
   conn->waits_turn = false;
   turn_clock_begin_share(&conn->worker->clock);
+  if (is_drained(conn)) tell_drained_now(conn);
   if (conn_is_open(conn)) conn->ops->go_on(conn);
   if (conn->has_input && may_read(conn)) read_ready(conn);
 }
@@ -255,12 +267,13 @@ void conn_peer(const struct conn *conn, char *out, size_t size) {
 
 // ---- writing -------------------------------------------------------------
 
-// Direct output may be gone while a topic message behind it still waits: who
-// waits for the one need not wait for the other.
+// Once what waits for that has used up its part of the turn, the rest of it comes in the next.
 static void tell_drained(struct conn *conn) {
-  if (!conn->owes_drained || conn_out_bytes(conn) > 0 || !conn_is_open(conn)) return;
-  conn->owes_drained = false;
-  conn->ops->drained(conn);
+  if (!is_drained(conn)) return;
+  if (turn_clock_is_part_over(&conn->worker->clock))
+    conn_put_off(conn);
+  else
+    tell_drained_now(conn);
 }
 
 static void on_all_written(struct conn *conn) {

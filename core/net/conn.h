@@ -142,7 +142,7 @@ ssize_t conn_settle(struct conn *conn, ssize_t put, size_t bytes);
 
 // ---- for turn.c ----------------------------------------------------------
 
-void conn_take_up(struct conn *conn);   // has ops->go_on called that was left for later
+void conn_take_up(struct conn *conn);   // calls ops->drained and go_on, left for later
 void conn_end_turn(struct conn *conn);  // of a dirty one: goes on, and writes what is waiting
 void conn_destroy(struct conn *conn);   // all but the memory of the struct
 

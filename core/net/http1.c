@@ -10,6 +10,9 @@
 // How much of later requests may wait while one is being answered.
 enum { PIPELINE_BYTES = 65536 };
 
+// Of a body, until the clock is read: it may come in chunks of a byte.
+enum { EVENTS_A_READING = 64 };
+
 static struct http1 *http_of(const struct conn *conn) { return session_of(conn)->state.http1; }
 
 static const struct worker *worker_of(const struct http1 *http) { return http->call.worker; }
@@ -109,12 +112,21 @@ static void handle_event(struct http1 *http, enum http_event event, struct slice
   }
 }
 
+// Whether others are to have their turns, after so many events. In the midst of a body, too,
+// while bytes are left that bring the connection back.
+static bool has_used_share(struct worker *worker, const struct http1 *http, unsigned events,
+                           bool is_at_end) {
+  if (events % EVENTS_A_READING == 0) turn_clock_read(&worker->clock);
+  return turn_clock_is_share_over(&worker->clock) && !(http->in_request && is_at_end);
+}
+
 // Parses as far as it goes and returns how much was consumed. The connection
 // may be in another protocol afterwards, and `http` gone.
 static size_t parse(struct http1 *http, struct slice in) {
   // Not through http: a handler may end HTTP on the connection.
   struct conn *conn = http1_conn(http);
   size_t at = 0;
+  unsigned events = 0;
   // After a head or a piece of body the next event may need no more bytes.
   bool has_event = false;
   http->is_feeding = true;
@@ -127,7 +139,7 @@ static size_t parse(struct http1 *http, struct slice in) {
     has_event = event == HTTP_HEAD || event == HTTP_BODY;
     handle_event(http, event, body);
     if (!speaks_http(conn)) return at;
-    if (!http->in_request && turn_clock_is_share_over(&conn->worker->clock)) break;
+    if (has_used_share(conn->worker, http, ++events, at == in.len)) break;
   }
   http->is_feeding = false;
   return at;
@@ -240,10 +252,13 @@ static void on_rearm(struct conn *conn) {
 
 static void on_timeout(struct conn *conn) {
   struct http1 *http = http_of(conn);
-  if (http->in_request && !http->body_is_complete)
-    refuse_slow(http, "the request body took too long");
+  bool is_in_body = http->in_request && !http->body_is_complete;
+  if (conn->waits_turn && is_in_body)
+    conn_set_deadline(conn, conn->worker->config->body_timeout_ms);
   else if (conn->waits_turn)
     on_rearm(conn);  // it is not the client that takes its time
+  else if (is_in_body)
+    refuse_slow(http, "the request body took too long");
   else if (http->saw_input)
     refuse_slow(http, "the request head took too long");
   else

@@ -2,6 +2,7 @@
 #include "net/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -212,20 +213,33 @@ void session_note_gap(struct hub_reader *reader, struct slice topic, uint64_t mi
       (struct session_gap){session, mem_strndup(topic.ptr, topic.len), topic.len, missed, is_end};
 }
 
+static void tell_gap(struct session_gap gap) {
+  struct session *session = gap.session;
+  if (session->is_open)
+    session_worker(session)->app->gap(session, slice_of(gap.topic, gap.topic_len), gap.missed);
+  if (gap.is_end)
+    ops_of(session)->lagged(session);
+  else
+    hub_reader_resume(&session->reader);
+  free(gap.topic);
+}
+
+// What is told may note further gaps, behind these.
 void session_tell_gaps(struct worker *worker) {
-  struct session_gap *gaps = worker->gaps;
-  size_t count = worker->gap_count;
-  worker->gaps = NULL;
-  worker->gap_count = worker->gap_cap = 0;
-  for (size_t i = 0; i < count; i++) {
-    struct session *session = gaps[i].session;
-    if (session->is_open)
-      worker->app->gap(session, slice_of(gaps[i].topic, gaps[i].topic_len), gaps[i].missed);
-    if (gaps[i].is_end)
-      ops_of(session)->lagged(session);
+  size_t count = worker->gap_count, told = 0;
+  while (told < count && (told == 0 || !turn_clock_is_part_over(&worker->clock)))
+    tell_gap(worker->gaps[told++]);
+  worker->gap_count -= told;
+  memmove(worker->gaps, worker->gaps + told, worker->gap_count * sizeof *worker->gaps);
+}
+
+void session_forget_gaps(struct worker *worker) {
+  size_t kept = 0;
+  for (size_t i = 0; i < worker->gap_count; i++) {
+    if (conn_is_closing(&worker->gaps[i].session->conn))
+      free(worker->gaps[i].topic);
     else
-      hub_reader_resume(&session->reader);
-    free(gaps[i].topic);
+      worker->gaps[kept++] = worker->gaps[i];
   }
-  free(gaps);
+  worker->gap_count = kept;
 }

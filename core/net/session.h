@@ -143,6 +143,8 @@ void session_note_gap(struct hub_reader *reader, struct slice topic, uint64_t mi
                       enum hub_lag policy);
 
 // Tells the app the gaps noted since. So long a session gets none of the messages behind.
+// What this part of the turn has no time for waits for the next.
 void session_tell_gaps(struct worker *worker);
+void session_forget_gaps(struct worker *worker);  // those of connections that are closing
 
 #endif

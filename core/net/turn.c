@@ -12,6 +12,7 @@
 
 enum {
   ROUNDS = 16,         // of closing, delivering and flushing before the loop may wait again
+  END_SHARES = 2,      // turn_times after which no further round begins
   READING_SHARES = 4,  // turn_times in which what is ready is dispatched before answers go out
 };
 
@@ -80,11 +81,13 @@ static void forget_gone(struct conn_array *array) {
   array->count = kept;
 }
 
-// Only when nothing is left to do: `dirty` and `gaps` may name a connection
-// that closed after it got there, and an event of it may not be dispatched yet.
+// Not while an event of one may wait to be dispatched. What else may name a connection that
+// closed after it got there forgets it first: there may be work in each turn, for ever.
 static void free_gone(struct worker *worker) {
   if (worker->gone.count == 0 || !poll_is_through(&worker->poll)) return;
   forget_gone(&worker->later);
+  forget_gone(&worker->dirty);
+  session_forget_gaps(worker);
   for (size_t i = 0; i < worker->gone.count; i++) session_free(session_of(worker->gone.items[i]));
   worker->gone.count = 0;
 }
@@ -94,19 +97,21 @@ static bool has_work(const struct worker *worker) {
          hub_port_has_work(worker->port);
 }
 
-// What handlers of closed sessions and gaps do may make new work, hence the rounds.
+// What handlers of closed sessions, gaps and drained sessions do may make new work, hence the
+// rounds. They run in parts of the turn: what is left comes in the next.
 static void end_turn(struct worker *worker) {
+  struct turn_clock *clock = &worker->clock;
   take_up_later(worker);
+  turn_clock_begin_part(clock);
+  uint64_t began = clock->now;
   for (int round = 0; round < ROUNDS; round++) {
     hub_deliver(worker->port);
     if (worker->gap_count > 0) session_tell_gaps(worker);
     flush_dirty(worker);
-    if (!destroy_closing(worker)) return;
-    if (!has_work(worker)) {
-      free_gone(worker);
-      return;
-    }
+    if (!destroy_closing(worker) || !has_work(worker)) break;
+    if (clock->now - began >= END_SHARES * clock->whole_share) break;
   }
+  free_gone(worker);
 }
 
 // ---- time ------------------------------------------------------------------
@@ -116,8 +121,8 @@ static int shorter(int a, int b) {
   return b < 0 || a < b ? a : b;
 }
 
-static int wheel_wait_ms(const struct worker *worker) {
-  uint64_t due = wheel_next_ms(&worker->wheel);
+static int wheel_wait_ms(const struct worker *worker, const struct wheel *wheel) {
+  uint64_t due = wheel_next_ms(wheel);
   if (due == UINT64_MAX) return -1;
   if (due <= worker->now_ms) return 0;
   return due - worker->now_ms < INT_MAX ? (int)(due - worker->now_ms) : INT_MAX;
@@ -132,6 +137,12 @@ static int uv_wait_ms(struct worker *worker) {
   return uv_backend_timeout(&worker->loop);
 }
 
+static int idle_wait_ms(struct worker *worker) {
+  int timers_ms =
+      shorter(wheel_wait_ms(worker, &worker->wheel), wheel_wait_ms(worker, &worker->task_wheel));
+  return shorter(timers_ms, uv_wait_ms(worker));
+}
+
 // What is ready, one event after the other. When that takes long, answers go out, and
 // others have their turns, before the rest.
 static void dispatch_ready(struct worker *worker) {
@@ -142,16 +153,16 @@ static void dispatch_ready(struct worker *worker) {
 }
 
 // Timers that are due, the longest first; what this part of the turn has no time for stays due.
-static void fire_due(struct worker *worker) {
-  wheel_advance(&worker->wheel, worker->now_ms);
-  if (list_is_empty(&worker->wheel.due)) return;
+static void fire_due(struct worker *worker, struct wheel *wheel) {
+  wheel_advance(wheel, worker->now_ms);
+  if (list_is_empty(&wheel->due)) return;
   turn_clock_begin_part(&worker->clock);
-  for (struct wheel_timer *timer; (timer = wheel_take_due(&worker->wheel)) != NULL;) {
+  for (struct wheel_timer *timer; (timer = wheel_take_due(wheel)) != NULL;) {
     turn_clock_begin_share(&worker->clock);
     timer->fire(timer);
     if (turn_clock_is_part_over(&worker->clock)) break;
   }
-  if (!list_is_empty(&worker->wheel.due)) metric_add(&worker->stats->put_off, 1);
+  if (!list_is_empty(&wheel->due)) metric_add(&worker->stats->put_off, 1);
 }
 
 bool turn_once(struct worker *worker, int longest_wait_ms) {
@@ -164,13 +175,13 @@ bool turn_once(struct worker *worker, int longest_wait_ms) {
     return false;
   }
   bool is_idle = !has_work(worker) && worker->later.count == 0;
-  int wait_ms = !is_idle ? 0 : shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
-  poll_wait(&worker->poll, shorter(wait_ms, longest_wait_ms));
+  poll_wait(&worker->poll, shorter(is_idle ? idle_wait_ms(worker) : 0, longest_wait_ms));
   worker->now_ms = clock_mono_ms();
   turn_clock_begin_turn(&worker->clock);
   dispatch_ready(worker);
   if (uv_wait_ms(worker) == 0) uv_run(&worker->loop, UV_RUN_NOWAIT);
-  fire_due(worker);
+  fire_due(worker, &worker->wheel);
+  fire_due(worker, &worker->task_wheel);
   return true;
 }
 

@@ -22,7 +22,7 @@ void turn_clock_init(struct turn_clock *clock, uint64_t turn_time_ms, uint64_t s
 
 void turn_clock_begin_turn(struct turn_clock *clock) {
   turn_clock_read(clock);
-  clock->began = clock->share_began = clock->task_began = clock->now;
+  clock->began = clock->share_began = clock->part_began = clock->task_began = clock->now;
   clock->share = clock->whole_share;
   clock->longest = clock->slow / NAMED_PART;
   clock->name[0] = '\0';

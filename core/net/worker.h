@@ -52,8 +52,9 @@ struct worker {
   struct http_limits http_limits;
 
   struct poll poll;
-  struct wheel wheel;
-  uint64_t now_ms;  // of this turn, monotonic
+  struct wheel wheel;       // of the server
+  struct wheel task_wheel;  // of what runs scripts, which may be behind by much
+  uint64_t now_ms;          // of this turn, monotonic
   struct turn_clock clock;
   // For what the app runs on libuv: it is run when something is ready on it.
   // Handles must be referenced, and closed by app->worker_stop.
@@ -75,7 +76,7 @@ struct worker {
   struct conn_array dirty;      // have output to flush, or input to go on with
   struct conn_array later;      // have input to go on with in the next turn
   struct conn_array closing;    // to be closed at the end of the turn
-  struct conn_array gone;       // closed, to be freed when the turn has nothing left to do
+  struct conn_array gone;       // closed, to be freed when no event of them is left
   struct refusals *refusals;    // of connections beyond the limit
   struct spares spare_outputs;  // struct output, empty
   struct spares spare_calls;    // of HTTP/1.1: struct http1, as new
@@ -100,7 +101,8 @@ void worker_post(struct worker *worker, void (*run)(struct worker *worker, void 
 static inline uint64_t worker_now_ms(const struct worker *worker) { return worker->now_ms; }
 static inline void *worker_app(const struct worker *worker) { return worker->app_state; }
 
-// Sets a timer on the worker's wheel, `delay_ms` from now.
+// Sets a timer on the worker's wheel, `delay_ms` from now. What runs scripts belongs on the
+// task_wheel, so that it does not keep the server's own timers waiting when it is behind.
 void worker_set_timer(struct worker *worker, struct wheel_timer *timer, uint64_t delay_ms);
 
 // What a client has sent holds memory until it is complete, and until its turn comes: bodies,

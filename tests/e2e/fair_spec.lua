@@ -31,6 +31,17 @@ gate.ws("/wake-loop", function(ws) wait() for _ in ws:messages() do work() end e
 gate.ws("/spawn", { message = function() gate.spawn(work) end })
 gate.ws("/publish", { message = function() gate.publish("t", "x") end })
 gate.subscribe("t", work)
+gate.ws("/drain", function(ws)
+  for _ = 1, 25 do ws:send "x" ws:drain() work() end
+end)
+gate.ws("/topics", { message = function()
+  for i = 1, 500 do gate.publish("topics/" .. i % 50, "x") end
+end })
+for i = 0, 49 do gate.subscribe("topics/" .. i, work) end
+gate.ws("/finalizers", { message = function()
+  for _ = 1, 500 do setmetatable({}, { __gc = work }) end
+  collectgarbage()
+end })
 ]]
 
 local COUNT = 500
@@ -83,6 +94,15 @@ describe("a client that behaves, beside", function()
   it("messages that came while the task that receives them waited", function() check(send_first "/wake-loop") end)
   it("tasks that were spawned", function() check(send_all "/spawn") end)
   it("messages to a subscriber in the server", function() check(send_all "/publish") end)
+  it("messages to many subscribers in the server", function()
+    check(function(server) ws.connect(server, "/topics"):send "go" end)
+  end)
+  it("tasks whose sends have gone out", function()
+    check(function(server) ws.open_many(server, "/drain", COUNT // 25) end)
+  end)
+  it("finalizers", function()
+    check(function(server) ws.connect(server, "/finalizers"):send "go" end)
+  end)
   it("requests in a row", function()
     check(function(server) http.connect(server):send(http.format_request("GET", "/work"):rep(COUNT)) end)
   end)

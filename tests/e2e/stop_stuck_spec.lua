@@ -16,6 +16,20 @@ gate.get("/execute", function()
   gate.log.info "begun"
   return tostring(os.execute "exec sleep 1 2>/dev/null")
 end)
+local function work()
+  local over = os.clock() + 0.001
+  while os.clock() < over do end
+end
+gate.get("/finalizers", function()
+  gate.log.info "begun"
+  kept = {}
+  for i = 1, 20000 do kept[i] = setmetatable({}, { __gc = work }) end
+end)
+gate.get("/timers", function()
+  for _ = 1, 20000 do gate.spawn(work) end
+  gate.log.info "begun"
+  gate.sleep(3600)
+end)
 gate.get("/close", function()
   local guard <close> = setmetatable({}, { __close = function() while true do end end })
   gate.log.info "begun"
@@ -50,6 +64,14 @@ describe("the end of grace", function()
       local server <close> = start "/execute"
       server:signal(signal)
       server:wait_for_log "stopping within"
+      server:wait_end(20, 0)
+    end)
+  end
+
+  for _, path in ipairs { "/finalizers", "/timers" } do
+    it("comes in time beside much to do: " .. path, function()
+      local server <close> = start(path, { "--grace", "0.3", "--handler-time", "0.5" })
+      server:signal "sigterm"
       server:wait_end(20, 0)
     end)
   end

@@ -84,9 +84,9 @@ static void deliver_soon(struct taps *taps) {
 static void on_wake(void *ctx) { deliver_soon(ctx); }
 
 static void deliver_posted(struct worker *worker, void *arg) {
-  (void)worker;
   struct taps *taps = arg;
   atomic_store(&taps->is_posted, false);  // first, so that a wake from now on is a new one
+  turn_clock_begin_part(&worker->clock);
   for (struct list *node = taps->all.next; node != &taps->all; node = node->next) {
     struct tap *tap = list_entry(node, struct tap, link);
     tap->budget = TURN_MESSAGES;
@@ -159,15 +159,23 @@ static void run(struct tap *tap, const struct message *m) {
   tap->is_starting = false;
 }
 
+static void move_to_end(struct tap *tap) {
+  list_remove(&tap->link);
+  list_append(&tap->owner->all, &tap->link);
+}
+
+// All taps together have a part of the turn. What it does not reach comes first in the next.
 static size_t on_deliver(struct hub_reader *reader, const struct hub_batch *batch) {
   struct tap *tap = list_entry(reader, struct tap, reader);
   size_t taken = 0;
   struct turn_clock *clock = &tap->owner->vm->worker->clock;
+  if (turn_clock_is_part_over(clock)) tap->budget = 0;
+  if (tap->task == NULL && tap->budget > 0) move_to_end(tap);
   turn_clock_begin_share(clock);
   while (taken < batch->count && tap->task == NULL && tap->budget > 0) {
     tap->budget--;
     run(tap, batch->messages[taken++]);
-    if (turn_clock_is_share_over(clock)) tap->budget = 0;
+    if (turn_clock_is_share_over(clock) || turn_clock_is_part_over(clock)) tap->budget = 0;
   }
   if (tap->budget == 0) metric_add(&tap->owner->vm->worker->stats->put_off, 1);
   if (tap->task != NULL || tap->budget == 0) reader->is_blocked = true;

@@ -88,7 +88,7 @@ static void on_due(struct wheel_timer *wheel) {
     uint64_t now = worker_now_ms(vm->worker);
     timer->due_ms += timer->interval_ms;
     if (timer->due_ms <= now) timer->due_ms = now + timer->interval_ms;
-    wheel_set(&vm->worker->wheel, &timer->wheel, timer->due_ms);
+    wheel_set(&vm->worker->task_wheel, &timer->wheel, timer->due_ms);
     if (timer->is_running) return;
   }
   timer->is_running = true;
@@ -104,7 +104,7 @@ static void on_due(struct wheel_timer *wheel) {
 static void timer_start(struct timer *timer) {
   timer->is_started = true;
   timer->due_ms = worker_now_ms(timer->vm->worker) + timer->delay_ms;
-  wheel_set(&timer->vm->worker->wheel, &timer->wheel, timer->due_ms);
+  wheel_set(&timer->vm->worker->task_wheel, &timer->wheel, timer->due_ms);
 }
 
 static void copy_source(lua_State *L, char source[SOURCE_BYTES]) {

@@ -8,6 +8,7 @@
 #include "script/vm/box.h"
 #include "script/vm/task.h"
 #include "script/vm/vm.h"
+#include "script/vm/watchdog.h"
 
 enum { TURN_FINALIZERS = 64 };
 
@@ -202,22 +203,35 @@ static bool run_task(struct vm *vm, int (*push)(lua_State *L, void *arg), void *
 }
 
 void finalizer_run(struct vm *vm) {
+  struct turn_clock *clock = &vm->worker->clock;
   finalizers_of(vm)->is_posted = false;
   bool has_more = true;
+  turn_clock_begin_part(clock);
   for (int i = 0; has_more && i < TURN_FINALIZERS; i++) {
     if (!run_task(vm, push_due, &has_more)) return;  // the next that is queued posts again
+    if (turn_clock_is_part_over(clock)) break;
   }
-  if (has_more) post(vm);
+  if (!has_more) return;
+  metric_add(&vm->worker->stats->put_off, 1);
+  post(vm);
 }
 
 // ---- the end of the VM ---------------------------------------------------
+
+// The finalizer of the table on top, which fails alone, unless the time of all is over.
+static void call_finalizer(lua_State *L) {
+  if (push_finalizer(L)) lua_pcall(L, 1, 0, 0);
+  if (!watchdog_pass_on(L)) return;
+  lua_pushstring(L, vm_of(L)->strike.text);
+  lua_error(L);
+}
 
 // Calls the finalizers of all tables that have one: the queued ones first. One task, so all
 // together have handler_time. What they make has no finalizer any more.
 static int call_all(lua_State *L) {
   while (take_table(L)) {
     forget_guard(L);
-    if (push_finalizer(L)) lua_pcall(L, 1, 0, 0);
+    call_finalizer(L);
     lua_settop(L, 0);
   }
   struct finalizers *finalizers = finalizers_of(vm_of(L));
@@ -227,7 +241,7 @@ static int call_all(lua_State *L) {
   while (lua_next(L, 1) != 0) {
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
-    if (push_finalizer(L)) lua_pcall(L, 1, 0, 0);
+    call_finalizer(L);
     lua_settop(L, 2);
   }
   return 0;

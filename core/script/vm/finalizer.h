@@ -13,7 +13,7 @@
 
 extern struct script_module finalizer_module;
 
-// Calls those that are due, at most so many in a turn; the rest in the next.
+// Calls those that are due while this part of the turn lasts; the rest in the next.
 void finalizer_run(struct vm *vm);
 
 #endif

@@ -277,7 +277,8 @@ void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(stru
   if (!(seconds > 0)) seconds = 0;
   if (seconds > LONGEST_WAIT_S) seconds = LONGEST_WAIT_S;
   task->on_timeout = on_timeout;
-  worker_set_timer(task->vm->worker, &task->timer, (uint64_t)(seconds * 1000 + 0.5));
+  struct worker *worker = task->vm->worker;
+  wheel_set(&worker->task_wheel, &task->timer, worker->now_ms + (uint64_t)(seconds * 1000 + 0.5));
 }
 
 // ---- killing -------------------------------------------------------------

@@ -31,12 +31,27 @@ static void hear_of_end(struct session *session, int code, struct slice reason) 
   spend(session_worker(session));
 }
 
+static int gaps_told;
+
+static void hear_of_gap(struct session *session, struct slice topic, uint64_t missed) {
+  (void)topic, (void)missed;
+  gaps_told++;
+  spend(session_worker(session));
+}
+
+static void on_timer(struct wheel_timer *timer) {
+  (void)timer;
+  spend(fake.worker);
+}
+
 static int open_fair(void **state) {
   (void)state;
   struct app app = fake_app;
   app.request = answer_or_accept;
   app.message = take_message;
   app.closed = hear_of_end;
+  app.gap = hear_of_gap;
+  gaps_told = 0;
   fake_app_skips_drained = true;
   fake_server_configure();
   fake_server_set("turn_time", "0");
@@ -217,9 +232,38 @@ static void ends_are_told_one_after_the_other(void **state) {
   leave(polite);
 }
 
-static void on_timer(struct wheel_timer *timer) {
-  (void)timer;
-  spend(fake.worker);
+static void gaps_are_told_one_after_the_other(void **state) {
+  (void)state;
+  struct fake_peer *peers[3];
+  for (int i = 0; i < 3; i++) peers[i] = open_ws();
+  for (int i = 0; i < 3; i++)
+    session_note_gap(&peers[i]->session->reader, slice_str("t"), 5, HUB_LAG_SKIP);
+  turn();
+  assert_int_equal(gaps_told, 1);
+  conn_close(&peers[2]->session->conn);  // its gap is of no interest any more
+  fake_turns();
+  assert_int_equal(gaps_told, 2);
+  assert_false(peers[1]->session->reader.is_blocked);
+  for (int i = 0; i < 3; i++) leave(peers[i]);
+}
+
+// What waits for the server's own timers must not wait behind those of scripts.
+static void timers_of_scripts_hold_up_no_others(void **state) {
+  (void)state;
+  enum { TIMERS = 3 };
+  static struct wheel_timer of_scripts[TIMERS], own;
+  for (int i = 0; i < TIMERS; i++) {
+    wheel_timer_init(&of_scripts[i], on_timer);
+    wheel_set(&fake.worker->task_wheel, &of_scripts[i], fake.worker->now_ms + 1);
+  }
+  wheel_timer_init(&own, on_timer);
+  worker_set_timer(fake.worker, &own, 2);
+  fake_clock_ms += 10;
+  turn();
+  assert_false(wheel_timer_is_set(&own));
+  assert_true(wheel_timer_is_set(&of_scripts[TIMERS - 1]));
+  fake_turns();
+  for (int i = 0; i < TIMERS; i++) assert_false(wheel_timer_is_set(&of_scripts[i]));
 }
 
 static void timers_that_are_due_fire_one_a_turn(void **state) {
@@ -249,6 +293,8 @@ int main(void) {
       cmocka_unit_test(whose_requests_wait_is_not_idle),
       cmocka_unit_test(requests_behind_an_end_are_answered),
       cmocka_unit_test(ends_are_told_one_after_the_other),
+      cmocka_unit_test(gaps_are_told_one_after_the_other),
+      cmocka_unit_test(timers_of_scripts_hold_up_no_others),
       cmocka_unit_test(timers_that_are_due_fire_one_a_turn),
   };
   return cmocka_run_group_tests(tests, open_fair, fake_app_close);
