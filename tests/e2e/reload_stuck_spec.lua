@@ -63,7 +63,7 @@ end
 describe("a reload while a worker is stuck in a handler", function()
   local server, stuck
   before_each(function()
-    server = tidegate.start { workers = 2, scripts = version(1), args = { "--handler-time", "2" } }
+    server = tidegate.start { workers = 2, scripts = version(1), args = { "--handler-time", "2", "--watch", "off" } }
     assert.equal(0, process.run("/usr/bin/mkfifo", { args = { server.folder .. "/pipe" } }).status)
     stuck = http.connect(server)
     stuck:send(http.format_request("GET", "/stuck"))
@@ -137,5 +137,25 @@ describe("a reload without descriptors", function()
     limit_files(server, 1000)
     server:wait_for_log("generation 2 is live: 2 scripts, 2 routes", mark)
     assert.equal("v2", connection:get("/").body)
+  end)
+end)
+
+describe("scripts that do not end while they load", function()
+  it("hold up one worker alone", function()
+    local server <close> = tidegate.start { workers = 2, args = { "--handler-time", "2" }, scripts = [[
+      local gate = require "tidegate"
+      gate.get("/", function() return tostring(gate.stats().worker) end)
+    ]] }
+    local connection
+    loop.poll(function()
+      connection = http.connect(server)
+      return connection:get("/").body == "1"
+    end, "a connection to the other worker")
+    local mark = server:mark()
+    server:write("loop.lua", "while true do end")
+    server:wait_for_log("loading the scripts", mark)
+    for _ = 1, 20 do assert.equal("1", connection:get("/").body) end
+    assert.is_nil(server:find_log("reload failed", mark))
+    server:wait_for_log("loop.lua:1: loading ran for longer than handler_time allows", mark)
   end)
 end)

@@ -89,17 +89,25 @@ static void finish_step(struct part *part) {
 
 static void on_look(uv_timer_t *timer);
 
-static void on_all_workers(struct reload *reload, void (*step)(struct worker *worker, void *part),
-                           void (*then)(struct reload *reload)) {
-  reload->outstanding = reload->server->worker_count;
+// On `count` workers from the `first` on.
+static void on_workers(struct reload *reload, size_t first, size_t count,
+                       void (*step)(struct worker *worker, void *part),
+                       void (*then)(struct reload *reload)) {
+  reload->outstanding = count;
   reload->next_step = then;
   reload->is_told_stuck = false;
   uv_timer_start(&reload->look, on_look, LOOK_MS, LOOK_MS);
   for (size_t w = 0; w < reload->server->worker_count; w++) {
-    reload->parts[w].is_through = false;
-    reload->parts[w].quiet_looks = 0;
-    worker_post(&reload->server->workers[w], step, &reload->parts[w]);
+    struct part *part = &reload->parts[w];
+    part->is_through = w < first || w >= first + count;
+    part->quiet_looks = 0;
+    if (!part->is_through) worker_post(&reload->server->workers[w], step, part);
   }
+}
+
+static void on_all_workers(struct reload *reload, void (*step)(struct worker *worker, void *part),
+                           void (*then)(struct reload *reload)) {
+  on_workers(reload, 0, reload->server->worker_count, step, then);
 }
 
 static void take_next_step(struct reload *reload) {
@@ -282,6 +290,15 @@ static void on_loaded(struct reload *reload) {
   on_all_workers(reload, drop_part, finish);
 }
 
+// Scripts that do not load, or that take long until they fail, hold up one worker alone.
+static void on_first_loaded(struct reload *reload) {
+  size_t others = reload->server->worker_count - 1;
+  if (reload->parts[0].generation == NULL || others == 0)
+    on_loaded(reload);
+  else
+    on_workers(reload, 1, others, load_part, on_loaded);
+}
+
 // ---- workers that do not answer ------------------------------------------------
 
 static const char later_text[] =
@@ -296,7 +313,7 @@ static void on_stuck(struct reload *reload, size_t w) {
                           reload->parts[w].quiet_looks * LOOK_MS / 1000,
                           does[0] != '\0' ? does : "not known why");
   char *text = NULL;
-  if (reload->next_step == on_loaded) {
+  if (reload->next_step == on_first_loaded || reload->next_step == on_loaded) {
     reload->is_abandoned = reload->is_wanted_again = true;
     char *error = mem_format("%s; it is tried again when the worker is free", busy);
     text = failure_text(reload, error);
@@ -368,7 +385,7 @@ static void begin(struct reload *reload, bool is_asked_for) {
     return;
   }
   reload->retry_ms = 0;
-  on_all_workers(reload, load_part, on_loaded);
+  on_workers(reload, 0, 1, load_part, on_first_loaded);
 }
 
 static void want(struct reload *reload, bool is_asked_for) {
