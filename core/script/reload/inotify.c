@@ -127,12 +127,16 @@ static bool is_link(const struct folder *folder, const char *name) {
   return find(folder, name, &info) && S_ISLNK(info.st_mode);
 }
 
+// Whether a file is being written, which ends when it is closed. What unpacks an archive sets the
+// time of a folder, which is reported as if bytes had been written, and never closed.
 // Who creates a file has it open, though nothing may have been written yet. A second name of a
 // file is created, too, and nobody will close that.
-static bool is_begun(const struct folder *folder, const char *name) {
+static bool is_written(const struct folder *folder, const char *name, uint32_t mask) {
   struct stat info;
-  return folder->reports_bytes && find(folder, name, &info) && S_ISREG(info.st_mode) &&
-         info.st_size == 0 && info.st_nlink == 1;
+  if ((mask & IN_ISDIR) != 0) return false;
+  if ((mask & IN_MODIFY) != 0) return true;
+  return (mask & IN_CREATE) != 0 && folder->reports_bytes && find(folder, name, &info) &&
+         S_ISREG(info.st_mode) && info.st_size == 0 && info.st_nlink == 1;
 }
 
 static bool counts(const struct folder *folder, const char *name, uint32_t mask) {
@@ -166,9 +170,7 @@ static bool take_event(struct inotify *inotify, const struct inotify_event *even
   if (folder == NULL) return false;
   const char *name = event->len > 0 ? event->name : "";
   bool is_ours = counts(folder, name, event->mask);
-  bool is_written = (event->mask & IN_MODIFY) != 0 ||
-                    ((event->mask & IN_CREATE) != 0 && is_ours && is_begun(folder, name));
-  if (is_ours && is_written) note_writer(inotify, event->wd, name);
+  if (is_ours && is_written(folder, name, event->mask)) note_writer(inotify, event->wd, name);
   if ((event->mask & ENDS_WRITING) != 0)
     forget_writer(inotify, find_writer(inotify, event->wd, name));
   if ((event->mask & IN_IGNORED) != 0) {  // the folder is gone, and its watch with it

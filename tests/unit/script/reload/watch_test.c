@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "script/reload/control.h"
 #include "script/reload/watch_fixture.h"
@@ -64,6 +65,21 @@ static void waits_for_who_has_made_a_file_and_not_written_yet(void **state) {
   assert_int_equal(write(fd, "2", 1), 1);
   close(fd);
   expect_changes(1);
+  stop();
+}
+
+// The kernel reports that as if somebody wrote into the folder, and went on writing.
+static void does_not_wait_for_who_sets_the_time_of_a_folder(void **state) {
+  (void)state;
+  scripts_write("sub/a.lua", "1");
+  start();
+  scripts_write("sub/a.lua", "2");
+  const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1}};
+  char *path = mem_format("%s/sub", scripts_dir);
+  assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+  free(path);
+  run_until(1, 3000);  // less than a writer may take
+  assert_int_equal(changes, 1);
   stop();
 }
 
@@ -173,6 +189,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(waits_for_what_is_written_into_an_empty_file, open_loop,
                                       close_loop),
       cmocka_unit_test_setup_teardown(waits_for_who_has_made_a_file_and_not_written_yet, open_loop,
+                                      close_loop),
+      cmocka_unit_test_setup_teardown(does_not_wait_for_who_sets_the_time_of_a_folder, open_loop,
                                       close_loop),
       cmocka_unit_test_setup_teardown(forgets_folders_that_are_gone, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(the_client_is_told_how_it_went, open_loop, close_loop),
