@@ -182,9 +182,15 @@ static bool find(struct scan *scan, const struct level *folder, const char *name
   return true;
 }
 
+static bool is_mounted(const char *path) {
+  struct statx info;
+  return statx(AT_FDCWD, path, 0, STATX_TYPE, &info) == 0 &&
+         (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 // A script may be written by another name, in a folder that is not watched.
-static bool has_other_names(const struct level *folder, const struct stat *info) {
-  return info->st_nlink > 1 || info->st_dev != folder->device;
+static bool has_other_names(const struct level *folder, const char *path, const struct stat *info) {
+  return info->st_nlink > 1 || info->st_dev != folder->device || is_mounted(path);
 }
 
 static void look_at(struct scan *scan, const struct level *folder, const char *name) {
@@ -204,7 +210,7 @@ static void look_at(struct scan *scan, const struct level *folder, const char *n
   } else if (found.is_script) {
     if (found.failure == 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
       found.failure = errno;
-    if (has_other_names(folder, &found.info)) places_add(&scan->places, path, NULL, true);
+    if (has_other_names(folder, path, &found.info)) places_add(&scan->places, path, NULL, true);
     add_file(scan, folder, name, &found);
   } else if (found.is_link) {
     found.info = (struct stat){0};  // only where it leads counts

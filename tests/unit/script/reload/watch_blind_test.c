@@ -1,6 +1,8 @@
 // What the watch does where the kernel does not report changes: no inotify, folders that
 // may not be watched, events that were lost.
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "net/fake_log.h"
@@ -139,6 +141,32 @@ static void does_not_poll_for_a_folder_that_it_may_not_read(void **state) {
   free(lost);
 }
 
+// As containers do it with single files. Only who may mount can test it.
+static void sees_who_writes_a_mounted_file_by_its_other_name(void **state) {
+  (void)state;
+  scripts_write("real", "1");
+  scripts_write("app/a.lua", "1");
+  char *real = mem_format("%s/real", scripts_dir), *app = mem_format("%s/app", scripts_dir);
+  char *mounted = mem_format("%s/a.lua", app);
+  bool is_able = unshare(CLONE_NEWNS) == 0 &&
+                 mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0 &&
+                 mount(real, mounted, NULL, MS_BIND, NULL) == 0;
+  if (is_able) {
+    struct watch_options options = {app, mode, DEBOUNCE_MS, INTERVAL_MS};
+    watch = watch_start(&loop, &options, NULL, on_change, &changes);
+    run_until(0, 5 * DEBOUNCE_MS);
+    scripts_write("real", "2");
+    run_until(1, PATIENCE_MS);
+    stop();
+    umount(mounted);
+  }
+  free(real);
+  free(app);
+  free(mounted);
+  if (!is_able) skip();
+  assert_int_equal(changes, 1);
+}
+
 static void looks_again_when_events_were_lost(void **state) {
   (void)state;
   scripts_write("a.lua", "1");
@@ -168,6 +196,7 @@ int main(void) {
       watch_test(polls_where_a_folder_may_not_be_watched),
       watch_test(does_not_poll_for_a_folder_that_it_may_not_read),
       watch_test(looks_again_when_events_were_lost),
+      watch_test(sees_who_writes_a_mounted_file_by_its_other_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
