@@ -31,7 +31,7 @@ describe("requests under way", function()
       unfinished[i]:send("POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" .. ("x"):rep(999999))
     end
     loop.poll(function() return http.get(server, "/stats"):json().refused_memory >= 32 end, "refusals")
-    assert.is_true(server:memory() - before < 24 * MB)
+    if not loop.is_sanitized then assert.is_true(server:memory() - before < 24 * MB) end
     local answered = 0
     for _, connection in ipairs(unfinished) do
       if connection.socket:peek():find("^HTTP/1.1 503 ") then answered = answered + 1 end

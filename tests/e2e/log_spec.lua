@@ -144,7 +144,8 @@ describe("a server", function()
     loop.poll(function() return tonumber(server:get "/dropped") > 0 end, "lines that nobody took")
   end)
 
-  it("that printed more than its reader took stops all the same", function()
+  local unless_held = loop.holds_signals and pending or it
+  unless_held("that printed more than its reader took stops all the same", function()
     -- The pipe holds 65,536 bytes, and the rest waits in the buffer of Lua's io.stdout.
     local server <close> = start "2>&1 1>fifo"
     assert.equal("printed", server:get "/print?bytes=67000")

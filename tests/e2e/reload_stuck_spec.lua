@@ -77,8 +77,8 @@ describe("a reload while a worker is stuck in a handler", function()
     local begun = loop.now()
     local client = tidegate.run { "reload", server.dir }
     assert.equal(1, client.status)
-    assert.matches("reload failed, generation 1 stays: worker %d has not answered for %d+ s: route=GET /stuck conn=%d+",
-      client.err)
+    local named = loop.holds_signals and "" or "route=GET /stuck conn=%d+"
+    assert.matches("reload failed, generation 1 stays: worker %d has not answered for %d+ s: " .. named, client.err)
     assert.is_true(loop.now() - begun < 25)
     local again = tidegate.run { "reload", server.dir }
     assert.equal(1, again.status)

@@ -37,8 +37,11 @@ gate.get("/close", function()
 end)
 ]]
 
+-- The end of a process that is stuck leaves threads that nobody joined.
+local ENV = { TSAN_OPTIONS = (os.getenv "TSAN_OPTIONS" or "exitcode=99") .. ":report_thread_leaks=0" }
+
 local function start(path, args)
-  local server = tidegate.start { workers = 2, args = args or { "--grace", "0.3" }, scripts = APP }
+  local server = tidegate.start { workers = 2, args = args or { "--grace", "0.3" }, scripts = APP, env = ENV }
   local connection = http.connect(server)
   connection:send(http.format_request("GET", path))
   server:wait_for_log "begun"
@@ -53,7 +56,8 @@ describe("the end of grace", function()
       server:signal "sigterm"
       server:wait_end(20, 1)
       assert.is_true(loop.now() - begun >= 2, "the margin was given")
-      assert.is_truthy(server:find_log("worker %d did not end: route=GET " .. path .. " conn=%d+"))
+      local named = loop.holds_signals and "" or "route=GET " .. path .. " conn=%d+"
+      assert.is_truthy(server:find_log("worker %d did not end: " .. named))
       assert.is_truthy(server:find_log "not stopped within `grace` and 2 s: ending now")
     end)
   end
