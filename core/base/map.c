@@ -192,6 +192,10 @@ void *map_remove(struct map *m, struct slice key) {
   return value;
 }
 
+void map_move(struct map *m, size_t places) {
+  if (m->old != NULL) move(m, places);
+}
+
 void *map_at(const struct map *m, size_t place) {
   if (place < m->cap) return m->slots[place].value;
   return is_live(m, place - m->cap) ? m->old[place - m->cap].value : NULL;

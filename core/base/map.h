@@ -43,6 +43,8 @@ void *map_remove(struct map *m, struct slice key);  // the removed value, or NUL
 // one free place to another: a removal shifts entries only back, and never over a free place.
 static inline size_t map_places(const struct map *m) { return m->cap + m->old_cap; }
 void *map_at(const struct map *m, size_t place);
+// Moves up to so many old places now, where later calls would have, a few each.
+void map_move(struct map *m, size_t places);
 static inline bool map_is_moving(const struct map *m) { return m->old != NULL; }
 
 // Walks all entries: start with *position = 0; NULL at the end. The map must

@@ -116,12 +116,20 @@ bool topics_evict(struct hub *hub) {
   return true;
 }
 
+static size_t move_step(struct hub *hub) {
+  enum { SHARE = 16 };  // of what it takes to look at a topic
+  map_move(&hub->topics, HUB_MOVE_STEP);
+  hub->topics_version++;
+  return HUB_MOVE_STEP / SHARE;
+}
+
 // A topic that goes may draw its neighbour into its slot, which is then looked at again;
 // others may slip by until the next round.
 size_t topics_sweep_step(struct hub *hub, uint64_t now_ms) {
   struct map *topics = &hub->topics;
   uint64_t dropped = 0;
   size_t places = 0;
+  if (map_is_moving(topics)) return move_step(hub);
   for (; places < HUB_SWEEP_STEP && topics->cap > 0 && dropped < TOPIC_TRIM_STEP; places++) {
     if (hub->sweep_at >= map_places(topics)) hub->sweep_at = 0;
     struct topic *t = map_at(topics, hub->sweep_at);

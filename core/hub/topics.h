@@ -8,6 +8,7 @@
 enum {
   HUB_SWEEP_CALLS = 128,  // in so many every topic is looked at ...
   HUB_SWEEP_STEP = 256,   // ... so many slots of the map in one hold of the lock
+  HUB_MOVE_STEP = 1024,
 };
 
 // What a topic that keeps messages costs beside them, about: its struct, name
@@ -52,7 +53,9 @@ struct topic *topics_find_trimmed(struct hub *hub, struct slice name, uint64_t n
 void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq);
 
 // Settles the topics of up to HUB_SWEEP_STEP places of the map, from where the last call ended;
-// fewer where many messages are due. Returns of how many.
+// fewer where many messages are due. Returns of how many. While entries of the map move to other
+// places, a call moves HUB_MOVE_STEP instead, and counts them as the few that they cost: entries
+// would slip by those who look.
 size_t topics_sweep_step(struct hub *hub, uint64_t now_ms);
 
 // Frees what was taken out of hub->doomed; needs no lock.

@@ -118,6 +118,22 @@ static void test_sweep_goes_round_all_topics(void **state) {
   hub_sweep(w->hub);
 }
 
+// A map that shrinks moves its entries: none may slip by for round after round.
+static void test_two_rounds_of_sweeping_find_all_of_many(void **state) {
+  struct world *w = *state;
+  set_rule(w->hub, (struct hub_rule){.pattern = "**", .history = 1, .ttl_ms = 1});
+  enum { COUNT = 150000 };
+  for (int i = 0; i < COUNT; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "t%d", i);
+    publish(w->hub, name, "x");
+  }
+  usleep(5000);
+  int calls = 0;
+  for (; hub_topic_count(w->hub) > 0; calls++) hub_sweep(w->hub);
+  if (calls > 2 * HUB_SWEEP_CALLS + 50) fail_msg("%d calls", calls);
+}
+
 static void test_nothing_is_kept_for_nobody(void **state) {
   struct world *w = *state;
   assert_int_equal(publish(w->hub, "t", "x"), 1);
@@ -291,6 +307,7 @@ int main(void) {
       TEST(test_too_large_is_refused),
       TEST(test_ttl),
       TEST(test_sweep_goes_round_all_topics),
+      TEST(test_two_rounds_of_sweeping_find_all_of_many),
       TEST(test_nothing_is_kept_for_nobody),
       TEST(test_without_history_nothing_is_kept_for_late_joiners),
       TEST(test_joining_again_from_the_first_without_history_loses_nothing),
