@@ -131,7 +131,7 @@ size_t topics_sweep_step(struct hub *hub, uint64_t now_ms) {
   size_t places = 0;
   if (map_is_moving(topics)) return move_step(hub);
   for (; places < HUB_SWEEP_STEP && topics->cap > 0 && dropped < TOPIC_TRIM_STEP; places++) {
-    if (hub->sweep_at >= map_places(topics)) hub->sweep_at = 0;
+    hub->sweep_at &= topics->cap - 1;  // where the rest is, too, if the map has shrunk
     struct topic *t = map_at(topics, hub->sweep_at);
     struct topic_loss loss = {0};
     if (t != NULL) loss = topics_trim(hub, t, now_ms);

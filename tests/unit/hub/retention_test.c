@@ -131,7 +131,7 @@ static void test_two_rounds_of_sweeping_find_all_of_many(void **state) {
   usleep(5000);
   int calls = 0;
   for (; hub_topic_count(w->hub) > 0; calls++) hub_sweep(w->hub);
-  if (calls > 2 * HUB_SWEEP_CALLS + 50) fail_msg("%d calls", calls);
+  if (calls > 2 * HUB_SWEEP_CALLS) fail_msg("%d calls", calls);
 }
 
 static void test_nothing_is_kept_for_nobody(void **state) {
