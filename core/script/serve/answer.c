@@ -43,13 +43,17 @@ static const char *push_description(lua_State *L, int index) {
   return lua_pushfstring(L, "a %s", lua_typename(L, type));
 }
 
+// A call at the end of a `return` gives all its values, such as gate.history its second.
+#define HINT_SEVERAL "Put a call that gives several values in parentheses"
+
 // ---- headers -------------------------------------------------------------
 
 static void add_header(lua_State *L, struct exchange *exchange, struct slice name, bool replaces,
                        int origin) {
   if (!lua_isstring(L, -1))
-    answer_fail(L, origin, "this handler returned header %s as %s; it must be a string", name.ptr,
-                push_description(L, -1));
+    answer_fail(L, origin,
+                "this handler returned header %s as %s; it must be a string. " HINT_SEVERAL,
+                name.ptr, push_description(L, -1));
   if (!exchange_set_header(exchange, name, args_check_slice(L, -1), replaces))
     answer_fail(L, origin,
                 "this handler returned header %s, which has characters that HTTP forbids",
@@ -58,9 +62,10 @@ static void add_header(lua_State *L, struct exchange *exchange, struct slice nam
 
 void answer_add_headers(lua_State *L, struct exchange *exchange, int index, int origin) {
   if (!lua_istable(L, index))
-    answer_fail(L, origin,
-                "this handler returned headers as %s; they must be a table of name = value",
-                push_description(L, index));
+    answer_fail(
+        L, origin,
+        "this handler returned headers as %s; they must be a table of name = value. " HINT_SEVERAL,
+        push_description(L, index));
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     if (lua_type(L, -2) != LUA_TSTRING)
@@ -140,7 +145,7 @@ static void check_alone(lua_State *L, int first, int origin) {
   answer_fail(
       L, origin,
       "this handler returned %s and then %s; the order is status, body, headers (return 404, "
-      "body). Put a call that gives several values in parentheses",
+      "body). " HINT_SEVERAL,
       got, then);
 }
 

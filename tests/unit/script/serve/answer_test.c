@@ -72,6 +72,7 @@ static void what_is_no_answer_is_a_500_and_a_line_in_the_log(void **state) {
       "gate.get('/order', function() return 'no such page', 404 end)\n"
       "gate.get('/order/table', function() return { a = 1 }, 201 end)\n"
       "gate.get('/order/headers', function() return 'x', { ['X-A'] = 'b' } end)\n"
+      "gate.get('/order/several', function() return 200, gate.history('x') end)\n"
       "gate.get('/order/nil', function() return nil, 404 end)\n"
       "gate.get('/order/gsub', function() return ('a'):gsub('a', 'b') end)\n");
   static const struct {
@@ -101,8 +102,11 @@ static void what_is_no_answer_is_a_500_and_a_line_in_the_log(void **state) {
        "body, headers (return 404, body)"},
       {"GET /order/table", "main.lua:23: this handler returned a table and then 201; the order is"},
       {"GET /order/headers", "main.lua:24: this handler returned a string and then a table; the"},
-      {"GET /order/nil", "main.lua:25: this handler returned nil and then 404; the order is"},
-      {"GET /order/gsub", "main.lua:26: this handler returned a string and then 1; the order is"},
+      {"GET /order/several",
+       "main.lua:25: this handler returned header recovered as false; it must be a string. Put a "
+       "call that gives several values in parentheses"},
+      {"GET /order/nil", "main.lua:26: this handler returned nil and then 404; the order is"},
+      {"GET /order/gsub", "main.lua:27: this handler returned a string and then 1; the order is"},
       {"GET /table", "(error object is a table value)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
