@@ -13,7 +13,8 @@
 enum {
   PREFIX_LEN = sizeof HUB_PRESENCE_PREFIX - 1,
   DIFF_BYTES = 32 * 1024,  // a diff is cut into messages of about this size
-  SWEEP_STEP = 512,        // members looked at in one hold of the lock
+  TELL_STEP = 512,         // members told of in one hold of the lock
+  END_STEP = 128,          // members that may end in one; that takes longer
 };
 
 struct member {
@@ -277,7 +278,7 @@ static bool has_left(const struct member *member, uint64_t now_ms) {
 static size_t append_joins(struct hub *hub, struct presence *p, struct buf *out) {
   uint64_t now_ms = clock_mono_ms();
   size_t told = 0;
-  for (size_t i = 0; i < SWEEP_STEP && has_room(out) && !list_is_empty(&p->changed); i++) {
+  for (size_t i = 0; i < TELL_STEP && has_room(out) && !list_is_empty(&p->changed); i++) {
     struct member *member = list_entry(p->changed.next, struct member, changed_link);
     // A sweep may take a while, when others hold the lock: who came and went meanwhile is not told.
     if (has_left(member, now_ms)) {
@@ -294,7 +295,7 @@ static size_t append_joins(struct hub *hub, struct presence *p, struct buf *out)
 
 static size_t append_leaves(struct hub *hub, struct presence *p, struct buf *out) {
   size_t told = 0;
-  for (size_t i = 0; i < SWEEP_STEP && has_room(out) && !list_is_empty(&p->gone); i++) {
+  for (size_t i = 0; i < TELL_STEP && has_room(out) && !list_is_empty(&p->gone); i++) {
     struct member *member = list_entry(list_pop(&p->gone), struct member, gone_link);
     // Who came back meanwhile is told as a join alone.
     if (map_get(&p->ids, member_id(member)) == NULL) {
@@ -355,7 +356,7 @@ static void settle(struct hub *hub, struct presence *p, uint64_t now_ms) {
 
 // `round` is in the list of who is leaving, behind those to look at.
 static bool end_grace(struct hub *hub, uint64_t now_ms, const struct list *round) {
-  for (size_t i = 0; i < SWEEP_STEP; i++) {
+  for (size_t i = 0; i < END_STEP; i++) {
     struct list *node = list_pop(&hub->leaving);
     if (node == round) return false;
     struct member *member = list_entry(node, struct member, leaving_link);
