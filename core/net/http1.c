@@ -83,7 +83,9 @@ static bool wants_input(const struct http1 *http) {
 static void refuse_for_memory(struct http1 *http) {
   metric_add(&worker_of(http)->stats->refused_memory, 1);
   refuse(http, 503, "too many requests are under way");
+  // Not only when the client has taken the answer and gone.
   buf_free(&http->body);
+  http_parser_reset(http->parser);
   http1_call_hold(http);
 }
 
