@@ -218,6 +218,7 @@ static void pump_all(struct hub_port *port) {
 void hub_deliver(struct hub_port *port) {
   if (!hub_port_has_work(port)) return;
   port->is_delivering = true;
+  port->pumped_bytes = 0;
   if (port_is_signalled(port)) take_turn(port);
   for (size_t i = 0; i < port->turn.topic_count; i++) fan_out(port, &port->turn.topics[i]);
   pump_all(port);

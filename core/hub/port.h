@@ -60,7 +60,8 @@ struct hub_port {
   struct list dirty;         // topic_ports with something to deliver; under the lock
   // The port's thread owns the rest:
   uint64_t sub_count;
-  struct list pump;  // readers to bring up to date
+  struct list pump;     // readers to bring up to date
+  size_t pumped_bytes;  // in this delivery
   bool is_delivering;
   struct turn turn;
   struct batch_cache batches;

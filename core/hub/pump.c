@@ -8,7 +8,8 @@
 enum {
   PUMP_MAX = 64,
   PUMP_BYTES = 256 * 1024,
-  SKIP_MAX = 1024,  // superseded messages passed over in one hold of the lock
+  TURN_BYTES = 1024 * 1024,  // of one delivery, after which those that replay wait for the next
+  SKIP_MAX = 1024,           // superseded messages passed over in one hold of the lock
 };
 
 struct pump_item {
@@ -236,14 +237,35 @@ static void clear_behind(struct hub_reader *reader) {
   }
 }
 
+// It goes through what came before this delivery, and so may go on later.
+static bool is_replaying(const struct hub_reader *reader) {
+  for (const struct hub_sub *sub = reader->behind; sub != NULL; sub = sub->behind_next) {
+    if (sub->cursor < sub->place->start && !sub->place->topic->is_tap) return true;
+  }
+  return false;
+}
+
+// It is not the reader that is slow: what it is to get must be there still.
+static void keep_rest(struct hub_port *port, const struct hub_reader *reader) {
+  pthread_mutex_lock(&port->hub->lock);
+  bool wakes = hold_rest(reader);
+  pthread_mutex_unlock(&port->hub->lock);
+  if (wakes) port->ops.wake(port->ctx);
+}
+
 bool pump_reader(struct hub_port *port, struct hub_reader *reader) {
   struct pump_step step;
   while (reader->behind != NULL && !reader->is_blocked && !reader->is_ended) {
+    if (port->pumped_bytes >= TURN_BYTES && is_replaying(reader)) {
+      keep_rest(port, reader);
+      return false;
+    }
     gather(port, reader, &step);
     report_gaps(port, reader);
     size_t taken = deliver(port, reader, &step);
     advance(port, &step, taken);
     for (size_t i = 0; i < step.message_count; i++) message_unref(step.messages[i]);
+    if (taken > 0) port->pumped_bytes += step.bytes;
     if (taken < step.message_count) return reader->is_blocked || reader->is_ended;
     if (step.is_last) clear_behind(reader);
   }

@@ -15,7 +15,8 @@
 #include "hub/port.h"
 
 // Brings one reader up to date from the logs, as far as it takes the messages.
-// False when it left some without being blocked: then it is to be pumped again.
+// False when it left some without being blocked: then it is to be pumped again. So does one
+// that replays, once much has been pumped in this delivery.
 bool pump_reader(struct hub_port *port, struct hub_reader *reader);
 
 #endif

@@ -109,6 +109,7 @@ static void end_turn(struct worker *worker) {
     if (worker->gap_count > 0) session_tell_gaps(worker);
     flush_dirty(worker);
     if (!destroy_closing(worker) || !has_work(worker)) break;
+    turn_clock_read(clock);
     if (clock->now - began >= END_SHARES * clock->whole_share) break;
   }
   free_gone(worker);

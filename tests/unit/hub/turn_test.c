@@ -1,6 +1,8 @@
 // What is published while a port delivers: from within its own callbacks here, as
 // by other threads. It belongs to the next turn, and this one must not be the
 // worse for it.
+#include <string.h>
+
 #include "hub_fixture.h"
 
 struct world {
@@ -141,6 +143,27 @@ static void test_order_amid_a_delivery(void **state) {
   assert_string_equal(next_turn(w), "a3 4 v5");
 }
 
+// Of a long log a delivery brings a part, so that others have their turns. What is left stays,
+// whatever retention says: it is not the reader that is slow.
+static void test_a_long_replay_takes_several_deliveries(void **state) {
+  struct world *w = *state;
+  enum { KEPT = 60, LIVE = 30, LARGE = 65536 };
+  static char large[LARGE + 1];
+  memset(large, 'x', LARGE);
+  set_rule(w->hub, (struct hub_rule){.pattern = "t", .history = KEPT, .bytes = 2 * KEPT * LARGE});
+  reader_block(&w->slow);
+  for (int i = 0; i < KEPT; i++) publish(w->hub, "t", large);
+  hub_deliver(w->port.hub);
+  join_as(&w->slow, "t", HUB_SINCE_FIRST, NULL, HUB_LAG_DEFAULT);
+  reader_resume(&w->slow, SIZE_MAX);
+  hub_deliver(w->port.hub);
+  assert_in_range(w->slow.event_count, 1, KEPT / 2);
+  for (int i = 0; i < LIVE; i++) publish(w->hub, "t", "live");
+  while (hub_port_has_work(w->port.hub)) hub_deliver(w->port.hub);
+  assert_int_equal(w->slow.event_count, KEPT + LIVE);
+  for (size_t i = 0; i < w->slow.event_count; i++) assert_false(w->slow.events[i].is_gap);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -151,6 +174,7 @@ int main(void) {
       TEST(test_latest_amid_a_delivery),
       TEST(test_latest_counts_without_the_next_turn),
       TEST(test_order_amid_a_delivery),
+      TEST(test_a_long_replay_takes_several_deliveries),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
