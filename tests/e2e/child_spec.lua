@@ -1,6 +1,7 @@
 -- Programs that scripts start with io.popen and os.execute: what they inherit is what any shell
 -- would give them, and nothing of the server's.
 local http = require "support.http"
+local loop = require "support.loop"
 local process = require "support.process"
 local tidegate = require "support.server"
 
@@ -70,5 +71,25 @@ describe("a program that a script starts", function()
 
   it("ends with the status that scripts see", function()
     assert.same({ ok = false, how = "exit", code = 3 }, held[1]:get("/status"):json())
+  end)
+end)
+
+describe("a program whose handle no script has any more", function()
+  it("is waited for neither after a reload nor when the server stops", function()
+    local server <close> = tidegate.start { scripts = [[
+      local gate = require "tidegate"
+      program = io.popen "exec sleep 30 >/dev/null 2>&1"
+      gate.get("/", function() collectgarbage() return "collected" end)
+    ]] }
+    assert.is_true(server:edit { ["app.lua"] = [[
+      local gate = require "tidegate"
+      kept = io.popen "exec sleep 30 >/dev/null 2>&1"
+      gate.get("/", function() collectgarbage() return "again" end)
+    ]] })
+    local begun = loop.now()
+    assert.equal("again", http.get(server, "/").body)
+    server:signal "sigterm"
+    server:wait_end(20, 0)
+    assert.is_true(loop.now() - begun < 10)
   end)
 end)

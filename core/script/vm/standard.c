@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <pthread.h>
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,21 +46,65 @@ static void replace(lua_State *L, const char *name, lua_CFunction function) {
   lua_pop(L, 1);
 }
 
+// ---- files -----------------------------------------------------------------
+
+static void *wait_for_program(void *file) {
+  pclose(file);
+  return NULL;
+}
+
+// False when there is no thread.
+static bool close_beside(FILE *file) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, wait_for_program, file) != 0) return false;
+  pthread_detach(thread);
+  return true;
+}
+
+// __gc of a file. Upvalues: Lua's own, how the files of io.open are closed. Of a program, Lua's own
+// waits until it ends: for who knows how long, in the middle of anything.
+static int collect_file(lua_State *L) {
+  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  bool is_open = stream->closef != NULL && stream->f != NULL;
+  bool is_program = is_open && stream->closef != lua_tocfunction(L, lua_upvalueindex(2)) &&
+                    fileno(stream->f) > STDERR_FILENO;
+  if (is_program && close_beside(stream->f)) {
+    stream->closef = NULL;
+    return 0;
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static void set_collector(lua_State *L, lua_CFunction close_file) {
+  luaL_getmetatable(L, LUA_FILEHANDLE);
+  lua_getfield(L, -1, "__gc");
+  lua_pushcfunction(L, close_file);
+  lua_pushcclosure(L, collect_file, 2);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
 // Reading from a terminal, or from a pipe that nobody writes to, would hold up the thread for
 // good. The file is for no program that scripts start.
-static void empty_input(lua_State *L) {
+static void take_files(lua_State *L) {
   static const char code[] =
       "local file = io.open '/dev/null' if file then io.stdin = file io.input(file) end return "
       "file";
   if (luaL_loadstring(L, code) != LUA_OK) lua_error(L);
   lua_call(L, 0, 1);
   luaL_Stream *stream = luaL_testudata(L, -1, LUA_FILEHANDLE);
-  if (stream != NULL) fcntl(fileno(stream->f), F_SETFD, FD_CLOEXEC);
+  if (stream != NULL) {
+    fcntl(fileno(stream->f), F_SETFD, FD_CLOEXEC);
+    set_collector(L, stream->closef);
+  }
   lua_pop(L, 1);
 }
 
 void standard_replace(lua_State *L) {
   replace(L, "exit", no_exit);
   replace(L, "execute", execute);
-  empty_input(L);
+  take_files(L);
 }
