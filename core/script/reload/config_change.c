@@ -166,7 +166,7 @@ static void on_over(uv_async_t *async) {
   struct config_change *change = async->data;
   if (change->run == NULL || !is_over(change->run)) return;
   uv_timer_stop(&change->late);
-  tell(change, change->run);
+  if (!change->is_wanted) tell(change, change->run);  // else it is old
   free_run(change->run);
   change->run = NULL;
   if (change->is_wanted) start_run(change);
