@@ -278,8 +278,9 @@ static char *take_error(struct reload *reload) {
 
 static void on_loaded(struct reload *reload) {
   char *error = take_error(reload);
-  if (error == NULL && !reload->is_abandoned) {
-    reload->route_count = reload->parts[0].generation->http_route_count;
+  const struct generation *first = reload->parts[0].generation;
+  if (error == NULL && first != NULL && !reload->is_abandoned) {
+    reload->route_count = first->http_route_count;
     on_all_workers(reload, switch_part, on_switched);
     return;
   }
