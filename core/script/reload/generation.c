@@ -154,9 +154,11 @@ enum generation_progress generation_step(struct generation *generation, char **e
   struct vm *vm = generation->vm;
   struct step step = {generation, false, NULL};
   vm->loading = generation;
+  vm->loads_first = vm->live == NULL;
   struct task *task = task_new(vm, &step_owner, &step);
   if (task != NULL) task_start(task, push_step, generation);
   vm->loading = NULL;
+  vm->loads_first = false;
   if (!step.ok) *error = name_failure(vm, step.error);
   free(step.error);
   vm->loading_path = NULL;

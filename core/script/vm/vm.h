@@ -50,7 +50,9 @@ struct vm {
   // since it cannot wait then.
   struct generation *live, *loading;
   bool is_stopped;
-  const char *loading_path;  // the file that the step of loading runs, or NULL
+  const char *_Atomic loading_path;  // the file that the step of loading runs, or NULL
+  // A step of loading runs, and nothing is live yet. The thread of the watchdog reads both.
+  atomic_bool loads_first;
 
   // State of three modules that is not in vm_state: every entry into Lua and every method of
   // an object needs it, and would pay for finding it there first.

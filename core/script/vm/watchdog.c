@@ -151,7 +151,8 @@ static uint64_t cpu_ns(const struct watched *watched) {
 // served yet, so the process can end instead.
 static void end_start(const struct vm *vm) {
   char line[512];
-  const char *path = vm->loading_path != NULL ? vm->loading_path : "the scripts";
+  const char *path = vm->loading_path;
+  if (path == NULL) path = "the scripts";
   int len =
       snprintf(line, sizeof line,
                "tidegate: %s: loading does not end, in a function of C (handler_time)\n", path);
@@ -178,8 +179,7 @@ static void look_at(struct watched *watched) {
     return;
   }
   uint64_t busy_ns = cpu_ns(watched) - watched->since_ns;
-  if (busy_ns >= WATCHDOG_START_LIMITS * dog.limit_ns && watched->vm->live == NULL &&
-      watched->vm->loading != NULL)
+  if (busy_ns >= WATCHDOG_START_LIMITS * dog.limit_ns && watched->vm->loads_first)
     end_start(watched->vm);
   if (busy_ns >= watched->next_ns) strike_thread(watched, serial, busy_ns);
 }
