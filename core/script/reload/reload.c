@@ -377,16 +377,22 @@ static void begin(struct reload *reload, bool is_asked_for) {
   if (is_asked_for) log_info("loading the scripts, as asked");
   watch_begin_load(reload->watch);
   control_follow(reload->control);
-  config_change_look(reload->config_change);
   char *error = NULL;
   reload->bundle = bundle_load(reload->dir, reload->server->config->lua_path, &error);
-  if (reload->bundle == NULL) {
-    fail_to_read(reload, error, errno);
-    free(error);
-    return;
+  int failure = errno;
+  if (!is_asked_for && !watch_was_undisturbed(reload->watch)) {
+    log_debug("a script changed while the scripts were read: reading them again");
+    finish(reload);
+  } else {
+    config_change_look(reload->config_change);
+    if (reload->bundle == NULL) {
+      fail_to_read(reload, error, failure);
+    } else {
+      reload->retry_ms = 0;
+      on_workers(reload, 0, 1, load_part, on_first_loaded);
+    }
   }
-  reload->retry_ms = 0;
-  on_workers(reload, 0, 1, load_part, on_first_loaded);
+  free(error);
 }
 
 static void want(struct reload *reload, bool is_asked_for) {

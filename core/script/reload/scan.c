@@ -311,3 +311,15 @@ void scan_free(struct scan *scan) {
 const struct scan_file *scan_find(const struct scan *scan, const char *relative) {
   return map_get(&scan->by_relative, slice_str(relative));
 }
+
+uint64_t scan_hash(const struct scan *scan) {
+  uint64_t hash = WAY_HASH_START;
+  for (size_t i = 0; i < scan->file_count; i++) {
+    const struct scan_file *file = &scan->files[i];
+    hash = way_hash(hash, file->relative, strlen(file->relative) + 1);
+    hash = way_hash(hash, &file->links, sizeof file->links);
+    hash = way_hash(hash, &file->content, sizeof file->content);
+    hash = way_hash(hash, &file->failure, sizeof file->failure);
+  }
+  return hash;
+}

@@ -56,6 +56,9 @@ bool scan_is_script_name(const char *name);  // *.lua
 
 const struct scan_file *scan_find(const struct scan *scan, const char *relative);
 
+// Tells apart what a load would read: names, links and contents.
+uint64_t scan_hash(const struct scan *scan);
+
 // The path of dir for as long as the process lives: an absolute one that keeps its links,
 // from the working directory of the first call on. The caller frees it.
 char *scan_absolute(const char *dir);

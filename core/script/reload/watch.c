@@ -38,8 +38,13 @@ struct watch {
   void *arg;
   struct scan *loaded;  // what was loaded last, or tried to
   struct scan *latest;  // what was seen last; NULL: the same
+  struct scan *before;  // while scripts are read: what was loaded before
   uint64_t stirred_ms;  // since when changes have been reported and not looked at; 0: still
+  uint64_t began_ms;    // stirred_ms of the change that is being read
   uint64_t looked_ms;
+  uint64_t decided;    // the hash of what is to be loaded; 0: nothing is known of it
+  bool is_overdue;     // what is being read is open for writing, and was waited for
+  bool is_disturbed;   // something changed since the look that decided to load
   bool is_unsure;      // a file may be open without a report of it
   unsigned own_loads;  // in a row, during which files changed
   unsigned at_once;    // of these, in a row, that were followed at once
@@ -158,6 +163,9 @@ static void on_due(uv_timer_t *timer) {
     watch->doubled = found.count > 0 ? 0 : watch->doubled + 1;
     log_info("loading the scripts: %s",
              found.count > 0 ? found.text.data : "they changed while they loaded");
+    watch->is_overdue = watch->inotify != NULL && inotify_writing_since_ms(watch->inotify) != 0;
+    watch->began_ms = watch->stirred_ms != 0 ? watch->stirred_ms : watch->looked_ms;
+    watch->decided = scan_hash(watch->latest);
     rest(watch);
     watch->on_change(watch->arg);
   }
@@ -172,15 +180,55 @@ static void take_latest(struct watch *watch) {
   watch->latest = NULL;
 }
 
+static void forget_before(struct watch *watch) {
+  scan_free(watch->before);
+  watch->before = NULL;
+}
+
 void watch_begin_load(struct watch *watch) {
   if (watch->is_off) return;
-  bool is_stirred = scan(watch);
-  take_latest(watch);
+  watch->is_disturbed = scan(watch);
+  if (watch->decided != 0 && watch->decided != scan_hash(watch->latest)) watch->is_disturbed = true;
+  watch->decided = 0;
+  forget_before(watch);
+  watch->before = watch->loaded;
+  watch->loaded = watch->latest;
+  watch->latest = NULL;
   watch->again_ms = 0;
   if (watch->inotify != NULL) inotify_restart_writers(watch->inotify);
   watch->is_unsure = false;
   rest(watch);
-  if (is_stirred) on_event(watch);
+  if (watch->is_disturbed) on_event(watch);
+}
+
+// The kernel reports a change a moment after it was made: the files say more.
+static bool has_changed_since_the_look(struct watch *watch) {
+  scan_once(watch);
+  bool has_events = watch->inotify != NULL && inotify_read(watch->inotify);
+  return has_events || watch->is_disturbed || scan_hash(watch->latest) != scan_hash(watch->loaded);
+}
+
+// What changes all the time is taken in the end, when it looks complete.
+static bool may_be_taken(struct watch *watch) {
+  if (watch->is_overdue) return true;
+  if (watch->looked_ms < watch->began_ms + PUT_OFF_MS) return false;
+  struct comparison found = compare_scans(watch->before, watch->latest, false, polls(watch));
+  buf_free(&found.text);
+  return due_of(watch, &found) == 0;
+}
+
+bool watch_was_undisturbed(struct watch *watch) {
+  if (watch->is_off || !has_changed_since_the_look(watch)) return true;
+  bool is_taken = may_be_taken(watch);
+  if (!is_taken) {
+    scan_free(watch->loaded);
+    watch->loaded = watch->before;
+    watch->before = NULL;
+    watch->stirred_ms = watch->began_ms;
+    watch->again_ms = watch->looked_ms;  // in any case: the load before may have come to nothing
+  }
+  on_event(watch);
+  return is_taken;
 }
 
 // Scripts that write a script whenever they load would load for ever. Who saves the same one in
@@ -198,6 +246,7 @@ static void put_off(struct watch *watch, const char *text) {
 
 void watch_end_load(struct watch *watch) {
   if (watch->is_off) return;
+  forget_before(watch);
   bool is_stirred = scan(watch);
   if (watch->latest->is_incomplete || watch->loaded->is_incomplete) {
     on_event(watch);
@@ -256,6 +305,7 @@ static void on_timer_closed(uv_handle_t *handle) {
   free(watch->dir);
   scan_free(watch->loaded);
   scan_free(watch->latest);
+  scan_free(watch->before);
   free(watch);
 }
 

@@ -27,6 +27,10 @@ void watch_stop(struct watch *watch);  // memory goes when the loop has closed t
 // The scripts are read now, whatever their state: what differs later is a change.
 void watch_begin_load(struct watch *watch);
 
+// They have been read, because of on_change. False when somebody saved one meanwhile, so that
+// half of it may have been read: nothing is to be loaded, and on_change is called again.
+bool watch_was_undisturbed(struct watch *watch);
+
 // They have been loaded, or not. Changes since watch_begin_load may be the scripts' own
 // doing: a file that has the same content is none, and loads that always change a file
 // follow each other ever more slowly.

@@ -12,13 +12,20 @@ static uv_loop_t loop;
 static struct watch *watch;
 static unsigned changes;
 static const char *mode = "auto";
+static unsigned disturbed;           // loads that were given up
+static void (*while_reading)(void);  // what others do
 static void (*while_loading)(void);  // what the scripts do, or others meanwhile
 
 static inline void on_change(void *arg) {
   assert_ptr_equal(arg, &changes);
-  changes++;
   // As a load does.
   watch_begin_load(watch);
+  if (while_reading != NULL) while_reading();
+  if (!watch_was_undisturbed(watch)) {
+    disturbed++;
+    return;
+  }
+  changes++;
   if (while_loading != NULL) while_loading();
   watch_end_load(watch);
 }
@@ -28,9 +35,9 @@ static inline int open_loop(void **state) {
   scripts_open();
   fake_log_clear();
   uv_loop_init(&loop);
-  changes = 0;
+  changes = disturbed = 0;
   mode = "auto";
-  while_loading = NULL;
+  while_reading = while_loading = NULL;
   return 0;
 }
 

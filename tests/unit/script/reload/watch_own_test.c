@@ -86,6 +86,47 @@ static void saves_do_not_make_it_wait_longer(void **state) {
   stop();
 }
 
+// ---- saves while the scripts are read --------------------------------------------
+
+static void save_once(void) {
+  while_reading = NULL;
+  scripts_write("a.lua", "");
+  scripts_write("a.lua", "return 2");
+}
+
+static void what_is_saved_while_it_is_read_is_read_again(void **state) {
+  (void)state;
+  static const char *const modes[] = {"auto", "poll"};
+  for (int i = 0; i < 2; i++) {
+    changes = disturbed = 0;
+    mode = modes[i];
+    scripts_write("a.lua", "return 1");
+    scripts_write("b.lua", "return 1");
+    start();
+    while_reading = save_once;
+    scripts_write("b.lua", "return 22");
+    expect_changes(1);
+    assert_int_equal(disturbed, 1);
+    run_until(0, 10 * DEBOUNCE_MS);
+    assert_int_equal(changes, 1);
+    stop();
+  }
+}
+
+static void save_always(void) { write_number("b.lua"); }
+
+static void what_is_saved_whenever_it_is_read_is_taken_in_the_end(void **state) {
+  (void)state;
+  scripts_write("a.lua", "return 1");
+  start();
+  while_reading = save_always;
+  scripts_write("a.lua", "return 2");
+  run_until(1, 3000);
+  assert_int_equal(changes, 1);
+  assert_true(disturbed > 5);
+  stop();
+}
+
 #define watch_test(name) cmocka_unit_test_setup_teardown(name, open_own, close_loop)
 
 int main(void) {
@@ -95,6 +136,8 @@ int main(void) {
       watch_test(one_that_changes_many_files_in_turn_does_too),
       watch_test(a_save_beside_it_is_not_missed),
       watch_test(saves_do_not_make_it_wait_longer),
+      watch_test(what_is_saved_while_it_is_read_is_read_again),
+      watch_test(what_is_saved_whenever_it_is_read_is_taken_in_the_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
