@@ -78,6 +78,11 @@ struct comparison compare_scans(struct scan *loaded, const struct scan *now, boo
     if (change != SAME) note(&result, file, change, due_of(before, file, is_unsure));
   }
   note_missing(&result, loaded, now);
+  // The load failed for what is no script: too many folders.
+  if (result.count == 0 && loaded->error != NULL && now->error == NULL && has_scripts(now)) {
+    result.count = 1;
+    buf_printf(&result.text, "they can be read again");
+  }
   if (result.count > NAMED_MAX) buf_printf(&result.text, ", %zu more", result.count - NAMED_MAX);
   if (result.count > 0) buf_append_char(&result.text, '\0');
   return result;

@@ -116,6 +116,12 @@ static void a_file_that_is_saved_as_it_was_is_a_change_but_not_of_content(void *
   free(path);
 }
 
+static void scripts_that_can_be_read_again_are_a_change(void **state) {
+  (void)state;
+  loaded->error = mem_strdup("too many folders");
+  expect("they can be read again", 0, EXACT, false);
+}
+
 #define compare_test(name) cmocka_unit_test_setup_teardown(name, look, forget)
 
 int main(void) {
@@ -124,6 +130,7 @@ int main(void) {
       compare_test(waits_for_what_is_gone_or_empty),
       compare_test(a_link_that_leads_nowhere_is_a_script_that_is_gone),
       compare_test(the_same_content_at_the_same_time_is_no_change),
+      compare_test(scripts_that_can_be_read_again_are_a_change),
       compare_test(a_file_that_is_saved_as_it_was_is_a_change_but_not_of_content),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
