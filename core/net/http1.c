@@ -169,7 +169,6 @@ static void drop_requests_behind(struct http1 *http) {
   http1_call_hold(http);
   http->response.keeps_alive = false;
   conn_set_reading(conn, false);
-  if (!http->in_request) conn_finish(conn);
 }
 
 // The rest of a head, or requests behind the one that is answered, may be too much. False: the
@@ -177,10 +176,12 @@ static void drop_requests_behind(struct http1 *http) {
 static bool check_memory(struct http1 *http) {
   bool holds = buf_len(&http->input) > 0 || !http_parser_is_idle(http->parser);
   if ((!holds && http->held == 0) || http1_call_hold(http)) return true;
-  if (buf_len(&http->input) > 0)
-    drop_requests_behind(http);
-  else if (!http->in_request)
+  if (http->in_request && http->body_is_complete) {
+    if (buf_len(&http->input) > 0) drop_requests_behind(http);
+  } else {
+    buf_free(&http->input);
     refuse_for_memory(http);
+  }
   return conn_is_open(http1_conn(http));
 }
 
