@@ -61,7 +61,6 @@ static bool event_is_valid(struct slice event) {
   return event.len <= 255 && http_header_value_is_valid(event) && utf8_is_valid(event);
 }
 
-
 // While scripts load: true, and the message waits until they are live.
 static int publish_later(lua_State *L, const struct message_fields *fields) {
   luaL_where(L, 1);

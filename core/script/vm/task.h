@@ -106,8 +106,8 @@ void task_describe_running(const struct vm *vm, char *out, size_t size);
 // The coroutine of the innermost task, NULL outside Lua. Safe in a signal handler.
 lua_State *task_running(const struct vm *vm);
 
-// Whether the coroutine at `index` is one of the server's: a task's, also one that has ended, or the
-// VM's own. A script must neither resume nor close it.
+// Whether the coroutine at `index` is one of the server's: a task's, also one that has ended, or
+// the VM's own. A script must neither resume nor close it.
 bool task_owns(lua_State *L, int index);
 
 // ---- ending --------------------------------------------------------------

@@ -126,4 +126,6 @@ void gate_turn(void) { turn(&gate.server.workers[0]); }
 
 size_t gate_conn_count(void) { return gate.server.workers[0].conns.count; }
 
-struct worker *gate_worker(void) { return &gate.server.workers[0]; }
+struct worker *gate_worker(void) {
+  return &gate.server.workers[0];
+}
