@@ -30,6 +30,14 @@ static int status_of(void (*child)(void)) {
   return status;
 }
 
+// ThreadSanitizer delays what a handler raises, so there the exit status that shells give counts.
+static bool was_ended_by(int status, int number) {
+#if defined(__SANITIZE_THREAD__)
+  if (WIFEXITED(status)) return WEXITSTATUS(status) == 128 + number;
+#endif
+  return WIFSIGNALED(status) && WTERMSIG(status) == number;
+}
+
 static void send_term(void) {
   signals_end_process();
   raise(SIGTERM);
@@ -55,17 +63,15 @@ static void send_second(void) {
 
 static void before_the_loop_they_end_the_process_but_for_hup(void **state) {
   (void)state;
-  int status = status_of(send_term);
-  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-  status = status_of(send_quit);
+  assert_true(was_ended_by(status_of(send_term), SIGTERM));
+  int status = status_of(send_quit);
   assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGQUIT);
   assert_int_equal(status_of(send_hup), 0);
 }
 
 static void a_second_one_ends_the_process(void **state) {
   (void)state;
-  int status = status_of(send_second);
-  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+  assert_true(was_ended_by(status_of(send_second), SIGINT));
 }
 
 static void what_stops_comes_first_and_each_once(void **state) {
