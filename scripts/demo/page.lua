@@ -1,4 +1,4 @@
--- The page: serves demo/page/ at "/". The files are small and read anew for each request, so an edit shows at once.
+-- The page: serves demo/page/ at "/", read anew for each request so that an edit shows at once.
 local gate = require "tidegate"
 
 local FILES = {
