@@ -20,7 +20,7 @@
 #include "script/reload/scan.h"
 
 enum {
-  COMMAND_WAIT_MS = 200,
+  COMMAND_WAIT_MS = 1000,
   RETRY_MS = 100,      // accepting again after descriptors ran out
   NAME_MS = 1000,      // between two tries to have a name that another server has
   ANSWER_WAIT_S = 120  // the client's, for a server that does not answer

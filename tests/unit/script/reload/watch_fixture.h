@@ -46,9 +46,15 @@ static inline void stop(void) {
   watch = NULL;
 }
 
+static inline void close_left(uv_handle_t *handle, void *arg) {
+  (void)arg;
+  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
 static inline int close_loop(void **state) {
   (void)state;
-  stop();  // of a test that failed
+  stop();  // of a test that failed, as is what it left: the loop would go on for ever
+  uv_walk(&loop, close_left, NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
   assert_int_equal(uv_loop_close(&loop), 0);
   scripts_close();
@@ -57,14 +63,15 @@ static inline int close_loop(void **state) {
 
 static inline void on_over(uv_timer_t *timer) { *(bool *)timer->data = true; }
 
-// Runs the loop for so long, or until there were so many changes.
+// Runs the loop for so long, or until there were so many changes. The timer repeats: when it is
+// due as uv_run begins, uv_run fires it and waits then all the same, without it for ever.
 static inline void run_until(unsigned count, uint64_t ms) {
   uv_timer_t timer;
   bool is_over = false;
   uv_update_time(&loop);  // it has not run while the test was busy
   uv_timer_init(&loop, &timer);
   timer.data = &is_over;
-  uv_timer_start(&timer, on_over, ms, 0);
+  uv_timer_start(&timer, on_over, ms, ms);
   while (!is_over && (count == 0 || changes < count)) uv_run(&loop, UV_RUN_ONCE);
   uv_close((uv_handle_t *)&timer, NULL);
   uv_run(&loop, UV_RUN_NOWAIT);
