@@ -66,7 +66,7 @@ static char *module_name(const char *relative) {
   return name;
 }
 
-static bool load_file(struct loader *loader, const struct scan_file *file, bool is_script) {
+static bool load_file(struct loader *loader, const struct scan_file *file) {
   struct buf source = {0};
   struct slice text;
   const char *failure = source_read(file->path, &source, &text);
@@ -75,16 +75,17 @@ static bool load_file(struct loader *loader, const struct scan_file *file, bool 
     loader->failure = errno;
     loader->error = mem_format("cannot read %s: %s", file->shown, failure);
   } else if (!types_file_is_meta(text)) {
-    struct chunk *chunk = add_chunk(loader, module_name(file->relative), mem_strdup(file->shown),
-                                    is_script && file->runs);
+    struct chunk *chunk =
+        add_chunk(loader, module_name(file->relative), mem_strdup(file->shown), file->runs);
     ok = compile(loader, chunk, text.ptr, text.len);
   }
   buf_free(&source);
   return ok;
 }
 
-static bool load_folder(struct loader *loader, const char *dir, bool is_script) {
-  struct scan *scan = scan_new(dir, NULL);
+static bool load_folders(struct loader *loader, const char *dir, const char *lua_path) {
+  struct scan *scan = scan_new(dir, lua_path, NULL);
+  loader->bundle->scan = scan;
   bool ok = scan->error == NULL;
   if (!ok) {
     loader->failure = scan->failure;
@@ -93,13 +94,9 @@ static bool load_folder(struct loader *loader, const char *dir, bool is_script) 
   for (size_t i = 0; ok && i < scan->note_count; i++) log_warn("%s", scan->notes[i]);
   for (size_t i = 0; ok && i < scan->file_count; i++) {
     const struct scan_file *file = &scan->files[i];
-    if (!file->is_script || (is_script && strcmp(file->relative, "config.lua") == 0)) continue;
-    ok = load_file(loader, file, is_script);
+    bool is_config = !file->is_library && strcmp(file->relative, "config.lua") == 0;
+    if (file->is_script && !is_config) ok = load_file(loader, file);
   }
-  if (is_script)
-    loader->bundle->scan = scan;
-  else
-    scan_free(scan);
   return ok;
 }
 
@@ -141,8 +138,8 @@ struct bundle *bundle_load(const char *dir, const char *lua_path, char **error) 
   struct loader loader = {mem_zalloc(sizeof(struct bundle)), luaL_newstate(), NULL, 0};
   atomic_init(&loader.bundle->refs, 1);
   map_init(&loader.bundle->by_module);
-  bool ok = load_folder(&loader, dir, true);
-  if (ok) ok = lua_path != NULL ? load_folder(&loader, lua_path, false) : load_embedded(&loader);
+  bool ok = load_folders(&loader, dir, lua_path);
+  if (ok && lua_path == NULL) ok = load_embedded(&loader);
   if (ok) ok = index_modules(&loader);
   lua_close(loader.L);
   if (!ok) {

@@ -25,7 +25,7 @@ struct bundle {
   struct chunk *chunks;  // scripts in the order they are run (by path), then the framework
   size_t count, cap;
   struct map by_module;
-  struct scan *scan;  // the look at the script directory that found them; the main thread's
+  struct scan *scan;  // the look that found them; the main thread's
 };
 
 // Reads and compiles all *.lua below dir (config.lua in dir itself is not a
@@ -43,7 +43,7 @@ struct bundle *bundle_ref(struct bundle *bundle);
 void bundle_unref(struct bundle *bundle);  // NULL is ignored
 
 const struct chunk *bundle_find(const struct bundle *bundle, const char *module);
-// Hands over the look at the script directory; NULL the next time.
+// Hands over the look that found the scripts; NULL the next time.
 struct scan *bundle_take_scan(struct bundle *bundle);
 size_t bundle_script_count(const struct bundle *bundle);
 

@@ -32,7 +32,8 @@ static enum change compare_file(const struct scan_file *before, const struct sca
 static void note(struct comparison *result, const struct scan_file *file, enum change change,
                  uint64_t due_ms) {
   static const char *const texts[] = {[CHANGED] = "changed", [NEW] = "is new", [GONE] = "is gone"};
-  const char *name = file->shown + strlen(file->shown) - strlen(file->relative);
+  const char *name = file->shown;
+  if (!file->is_library) name += strlen(file->shown) - strlen(file->relative);
   if (++result->count <= NAMED_MAX)
     buf_printf(&result->text, "%s%s %s", result->count > 1 ? ", " : "", name, texts[change]);
   if (due_ms > result->due_ms) result->due_ms = due_ms;
@@ -47,24 +48,27 @@ static uint64_t due_of(const struct scan_file *before, const struct scan_file *n
   return is_unsure ? now->seen_ms + REST_MS : 0;
 }
 
-static bool has_scripts(const struct scan *scan) {
+static bool has_scripts(const struct scan *scan, bool is_library) {
   for (size_t i = 0; i < scan->file_count; i++) {
     const struct scan_file *file = &scan->files[i];
-    if (file->is_script && file->failure == 0 && strcmp(file->relative, "config.lua") != 0)
+    if (file->is_library == is_library && file->is_script && file->failure == 0 &&
+        strcmp(file->relative, "config.lua") != 0)
       return true;
   }
   return false;
 }
 
 static void note_missing(struct comparison *result, struct scan *loaded, const struct scan *now) {
-  uint64_t wait_ms = has_scripts(now) || !has_scripts(loaded) ? GONE_MS : ALL_GONE_MS;
+  uint64_t wait_ms[2];  // in the script directory, and in lua_path
+  for (int i = 0; i < 2; i++)
+    wait_ms[i] = has_scripts(now, i) || !has_scripts(loaded, i) ? GONE_MS : ALL_GONE_MS;
   for (size_t i = 0; i < loaded->file_count; i++) {
     struct scan_file *file = &loaded->files[i];
-    bool is_missing = scan_find(now, file->relative) == NULL;
+    bool is_missing = scan_find(now, file) == NULL;
     if (!is_missing) file->missing_ms = 0;
     if (!is_missing) continue;
     if (file->missing_ms == 0) file->missing_ms = now->now_ms;
-    note(result, file, GONE, file->missing_ms + wait_ms);
+    note(result, file, GONE, file->missing_ms + wait_ms[file->is_library]);
   }
 }
 
@@ -73,13 +77,13 @@ struct comparison compare_scans(struct scan *loaded, const struct scan *now, boo
   struct comparison result = {0};
   for (size_t i = 0; i < now->file_count; i++) {
     const struct scan_file *file = &now->files[i];
-    const struct scan_file *before = scan_find(loaded, file->relative);
+    const struct scan_file *before = scan_find(loaded, file);
     enum change change = compare_file(before, file, only_content);
     if (change != SAME) note(&result, file, change, due_of(before, file, is_unsure));
   }
   note_missing(&result, loaded, now);
   // The load failed for what is no script: too many folders.
-  if (result.count == 0 && loaded->error != NULL && now->error == NULL && has_scripts(now)) {
+  if (result.count == 0 && loaded->error != NULL && now->error == NULL && has_scripts(now, false)) {
     result.count = 1;
     buf_printf(&result.text, "they can be read again");
   }
@@ -92,7 +96,7 @@ unsigned compare_count_loads(const struct scan *loaded, struct scan *now, unsign
   unsigned fewest = in_a_row;
   for (size_t i = 0; i < now->file_count; i++) {
     struct scan_file *file = &now->files[i];
-    const struct scan_file *before = scan_find(loaded, file->relative);
+    const struct scan_file *before = scan_find(loaded, file);
     enum change change = compare_file(before, file, true);
     // Of new names, the load before may have made others.
     if (change == NEW)

@@ -443,6 +443,7 @@ struct reload *reload_start(uv_loop_t *loop, struct server *server, const char *
     timers[i]->data = reload;
   }
   struct watch_options options = {.dir = dir,
+                                  .lua_path = server->config->lua_path,
                                   .mode = server->config->watch,
                                   .debounce_ms = DEBOUNCE_MS,
                                   .interval_ms = server->config->watch_interval_ms};

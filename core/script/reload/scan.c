@@ -28,7 +28,7 @@ struct level {
   ino_t inode;
   const char *path, *shown;
   uint64_t links;
-  bool runs;
+  bool runs, is_library;
   int depth;
 };
 
@@ -91,8 +91,7 @@ static char *show(const struct level *folder, const char *name) {
 // What is known of it already, or is read now. A young file is read again: two writes
 // within one tick of the file system's clock leave the same times.
 static void complete_file(struct scan *scan, struct scan_file *file) {
-  const struct scan_file *before =
-      scan->before != NULL ? scan_find(scan->before, file->relative) : NULL;
+  const struct scan_file *before = scan->before != NULL ? scan_find(scan->before, file) : NULL;
   bool is_known = before != NULL && before->failure == file->failure &&
                   before->links == file->links && is_same(&before->info, &file->info);
   file->seen_ms = is_known ? before->seen_ms : scan->now_ms;
@@ -153,6 +152,7 @@ static void enter(struct scan *scan, const struct level *folder, const char *nam
                         .shown = shown,
                         .links = found->links,
                         .runs = found->runs,
+                        .is_library = folder->is_library,
                         .depth = folder->depth + 1};
   if (leads_back(folder, info))
     add_note(scan, mem_format("%s leads back to a folder above it: not followed", shown));
@@ -168,6 +168,7 @@ static void enter(struct scan *scan, const struct level *folder, const char *nam
 static bool find(struct scan *scan, const struct level *folder, const char *name, const char *path,
                  struct scan_file *found) {
   *found = (struct scan_file){.is_script = scan_is_script_name(name),
+                              .is_library = folder->is_library,
                               .runs = folder->runs && name[0] != '_',
                               .links = folder->links};
   if (lstat(path, &found->info) != 0) return false;  // it vanished since it was listed
@@ -234,7 +235,7 @@ static bool is_shut(const struct level *folder, int failure) {
 
 static void walk(struct scan *scan, const struct level *folder) {
   if (scan->error == NULL && ++scan->folder_count > FOLDERS_MAX) {
-    scan->error = mem_format("%s: too many folders: the script directory has more than %d",
+    scan->error = mem_format("%s: too many folders: more than %d are not looked into",
                              folder->shown, FOLDERS_MAX);
   }
   if (scan->error != NULL) return;
@@ -265,31 +266,37 @@ static char *trim(char *path) {
 
 static void index_files(struct scan *scan) {
   for (size_t i = 0; i < scan->file_count; i++)
-    map_set(&scan->by_relative, slice_str(scan->files[i].relative), &scan->files[i]);
+    map_set(&scan->by_relative[scan->files[i].is_library], slice_str(scan->files[i].relative),
+            &scan->files[i]);
 }
 
-struct scan *scan_new(const char *dir, const struct scan *before) {
-  struct scan *scan = mem_zalloc(sizeof *scan);
-  scan->now_ms = clock_mono_ms();
-  scan->before = before;
-  map_init(&scan->by_relative);
-  places_init(&scan->places);
+static void look_into(struct scan *scan, const char *dir, bool is_library) {
   char *path = trim(scan_absolute(dir)), *shown = trim(mem_strdup(dir));
-  struct level root = {.path = path, .shown = shown, .runs = true};
+  struct level root = {.path = path, .shown = shown, .runs = !is_library, .is_library = is_library};
   root.links = way_follow(&scan->places, path);
   struct stat info;
   if (stat(path, &info) == 0) {
     root.device = info.st_dev;
     root.inode = info.st_ino;
     walk(scan, &root);
-  } else {
+  } else if (scan->error == NULL) {
     scan->failure = errno;
     scan->error = mem_format("cannot read %s: %s", shown, error_text(errno));
   }
-  index_files(scan);
-  scan->before = NULL;
   free(path);
   free(shown);
+}
+
+struct scan *scan_new(const char *dir, const char *lua_path, const struct scan *before) {
+  struct scan *scan = mem_zalloc(sizeof *scan);
+  scan->now_ms = clock_mono_ms();
+  scan->before = before;
+  for (size_t i = 0; i < 2; i++) map_init(&scan->by_relative[i]);
+  places_init(&scan->places);
+  look_into(scan, dir, false);
+  if (lua_path != NULL) look_into(scan, lua_path, true);
+  index_files(scan);
+  scan->before = NULL;
   return scan;
 }
 
@@ -303,13 +310,13 @@ void scan_free(struct scan *scan) {
   free(scan->files);
   free(scan->notes);
   free(scan->error);
-  map_free(&scan->by_relative);
+  for (size_t i = 0; i < 2; i++) map_free(&scan->by_relative[i]);
   places_free(&scan->places);
   free(scan);
 }
 
-const struct scan_file *scan_find(const struct scan *scan, const char *relative) {
-  return map_get(&scan->by_relative, slice_str(relative));
+const struct scan_file *scan_find(const struct scan *scan, const struct scan_file *file) {
+  return map_get(&scan->by_relative[file->is_library], slice_str(file->relative));
 }
 
 uint64_t scan_hash(const struct scan *scan) {

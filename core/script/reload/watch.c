@@ -29,7 +29,7 @@ enum {
 struct watch {
   uv_timer_t timer;         // the next look
   struct inotify *inotify;  // NULL: polls
-  char *dir;
+  char *dir, *lua_path;
   bool is_off;
   bool is_blind;  // has said that it polls
   bool is_short;  // has said that there are no descriptors
@@ -91,7 +91,8 @@ static void say_blindness(struct watch *watch, const char *why) {
 }
 
 static void scan_once(struct watch *watch) {
-  struct scan *scan = scan_new(watch->dir, watch->latest != NULL ? watch->latest : watch->loaded);
+  const struct scan *before = watch->latest != NULL ? watch->latest : watch->loaded;
+  struct scan *scan = scan_new(watch->dir, watch->lua_path, before);
   scan_free(watch->latest);
   watch->latest = scan;
 }
@@ -275,17 +276,19 @@ bool watch_is_waiting(const struct watch *watch) { return watch->stirred_ms != 0
 struct watch *watch_start(uv_loop_t *loop, const struct watch_options *options, struct scan *loaded,
                           void (*on_change)(void *arg), void *arg) {
   struct watch *watch = mem_zalloc(sizeof *watch);
-  *watch = (struct watch){.dir = mem_strdup(options->dir),
-                          .is_off = strcmp(options->mode, "off") == 0,
-                          .debounce_ms = options->debounce_ms,
-                          .interval_ms = options->interval_ms,
-                          .on_change = on_change,
-                          .arg = arg,
-                          .loaded = loaded};
+  *watch =
+      (struct watch){.dir = mem_strdup(options->dir),
+                     .lua_path = options->lua_path != NULL ? mem_strdup(options->lua_path) : NULL,
+                     .is_off = strcmp(options->mode, "off") == 0,
+                     .debounce_ms = options->debounce_ms,
+                     .interval_ms = options->interval_ms,
+                     .on_change = on_change,
+                     .arg = arg,
+                     .loaded = loaded};
   uv_timer_init(loop, &watch->timer);
   watch->timer.data = watch;
   if (watch->is_off) return watch;
-  if (watch->loaded == NULL) watch->loaded = scan_new(watch->dir, NULL);
+  if (watch->loaded == NULL) watch->loaded = scan_new(watch->dir, watch->lua_path, NULL);
   if (strcmp(options->mode, "auto") == 0) {
     watch->inotify = inotify_open(loop, on_event, watch);
     if (watch->inotify == NULL)
@@ -303,6 +306,7 @@ struct watch *watch_start(uv_loop_t *loop, const struct watch_options *options, 
 static void on_timer_closed(uv_handle_t *handle) {
   struct watch *watch = handle->data;
   free(watch->dir);
+  free(watch->lua_path);
   scan_free(watch->loaded);
   scan_free(watch->latest);
   scan_free(watch->before);

@@ -12,6 +12,7 @@ struct watch;
 
 struct watch_options {
   const char *dir;       // copied
+  const char *lua_path;  // of the framework, copied; NULL: it is in the program
   const char *mode;      // "auto", "poll" or "off"
   uint64_t debounce_ms;  // without a further change before one is taken up
   uint64_t interval_ms;  // between two looks where no changes are reported

@@ -6,19 +6,22 @@
 #include "script/scripts.h"
 
 static struct scan *loaded;
+static char *lua_path;  // of the framework, NULL: there is none
 
 static int look(void **state) {
   (void)state;
   scripts_open();
   scripts_write("a.lua", "1");
   scripts_write("_b.lua", "1");
-  loaded = scan_new(scripts_dir, NULL);
+  loaded = scan_new(scripts_dir, NULL, NULL);
   return 0;
 }
 
 static int forget(void **state) {
   (void)state;
   scan_free(loaded);
+  free(lua_path);
+  lua_path = NULL;
   scripts_close();
   return 0;
 }
@@ -35,7 +38,7 @@ enum { EXACT, ONLY_CONTENT };
 
 // Compares with what is there now; NULL: nothing differs. `wait_ms` is how long it has to rest.
 static void expect(const char *text, uint64_t wait_ms, bool only_content, bool is_unsure) {
-  struct scan *now = scan_new(scripts_dir, loaded);
+  struct scan *now = scan_new(scripts_dir, lua_path, loaded);
   struct comparison found = compare_scans(loaded, now, only_content, is_unsure);
   if (text == NULL) {
     assert_int_equal(found.count, 0);
@@ -92,7 +95,7 @@ static void the_same_content_at_the_same_time_is_no_change(void **state) {
   expect(NULL, 0, EXACT, false);
   scripts_write("copy", "1");
   char *copy = path_of("copy");
-  const struct scan_file *file = scan_find(loaded, "a.lua");
+  const struct scan_file *file = scan_find(loaded, &(struct scan_file){.relative = "a.lua"});
   struct timespec times[] = {file->info.st_atim, file->info.st_mtim};
   assert_int_equal(utimensat(AT_FDCWD, copy, times, 0), 0);
   assert_int_equal(rename(copy, path), 0);
@@ -122,6 +125,29 @@ static void scripts_that_can_be_read_again_are_a_change(void **state) {
   expect("they can be read again", 0, EXACT, false);
 }
 
+// Of one name in both folders, each is a file of its own.
+static void files_of_lua_path_are_told_apart_from_scripts(void **state) {
+  (void)state;
+  lua_path = path_of(".lib");
+  scripts_write(".lib/a.lua", "1");
+  scripts_write(".lib/b.lua", "1");
+  scan_free(loaded);
+  loaded = scan_new(scripts_dir, lua_path, NULL);
+  expect(NULL, 0, EXACT, false);
+  scripts_write(".lib/a.lua", "2");
+  char *text = mem_format("%s/a.lua changed", lua_path);
+  expect(text, 0, EXACT, false);
+  remove_script(".lib/a.lua");
+  free(text);
+  text = mem_format("%s/a.lua is gone", lua_path);
+  expect(text, 1000, EXACT, false);
+  remove_script(".lib/b.lua");
+  free(text);
+  text = mem_format("%s/a.lua is gone, %s/b.lua is gone", lua_path, lua_path);
+  expect(text, 5000, EXACT, false);
+  free(text);
+}
+
 #define compare_test(name) cmocka_unit_test_setup_teardown(name, look, forget)
 
 int main(void) {
@@ -130,6 +156,7 @@ int main(void) {
       compare_test(waits_for_what_is_gone_or_empty),
       compare_test(a_link_that_leads_nowhere_is_a_script_that_is_gone),
       compare_test(the_same_content_at_the_same_time_is_no_change),
+      compare_test(files_of_lua_path_are_told_apart_from_scripts),
       compare_test(scripts_that_can_be_read_again_are_a_change),
       compare_test(a_file_that_is_saved_as_it_was_is_a_change_but_not_of_content),
   };

@@ -58,7 +58,7 @@ static void polls_without_inotify(void **state) {
   close(next);
   low = (struct rlimit){(rlim_t)next, before.rlim_max};
   setrlimit(RLIMIT_NOFILE, &low);
-  struct watch_options options = {scripts_dir, "auto", DEBOUNCE_MS, INTERVAL_MS};
+  struct watch_options options = {scripts_dir, NULL, "auto", DEBOUNCE_MS, INTERVAL_MS};
   watch = watch_start(&loop, &options, NULL, on_change, &changes);
   setrlimit(RLIMIT_NOFILE, &before);
   assert_true(fake_log_has("looking for changed scripts every 0.05 s: no descriptor"));
@@ -106,7 +106,7 @@ static void polls_where_a_folder_may_not_be_watched(void **state) {
   assert_int_equal(chmod(locked, 0111), 0);
   uid_t me = geteuid();
   if (me == 0) assert_int_equal(seteuid(65534), 0);
-  struct watch_options options = {app, "auto", DEBOUNCE_MS, INTERVAL_MS};
+  struct watch_options options = {app, NULL, "auto", DEBOUNCE_MS, INTERVAL_MS};
   watch = watch_start(&loop, &options, NULL, on_change, &changes);
   run_until(0, 2 * INTERVAL_MS);
   if (me == 0) assert_int_equal(seteuid(0), 0);
@@ -152,7 +152,7 @@ static void sees_who_writes_a_mounted_file_by_its_other_name(void **state) {
                  mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0 &&
                  mount(real, mounted, NULL, MS_BIND, NULL) == 0;
   if (is_able) {
-    struct watch_options options = {app, mode, DEBOUNCE_MS, INTERVAL_MS};
+    struct watch_options options = {app, NULL, mode, DEBOUNCE_MS, INTERVAL_MS};
     watch = watch_start(&loop, &options, NULL, on_change, &changes);
     run_until(0, 5 * DEBOUNCE_MS);
     scripts_write("real", "2");

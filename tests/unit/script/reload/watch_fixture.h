@@ -83,7 +83,7 @@ static inline void expect_changes(unsigned count) {
 }
 
 static inline void start(void) {
-  struct watch_options options = {scripts_dir, mode, DEBOUNCE_MS, INTERVAL_MS};
+  struct watch_options options = {scripts_dir, NULL, mode, DEBOUNCE_MS, INTERVAL_MS};
   watch = watch_start(&loop, &options, NULL, on_change, &changes);
   run_until(0, 2 * DEBOUNCE_MS);  // its first look
 }

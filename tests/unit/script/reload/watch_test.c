@@ -26,6 +26,24 @@ static void tells_once_of_what_changes_together(void **state) {
   stop();
 }
 
+static void watches_the_folder_of_the_framework(void **state) {
+  (void)state;
+  char *app = mem_format("%s/.app", scripts_dir);
+  scripts_write(".app/a.lua", "1");
+  scripts_write("lib/b.lua", "1");
+  struct watch_options options = {app, scripts_dir, mode, DEBOUNCE_MS, INTERVAL_MS};
+  watch = watch_start(&loop, &options, NULL, on_change, &changes);
+  run_until(0, 2 * DEBOUNCE_MS);
+  scripts_write("lib/b.lua", "2");
+  expect_changes(1);
+  scripts_write("new/c.lua", "2");
+  expect_changes(2);
+  scripts_write(".app/a.lua", "2");
+  expect_changes(3);
+  stop();
+  free(app);
+}
+
 static void ignores_hidden_files_and_backups(void **state) {
   (void)state;
   start();
@@ -185,6 +203,7 @@ static void a_successor_takes_the_names_over(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(tells_once_of_what_changes_together, open_loop, close_loop),
+      cmocka_unit_test_setup_teardown(watches_the_folder_of_the_framework, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(ignores_hidden_files_and_backups, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(waits_for_what_is_written_into_an_empty_file, open_loop,
                                       close_loop),
