@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "script/reload/compare.h"
 #include "script/reload/inotify.h"
+#include "script/reload/mounts.h"
 
 enum {
   PUT_OFF_MS = 1000,  // further changes put a look off by so long at most
@@ -29,6 +30,7 @@ enum {
 struct watch {
   uv_timer_t timer;         // the next look
   struct inotify *inotify;  // NULL: polls
+  struct mounts *mounts;    // NULL: polls, or the system does not report them
   char *dir, *lua_path;
   bool is_off;
   bool is_blind;  // has said that it polls
@@ -296,6 +298,8 @@ struct watch *watch_start(uv_loop_t *loop, const struct watch_options *options, 
           watch, errno == EMFILE
                      ? "no descriptor or inotify instance (fs.inotify.max_user_instances) is left"
                      : error_text(errno));
+    else
+      watch->mounts = mounts_open(loop, on_event, watch);
   }
   scan(watch);
   watch->is_unsure = false;
@@ -315,6 +319,7 @@ static void on_timer_closed(uv_handle_t *handle) {
 
 void watch_stop(struct watch *watch) {
   if (watch->inotify != NULL) inotify_close(watch->inotify);
+  mounts_close(watch->mounts);
   uv_timer_stop(&watch->timer);
   uv_close((uv_handle_t *)&watch->timer, on_timer_closed);
 }
