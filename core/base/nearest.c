@@ -37,6 +37,10 @@ size_t nearest_distance(const char *a, const char *b) {
   return rows[a_len % ROWS][b_len];
 }
 
+static bool is_near(size_t distance, size_t longer) {
+  return distance * 3 < longer || (distance == 1 && longer == 3);
+}
+
 const char *nearest_name(const char *wanted, const char *const *names, size_t count) {
   const char *best = NULL;
   size_t best_distance = TOO_LONG;
@@ -45,7 +49,7 @@ const char *nearest_name(const char *wanted, const char *const *names, size_t co
     size_t distance = nearest_distance(wanted, names[i]);
     size_t name_len = strnlen(names[i], TOO_LONG);
     size_t longer = wanted_len > name_len ? wanted_len : name_len;
-    if (distance >= best_distance || distance * 3 > longer) continue;
+    if (distance >= best_distance || !is_near(distance, longer)) continue;
     best = names[i];
     best_distance = distance;
   }

@@ -7,8 +7,9 @@
 enum { NEAREST_NAME_BYTES = 64 };  // a longer name is near to none
 
 // The one of `count` names that `wanted` is most likely a slip of; the first one of several
-// that are equally near; NULL if none is near. Near: at most a third of the letters (of the
-// longer of the two) have to be added, dropped, replaced or swapped with their neighbour.
+// that are equally near; NULL if none is near. Near: less than a third of the letters (of the
+// longer of the two), or one of three, have to be added, dropped, replaced or swapped with their
+// neighbour: two of six make another word, as "static" is no slip of "stats".
 // Upper and lower case are the same letter, and so are '-' and '_'. Borrows, allocates nothing.
 const char *nearest_name(const char *wanted, const char *const *names, size_t count);
 

@@ -60,11 +60,16 @@ static void test_what_is_not_near(void **state) {
   assert_null(nearest_name("get", names, 0));
 }
 
-static void test_a_third_may_differ(void **state) {
+static void test_less_than_a_third_may_differ(void **state) {
   (void)state;
-  static const char *const one[] = {"abcdef"};
-  assert_string_equal(nearest_name("abcdxy", one, 1), "abcdef");
-  assert_null(nearest_name("abcxyz", one, 1));
+  static const char *const some[] = {"abcdefg", "stats", "ws"};
+  assert_string_equal(nearest_name("abcdexy", some, 3), "abcdefg");
+  assert_null(nearest_name("abcdxyz", some, 3));
+  assert_null(nearest_name("abcdxy", some, 1));
+  assert_null(nearest_name("static", some, 3));
+  assert_string_equal(nearest_name("state", some, 3), "stats");
+  assert_string_equal(nearest_name("wss", some, 3), "ws");
+  assert_null(nearest_name("w", some, 3));
 }
 
 static void test_the_nearest_wins_and_then_the_first(void **state) {
@@ -95,7 +100,7 @@ int main(void) {
       cmocka_unit_test(test_distance),
       cmocka_unit_test(test_slips_are_named),
       cmocka_unit_test(test_what_is_not_near),
-      cmocka_unit_test(test_a_third_may_differ),
+      cmocka_unit_test(test_less_than_a_third_may_differ),
       cmocka_unit_test(test_the_nearest_wins_and_then_the_first),
       cmocka_unit_test(test_long_names_are_near_to_none),
   };
