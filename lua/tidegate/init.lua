@@ -34,6 +34,7 @@ local gate = {
   env = core.env,
   log = own("log", core.log),
   json = own("json", core.json),
+  null = core.json.null,
   crypto = own("crypto", core.crypto),
   now = core.now,
   id = core.id,

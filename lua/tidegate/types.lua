@@ -404,6 +404,7 @@ function Guard.cors(options) end
 ---@field env table<string, string|nil> environment variables
 ---@field log tidegate.Log
 ---@field json tidegate.Json
+---@field null any gate.json.null
 ---@field crypto tidegate.Crypto
 ---@field jwt tidegate.Jwt
 ---@field guard tidegate.Guard

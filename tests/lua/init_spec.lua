@@ -13,6 +13,11 @@ describe("gate", function()
     end
   end)
 
+  it("has null by its short name, too", function()
+    assert.is_not_nil(generation.gate.null)
+    assert.equal(generation.gate.json.null, generation.gate.null)
+  end)
+
   it("registers routes and makes scopes", function()
     for _, name in ipairs { "get", "post", "put", "patch", "delete", "options", "any", "ws", "sse", "use",
       "scope" } do
@@ -50,6 +55,6 @@ describe("gate", function()
   it("holds nothing else", function()
     local count = 0
     for _ in pairs(generation.gate) do count = count + 1 end
-    assert.equal(21 + 11 + 3, count)
+    assert.equal(22 + 11 + 3, count)
   end)
 end)

@@ -86,6 +86,8 @@ static void of_the_rest(void **state) {
   (void)state;
   static const struct row rows[] = {
       {"note(gate.json.encode({ 1, 2.5, 'x', gate.json.null }))", "[1,2.5,\"x\",null]"},
+      {"note(gate.json.encode({ gate.null }), gate.json.decode('[null]')[1] == gate.null)",
+       "[null] true"},
       {"note(gate.json.decode('{\"a\":[1,1.5,-3e2]}').a[3])", "-300"},
       {"note(math.type(gate.json.decode('[2]')[1]))", "integer"},
       {"try(gate.json.decode, '[1')", "nil Expected"},
