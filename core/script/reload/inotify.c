@@ -19,6 +19,7 @@ enum {
   NAMES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF,
   BYTES = NAMES | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB,
   ENDS_WRITING = IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM,
+  WRITERS_MAX = 1000,  // whoever writes more files at once is not waited for
 };
 
 struct folder {
@@ -46,6 +47,7 @@ struct inotify {
   struct map folders;  // by number
   struct writer *writers;
   size_t writer_count, writer_cap;
+  uint32_t moved;  // the cookie of the last file that was moved away while it was written; 0: none
   char *blindness;
   bool has_lost_events;
 };
@@ -58,7 +60,48 @@ static struct folder *find_folder(const struct inotify *inotify, int number) {
   return map_get(&inotify->folders, key_of(&number));
 }
 
+// ---- what counts ---------------------------------------------------------------
+
+static bool has_name(const struct folder *folder, const char *name) {
+  for (size_t i = 0; i < folder->name_count; i++) {
+    if (strcmp(folder->names[i], name) == 0) return true;
+  }
+  return false;
+}
+
+static bool find(const struct folder *folder, const char *name, struct stat *info) {
+  char *path = mem_format("%s/%s", folder->path, name);
+  bool is_there = lstat(path, info) == 0;
+  free(path);
+  return is_there;
+}
+
+static bool is_link(const struct folder *folder, const char *name) {
+  struct stat info;
+  return find(folder, name, &info) && S_ISLNK(info.st_mode);
+}
+
+static bool counts(const struct folder *folder, const char *name, uint32_t mask) {
+  if (*name == '\0') return folder->is_whole || (mask & NAMES) == 0;
+  if (has_name(folder, name)) return true;
+  if (!folder->is_whole || *name == '.') return false;
+  if (scan_is_script_name(name) || (mask & IN_ISDIR) != 0) return true;
+  return (mask & (IN_CREATE | IN_MOVED_TO)) != 0 && is_link(folder, name);
+}
+
 // ---- files that are being written ----------------------------------------------
+
+// Whether a file is being written, which ends when it is closed. What unpacks an archive sets the
+// time of a folder, which is reported as if bytes had been written, and never closed.
+// Who creates a file has it open, though nothing may have been written yet. A second name of a
+// file is created, too, and nobody will close that.
+static bool is_written(const struct folder *folder, const char *name, uint32_t mask) {
+  struct stat info;
+  if ((mask & IN_ISDIR) != 0) return false;
+  if ((mask & IN_MODIFY) != 0) return true;
+  return (mask & IN_CREATE) != 0 && folder->reports_bytes && find(folder, name, &info) &&
+         S_ISREG(info.st_mode) && info.st_size == 0 && info.st_nlink == 1;
+}
 
 static struct writer *find_writer(struct inotify *inotify, int folder, const char *name) {
   for (size_t i = 0; i < inotify->writer_count; i++) {
@@ -69,7 +112,7 @@ static struct writer *find_writer(struct inotify *inotify, int folder, const cha
 }
 
 static void note_writer(struct inotify *inotify, int folder, const char *name) {
-  if (find_writer(inotify, folder, name) != NULL) return;
+  if (find_writer(inotify, folder, name) != NULL || inotify->writer_count == WRITERS_MAX) return;
   inotify->writers = mem_grow(inotify->writers, &inotify->writer_cap, inotify->writer_count + 1, 8,
                               sizeof *inotify->writers);
   inotify->writers[inotify->writer_count++] =
@@ -96,10 +139,22 @@ static void forget_writers_in(struct inotify *inotify, int folder) {
 uint64_t inotify_writing_since_ms(const struct inotify *inotify) {
   uint64_t since_ms = 0;
   for (size_t i = 0; i < inotify->writer_count; i++) {
-    uint64_t own_ms = inotify->writers[i].since_ms;
-    if (since_ms == 0 || own_ms < since_ms) since_ms = own_ms;
+    const struct writer *writer = &inotify->writers[i];
+    const struct folder *folder = find_folder(inotify, writer->folder);
+    if (folder == NULL || !counts(folder, writer->name, IN_MODIFY)) continue;
+    if (since_ms == 0 || writer->since_ms < since_ms) since_ms = writer->since_ms;
   }
   return since_ms;
+}
+
+// A file that is renamed keeps its writer.
+static void move_writer(struct inotify *inotify, const struct folder *folder,
+                        const struct inotify_event *event, const char *name) {
+  if ((event->mask & IN_MOVED_FROM) != 0)
+    inotify->moved = find_writer(inotify, event->wd, name) != NULL ? event->cookie : 0;
+  else if ((event->mask & IN_MOVED_TO) != 0 && event->cookie == inotify->moved &&
+           inotify->moved != 0 && folder->reports_bytes)
+    note_writer(inotify, event->wd, name);
 }
 
 void inotify_restart_writers(struct inotify *inotify) {
@@ -107,45 +162,6 @@ void inotify_restart_writers(struct inotify *inotify) {
 }
 
 // ---- events --------------------------------------------------------------------
-
-static bool has_name(const struct folder *folder, const char *name) {
-  for (size_t i = 0; i < folder->name_count; i++) {
-    if (strcmp(folder->names[i], name) == 0) return true;
-  }
-  return false;
-}
-
-static bool find(const struct folder *folder, const char *name, struct stat *info) {
-  char *path = mem_format("%s/%s", folder->path, name);
-  bool is_there = lstat(path, info) == 0;
-  free(path);
-  return is_there;
-}
-
-static bool is_link(const struct folder *folder, const char *name) {
-  struct stat info;
-  return find(folder, name, &info) && S_ISLNK(info.st_mode);
-}
-
-// Whether a file is being written, which ends when it is closed. What unpacks an archive sets the
-// time of a folder, which is reported as if bytes had been written, and never closed.
-// Who creates a file has it open, though nothing may have been written yet. A second name of a
-// file is created, too, and nobody will close that.
-static bool is_written(const struct folder *folder, const char *name, uint32_t mask) {
-  struct stat info;
-  if ((mask & IN_ISDIR) != 0) return false;
-  if ((mask & IN_MODIFY) != 0) return true;
-  return (mask & IN_CREATE) != 0 && folder->reports_bytes && find(folder, name, &info) &&
-         S_ISREG(info.st_mode) && info.st_size == 0 && info.st_nlink == 1;
-}
-
-static bool counts(const struct folder *folder, const char *name, uint32_t mask) {
-  if (*name == '\0') return folder->is_whole || (mask & NAMES) == 0;
-  if (has_name(folder, name)) return true;
-  if (!folder->is_whole || *name == '.') return false;
-  if (scan_is_script_name(name) || (mask & IN_ISDIR) != 0) return true;
-  return (mask & (IN_CREATE | IN_MOVED_TO)) != 0 && is_link(folder, name);
-}
 
 static void free_folder(struct folder *folder) {
   for (size_t i = 0; i < folder->name_count; i++) free(folder->names[i]);
@@ -170,7 +186,10 @@ static bool take_event(struct inotify *inotify, const struct inotify_event *even
   if (folder == NULL) return false;
   const char *name = event->len > 0 ? event->name : "";
   bool is_ours = counts(folder, name, event->mask);
-  if (is_ours && is_written(folder, name, event->mask)) note_writer(inotify, event->wd, name);
+  // Others too: what is written under another name may be renamed before it is whole.
+  if ((is_ours || (event->mask & IN_MODIFY) != 0) && is_written(folder, name, event->mask))
+    note_writer(inotify, event->wd, name);
+  move_writer(inotify, folder, event, name);
   if ((event->mask & ENDS_WRITING) != 0)
     forget_writer(inotify, find_writer(inotify, event->wd, name));
   if ((event->mask & IN_IGNORED) != 0) {  // the folder is gone, and its watch with it

@@ -101,6 +101,63 @@ static void does_not_wait_for_who_sets_the_time_of_a_folder(void **state) {
   stop();
 }
 
+static int create(const char *name, const char *text) {
+  char *path = mem_format("%s/%s", scripts_dir, name);
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  assert_true(fd >= 0);
+  free(path);
+  assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+  return fd;
+}
+
+static void move(const char *from, const char *to) {
+  char *source = mem_format("%s/%s", scripts_dir, from);
+  char *target = mem_format("%s/%s", scripts_dir, to);
+  assert_int_equal(rename(source, target), 0);
+  free(source);
+  free(target);
+}
+
+// As who writes half of it, renames it, and writes the rest.
+static void waits_for_what_is_renamed_before_it_is_closed(void **state) {
+  (void)state;
+  static const char *const names[] = {"a.tmp", ".a.lua.swp", "sub/a.lua~", "sub/b.lua"};
+  scripts_write("a.lua", "1");
+  scripts_write("sub/c.lua", "1");
+  start();
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+    char text[] = {(char)('a' + i)};
+    int fd = create(names[i], "ret");
+    move(names[i], "a.lua");
+    run_until(0, 10 * DEBOUNCE_MS);
+    assert_int_equal(changes, i);
+    assert_int_equal(write(fd, text, 1), 1);
+    close(fd);
+    expect_changes(i + 1);
+  }
+  stop();
+}
+
+// A log beside the scripts is always open.
+static void does_not_wait_for_who_writes_other_files(void **state) {
+  (void)state;
+  scripts_write("a.lua", "1");
+  start();
+  int log = create("log.txt", "1");
+  run_until(0, DEBOUNCE_MS);
+  move("log.txt", "log.old");
+  close(create("a.tmp", "2"));
+  move("a.tmp", "a.lua");
+  run_until(1, 3000);  // less than a writer may take
+  assert_int_equal(changes, 1);
+  assert_int_equal(write(log, "2", 1), 1);
+  scripts_write("a.lua", "3");
+  run_until(2, 3000);
+  assert_int_equal(changes, 2);
+  close(log);
+  stop();
+}
+
 static void forgets_folders_that_are_gone(void **state) {
   (void)state;
   scripts_write("a.lua", "1");
@@ -210,6 +267,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(waits_for_who_has_made_a_file_and_not_written_yet, open_loop,
                                       close_loop),
       cmocka_unit_test_setup_teardown(does_not_wait_for_who_sets_the_time_of_a_folder, open_loop,
+                                      close_loop),
+      cmocka_unit_test_setup_teardown(waits_for_what_is_renamed_before_it_is_closed, open_loop,
+                                      close_loop),
+      cmocka_unit_test_setup_teardown(does_not_wait_for_who_writes_other_files, open_loop,
                                       close_loop),
       cmocka_unit_test_setup_teardown(forgets_folders_that_are_gone, open_loop, close_loop),
       cmocka_unit_test_setup_teardown(the_client_is_told_how_it_went, open_loop, close_loop),
