@@ -10,6 +10,7 @@ enum { SLOT_MASK = WHEEL_SLOTS - 1 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms) {
   wheel->now_ms = now_ms;
+  wheel->next_slot_ms = UINT64_MAX;
   list_init(&wheel->due);
   for (int level = 0; level < WHEEL_LEVELS; level++) {
     wheel->occupied[level] = 0;
@@ -34,6 +35,8 @@ static void place(struct wheel *wheel, struct wheel_timer *timer) {
   int slot = (int)((due >> (level * WHEEL_BITS)) & SLOT_MASK);
   list_append(&wheel->slots[level][slot], &timer->link);
   wheel->occupied[level] |= (uint64_t)1 << slot;
+  uint64_t slot_ms = due >> (level * WHEEL_BITS) << (level * WHEEL_BITS);
+  if (slot_ms < wheel->next_slot_ms) wheel->next_slot_ms = slot_ms;
 }
 
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_ms) {
@@ -70,8 +73,7 @@ static unsigned next_slot(const struct wheel *wheel, int level) {
   return (unsigned)__builtin_ctzll(bits) + 1;
 }
 
-// When the next slot is to be run.
-static uint64_t next_slot_ms(const struct wheel *wheel) {
+static uint64_t find_next_slot_ms(const struct wheel *wheel) {
   uint64_t next = UINT64_MAX;
   for (int level = 0; level < WHEEL_LEVELS; level++) {
     unsigned distance = next_slot(wheel, level);
@@ -83,20 +85,15 @@ static uint64_t next_slot_ms(const struct wheel *wheel) {
   return next;
 }
 
-uint64_t wheel_next_ms(const struct wheel *wheel) {
-  return list_is_empty(&wheel->due) ? next_slot_ms(wheel) : wheel->now_ms;
-}
-
 void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
-  for (;;) {
-    uint64_t next = next_slot_ms(wheel);
-    if (next > now_ms) break;
-    wheel->now_ms = next;
+  while (wheel->next_slot_ms <= now_ms) {
+    uint64_t next = wheel->now_ms = wheel->next_slot_ms;
     // Highest level first, so that what cascades is in place for the lower.
     for (int level = WHEEL_LEVELS - 1; level >= 0; level--) {
       uint64_t below = next & (((uint64_t)1 << (level * WHEEL_BITS)) - 1);
       if (below == 0) run_slot(wheel, level, (int)((next >> (level * WHEEL_BITS)) & SLOT_MASK));
     }
+    wheel->next_slot_ms = find_next_slot_ms(wheel);
   }
   if (now_ms > wheel->now_ms) wheel->now_ms = now_ms;
 }

@@ -17,7 +17,8 @@ struct wheel_timer {
 };
 
 struct wheel {
-  uint64_t now_ms;  // every timer due at or before this is in `due`, or was taken
+  uint64_t now_ms;        // every timer due at or before this is in `due`, or was taken
+  uint64_t next_slot_ms;  // when wheel_advance has a slot to run; UINT64_MAX: it has none
   uint64_t occupied[WHEEL_LEVELS];
   struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
   struct list due;  // expired, and not taken yet
@@ -48,6 +49,8 @@ void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer);
 
 // When wheel_advance should be called next: at the latest the first expiry,
 // perhaps earlier (a level to cascade); now when something is due. UINT64_MAX when no timer is set.
-uint64_t wheel_next_ms(const struct wheel *wheel);
+static inline uint64_t wheel_next_ms(const struct wheel *wheel) {
+  return list_is_empty(&wheel->due) ? wheel->next_slot_ms : wheel->now_ms;
+}
 
 #endif
