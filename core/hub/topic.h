@@ -59,11 +59,12 @@ struct topic {
   char name[];
 };
 
-// What a call dropped from a log.
+// What a call dropped from a log. Each publish gets three of them, and two words are returned in
+// registers.
 struct topic_loss {
-  uint64_t count;
   uint64_t bytes;  // message_cost
-  bool has_more;   // there is more to drop, for another hold of the lock
+  uint32_t count;
+  bool has_more;  // there is more to drop, for another hold of the lock
 };
 
 // 1 to HUB_TOPIC_MAX bytes of UTF-8 without control characters, as patterns and members are.
