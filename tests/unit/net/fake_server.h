@@ -2,7 +2,7 @@
 #ifndef TIDEGATE_TESTS_FAKE_SERVER_H
 #define TIDEGATE_TESTS_FAKE_SERVER_H
 
-#include "net/fake_clock.h"
+#include "base/fake_clock.h"
 #include "net/fake_log.h"
 #include "net/fake_peer.h"
 #include "net/server.h"
