@@ -11,7 +11,7 @@ enum { SLOT_MASK = WHEEL_SLOTS - 1 };
 void wheel_init(struct wheel *wheel, uint64_t now_ms) {
   wheel->now_ms = now_ms;
   wheel->next_slot_ms = UINT64_MAX;
-  list_init(&wheel->due);
+  for (int kind = 0; kind < WHEEL_KINDS; kind++) list_init(&wheel->due[kind]);
   for (int level = 0; level < WHEEL_LEVELS; level++) {
     wheel->occupied[level] = 0;
     for (int i = 0; i < WHEEL_SLOTS; i++) list_init(&wheel->slots[level][i]);
@@ -20,6 +20,7 @@ void wheel_init(struct wheel *wheel, uint64_t now_ms) {
 
 void wheel_timer_init(struct wheel_timer *timer, void (*fire)(struct wheel_timer *timer)) {
   list_init(&timer->link);
+  timer->kind = 0;
   timer->expires_ms = 0;
   timer->fire = fire;
 }
@@ -41,7 +42,7 @@ static void place(struct wheel *wheel, struct wheel_timer *timer) {
 
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_ms) {
   list_remove(&timer->link);
-  timer->expires_ms = expires_ms;
+  timer->expires_ms = expires_ms & (((uint64_t)1 << 60) - 1);
   place(wheel, timer);
 }
 
@@ -58,7 +59,7 @@ static void run_slot(struct wheel *wheel, int level, int slot) {
     if (timer->expires_ms > wheel->now_ms)
       place(wheel, timer);
     else
-      list_append(&wheel->due, node);
+      list_append(&wheel->due[timer->kind], node);
   }
 }
 
@@ -85,6 +86,12 @@ static uint64_t find_next_slot_ms(const struct wheel *wheel) {
   return next;
 }
 
+uint64_t wheel_next_ms(const struct wheel *wheel) {
+  for (int kind = 0; kind < WHEEL_KINDS; kind++)
+    if (!list_is_empty(&wheel->due[kind])) return wheel->now_ms;
+  return wheel->next_slot_ms;
+}
+
 void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
   while (wheel->next_slot_ms <= now_ms) {
     uint64_t next = wheel->now_ms = wheel->next_slot_ms;
@@ -98,12 +105,12 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
   if (now_ms > wheel->now_ms) wheel->now_ms = now_ms;
 }
 
-struct wheel_timer *wheel_take_due(struct wheel *wheel) {
-  struct list *node = list_pop(&wheel->due);
+struct wheel_timer *wheel_take_due(struct wheel *wheel, unsigned kind) {
+  struct list *node = list_pop(&wheel->due[kind]);
   return node != NULL ? list_entry(node, struct wheel_timer, link) : NULL;
 }
 
 void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer) {
   list_remove(&timer->link);
-  list_append(&wheel->due, &timer->link);
+  list_append(&wheel->due[timer->kind], &timer->link);
 }

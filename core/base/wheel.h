@@ -1,5 +1,6 @@
 // Hierarchical timer wheel: one per worker, millisecond ticks, O(1) to set and
-// cancel, no handle per timer. A timer is embedded in what it times.
+// cancel, no handle per timer. A timer is embedded in what it times. Timers that are due wait
+// in one line for each kind, so that none has to wait behind those of another kind.
 #ifndef TIDEGATE_BASE_WHEEL_H
 #define TIDEGATE_BASE_WHEEL_H
 
@@ -8,11 +9,12 @@
 
 #include "base/list.h"
 
-enum { WHEEL_LEVELS = 5, WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS };
+enum { WHEEL_LEVELS = 5, WHEEL_BITS = 6, WHEEL_SLOTS = 1 << WHEEL_BITS, WHEEL_KINDS = 5 };
 
 struct wheel_timer {
-  struct list link;  // points at itself when not set
-  uint64_t expires_ms;
+  struct list link;          // points at itself when not set
+  uint64_t kind : 4;         // what it counts as once it is due
+  uint64_t expires_ms : 60;  // beside the kind, as there is one in each connection
   void (*fire)(struct wheel_timer *timer);
 };
 
@@ -21,12 +23,17 @@ struct wheel {
   uint64_t next_slot_ms;  // when wheel_advance has a slot to run; UINT64_MAX: it has none
   uint64_t occupied[WHEEL_LEVELS];
   struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
-  struct list due;  // expired, and not taken yet
+  struct list due[WHEEL_KINDS];  // expired, and not taken yet
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);
 
+// Of kind 0.
 void wheel_timer_init(struct wheel_timer *timer, void (*fire)(struct wheel_timer *timer));
+// From when it is due next. kind: below WHEEL_KINDS.
+static inline void wheel_timer_set_kind(struct wheel_timer *timer, unsigned kind) {
+  timer->kind = kind & 15;
+}
 
 // Sets (or moves) the timer to be due once at `expires_ms` (of the clock given to
 // wheel_advance). A time in the past is due at the next advance. Times over 12
@@ -38,19 +45,17 @@ static inline bool wheel_timer_is_set(const struct wheel_timer *timer) {
 }
 
 // Makes due what expires up to now_ms, in order of expiry to the millisecond, behind what
-// is due already.
+// is due already and of their kind.
 void wheel_advance(struct wheel *wheel, uint64_t now_ms);
 
-// Takes out the timer that is due longest, for the caller to call timer->fire(timer); NULL
-// when none is. Timers that fire may set and cancel timers, themselves included.
-struct wheel_timer *wheel_take_due(struct wheel *wheel);
-// Sets (or moves) the timer to be due at once, behind those that are.
+// Takes out the timer of the kind that is due longest, for the caller to call timer->fire(timer);
+// NULL when none is. Timers that fire may set and cancel timers, themselves included.
+struct wheel_timer *wheel_take_due(struct wheel *wheel, unsigned kind);
+// Sets (or moves) the timer to be due at once, behind those of its kind that are.
 void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer);
 
 // When wheel_advance should be called next: at the latest the first expiry,
 // perhaps earlier (a level to cascade); now when something is due. UINT64_MAX when no timer is set.
-static inline uint64_t wheel_next_ms(const struct wheel *wheel) {
-  return list_is_empty(&wheel->due) ? wheel->next_slot_ms : wheel->now_ms;
-}
+uint64_t wheel_next_ms(const struct wheel *wheel);
 
 #endif

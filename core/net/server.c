@@ -98,7 +98,6 @@ static void set_up_worker(struct worker *worker, unsigned index, struct server *
   worker->read_buffer = mem_alloc(WORKER_READ_BYTES);
   worker_open_mailbox(worker);
   wheel_init(&worker->wheel, worker->now_ms);
-  wheel_init(&worker->task_wheel, worker->now_ms);
   worker->poll.fd = worker->poll.wake_fd = -1;
   worker->loop_watch.ready = on_loop_ready;
   wheel_timer_init(&worker->grace_timer, on_grace_over);

@@ -122,8 +122,8 @@ static int shorter(int a, int b) {
   return b < 0 || a < b ? a : b;
 }
 
-static int wheel_wait_ms(const struct worker *worker, const struct wheel *wheel) {
-  uint64_t due = wheel_next_ms(wheel);
+static int wheel_wait_ms(const struct worker *worker) {
+  uint64_t due = wheel_next_ms(&worker->wheel);
   if (due == UINT64_MAX) return -1;
   if (due <= worker->now_ms) return 0;
   return due - worker->now_ms < INT_MAX ? (int)(due - worker->now_ms) : INT_MAX;
@@ -139,9 +139,7 @@ static int uv_wait_ms(struct worker *worker) {
 }
 
 static int idle_wait_ms(struct worker *worker) {
-  int timers_ms =
-      shorter(wheel_wait_ms(worker, &worker->wheel), wheel_wait_ms(worker, &worker->task_wheel));
-  return shorter(timers_ms, uv_wait_ms(worker));
+  return shorter(wheel_wait_ms(worker), uv_wait_ms(worker));
 }
 
 // What is ready, one event after the other. When that takes long, answers go out, and
@@ -153,17 +151,21 @@ static void dispatch_ready(struct worker *worker) {
   }
 }
 
-// Timers that are due, the longest first; what this part of the turn has no time for stays due.
-static void fire_due(struct worker *worker, struct wheel *wheel) {
-  wheel_advance(wheel, worker->now_ms);
-  if (list_is_empty(&wheel->due)) return;
+// Timers of one kind, the longest due first; what this part of the turn has no time for stays due.
+static void fire_kind(struct worker *worker, enum work kind) {
   turn_clock_begin_part(&worker->clock);
-  for (struct wheel_timer *timer; (timer = wheel_take_due(wheel)) != NULL;) {
+  for (struct wheel_timer *timer; (timer = wheel_take_due(&worker->wheel, kind)) != NULL;) {
     turn_clock_begin_share(&worker->clock);
     timer->fire(timer);
     if (turn_clock_is_part_over(&worker->clock)) break;
   }
-  if (!list_is_empty(&wheel->due)) metric_add(&worker->stats->put_off, 1);
+  if (!list_is_empty(&worker->wheel.due[kind])) metric_add(&worker->stats->put_off, 1);
+}
+
+static void fire_due(struct worker *worker) {
+  wheel_advance(&worker->wheel, worker->now_ms);
+  for (enum work kind = 0; kind < WORK_KINDS; kind++)
+    if (!list_is_empty(&worker->wheel.due[kind])) fire_kind(worker, kind);
 }
 
 bool turn_once(struct worker *worker, int longest_wait_ms) {
@@ -181,8 +183,7 @@ bool turn_once(struct worker *worker, int longest_wait_ms) {
   turn_clock_begin_turn(&worker->clock);
   dispatch_ready(worker);
   if (uv_wait_ms(worker) == 0) uv_run(&worker->loop, UV_RUN_NOWAIT);
-  fire_due(worker, &worker->wheel);
-  fire_due(worker, &worker->task_wheel);
+  fire_due(worker);
   return true;
 }
 

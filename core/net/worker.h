@@ -19,6 +19,7 @@
 #include "net/spares.h"
 #include "net/stats.h"
 #include "net/turn_clock.h"
+#include "net/work.h"
 #include "proto/http_parse.h"
 #include "proto/http_response.h"
 
@@ -52,9 +53,8 @@ struct worker {
   struct http_limits http_limits;
 
   struct poll poll;
-  struct wheel wheel;       // of the server
-  struct wheel task_wheel;  // of what runs scripts, which may be behind by much
-  uint64_t now_ms;          // of this turn, monotonic
+  struct wheel wheel;  // its timers are of the kinds of enum work
+  uint64_t now_ms;     // of this turn, monotonic
   struct turn_clock clock;
   // For what the app runs on libuv: it is run when something is ready on it.
   // Handles must be referenced, and closed by app->worker_stop.
@@ -101,8 +101,7 @@ void worker_post(struct worker *worker, void (*run)(struct worker *worker, void 
 static inline uint64_t worker_now_ms(const struct worker *worker) { return worker->now_ms; }
 static inline void *worker_app(const struct worker *worker) { return worker->app_state; }
 
-// Sets a timer on the worker's wheel, `delay_ms` from now. What runs scripts belongs on the
-// task_wheel, so that it does not keep the server's own timers waiting when it is behind.
+// Sets a timer on the worker's wheel, `delay_ms` from now.
 void worker_set_timer(struct worker *worker, struct wheel_timer *timer, uint64_t delay_ms);
 
 // What a client has sent holds memory until it is complete, and until its turn comes: bodies,

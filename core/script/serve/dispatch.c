@@ -51,7 +51,14 @@ static void describe(void *owner, char *out, size_t size) {
            exchange->conn_id);
 }
 
-static const struct task_owner exchange_owner = {.ended = on_task_ended, .describe = describe};
+// A client may have many requests answered whose tasks still wait.
+static enum work work_of(const void *owner) {
+  const struct exchange *exchange = owner;
+  return exchange->call != NULL ? WORK_AWAITED : WORK_STARTED;
+}
+
+static const struct task_owner exchange_owner = {
+    .ended = on_task_ended, .describe = describe, .work = work_of};
 
 // ---- events --------------------------------------------------------------
 

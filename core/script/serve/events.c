@@ -66,8 +66,14 @@ static void describe(void *owner, char *out, size_t size) {
   snprintf(out, size, "route=%s conn=%llu", session->route->key, (unsigned long long)session->id);
 }
 
+// One task at a time, but of many sessions that are over there may be many.
+static enum work work_of(const void *owner) {
+  const struct script_session *session = owner;
+  return session->net != NULL ? WORK_AWAITED : WORK_STARTED;
+}
+
 static const struct task_owner owner_ops = {
-    .ended = on_task_ended, .describe = describe, .is_userdata = true};
+    .ended = on_task_ended, .describe = describe, .work = work_of, .is_userdata = true};
 
 void events_start(struct vm *vm, struct script_session *session, struct session *net) {
   session->net = net;

@@ -52,7 +52,8 @@ void queue_put_off(struct vm *vm, struct script_session *session,
   queue->session = session;
   metric_add(&vm->worker->stats->put_off, 1);
   queue->turn.fire = take_turn;
-  wheel_set_due(&vm->worker->task_wheel, &queue->turn);
+  wheel_timer_set_kind(&queue->turn, WORK_PUT_OFF);
+  wheel_set_due(&vm->worker->wheel, &queue->turn);
 }
 
 bool queue_waits_for_turn(const struct script_session *session) {

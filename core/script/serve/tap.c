@@ -122,7 +122,13 @@ static void describe(void *owner, char *out, size_t size) {
   snprintf(out, size, "subscribe=%s", tap->pattern);
 }
 
-static const struct task_owner tap_owner = {.ended = on_task_ended, .describe = describe};
+static enum work work_of(const void *owner) {
+  (void)owner;
+  return WORK_BACKGROUND;
+}
+
+static const struct task_owner tap_owner = {
+    .ended = on_task_ended, .describe = describe, .work = work_of};
 
 static void push_info(lua_State *L, const struct tap *tap, const struct message *m) {
   message_info_push(L, tap->owner->vm->worker->hub, m);

@@ -88,7 +88,7 @@ static void on_due(struct wheel_timer *wheel) {
     uint64_t now = worker_now_ms(vm->worker);
     timer->due_ms += timer->interval_ms;
     if (timer->due_ms <= now) timer->due_ms = now + timer->interval_ms;
-    wheel_set(&vm->worker->task_wheel, &timer->wheel, timer->due_ms);
+    wheel_set(&vm->worker->wheel, &timer->wheel, timer->due_ms);
     if (timer->is_running) return;
   }
   timer->is_running = true;
@@ -104,7 +104,7 @@ static void on_due(struct wheel_timer *wheel) {
 static void timer_start(struct timer *timer) {
   timer->is_started = true;
   timer->due_ms = worker_now_ms(timer->vm->worker) + timer->delay_ms;
-  wheel_set(&timer->vm->worker->task_wheel, &timer->wheel, timer->due_ms);
+  wheel_set(&timer->vm->worker->wheel, &timer->wheel, timer->due_ms);
 }
 
 static void copy_source(lua_State *L, char source[SOURCE_BYTES]) {
@@ -151,6 +151,7 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
   timer->is_background = vm->loading != NULL || (vm->running != NULL && vm->running->is_background);
   memcpy(timer->source, source, sizeof source);
   wheel_timer_init(&timer->wheel, on_due);
+  wheel_timer_set_kind(&timer->wheel, timer->is_background ? WORK_BACKGROUND : WORK_STARTED);
   list_init(&timer->link);
   box->object = timer;
   list_append(&timers_of_new(vm, timer)->all, &timer->link);

@@ -273,12 +273,19 @@ void task_set_wait(struct task *task, void *waits_for, void (*detach)(struct tas
   task->detach = detach;
 }
 
+static enum work work_of(const struct task *task) {
+  if (task->is_background) return WORK_BACKGROUND;
+  bool is_owned = task->owner != NULL && task->owner_ops->work != NULL;
+  return is_owned ? task->owner_ops->work(task->owner) : WORK_STARTED;
+}
+
 void task_set_timeout(struct task *task, double seconds, void (*on_timeout)(struct task *task)) {
   if (!(seconds > 0)) seconds = 0;
   if (seconds > LONGEST_WAIT_S) seconds = LONGEST_WAIT_S;
   task->on_timeout = on_timeout;
   struct worker *worker = task->vm->worker;
-  wheel_set(&worker->task_wheel, &task->timer, worker->now_ms + (uint64_t)(seconds * 1000 + 0.5));
+  wheel_timer_set_kind(&task->timer, work_of(task));
+  wheel_set(&worker->wheel, &task->timer, worker->now_ms + (uint64_t)(seconds * 1000 + 0.5));
 }
 
 // ---- killing -------------------------------------------------------------

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "net/work.h"
 #include "script/vm/vm.h"
 
 struct task;
@@ -24,6 +25,8 @@ struct task_owner {
   void (*ended)(struct vm *vm, struct task *task, void *owner, bool ok, const char *error);
   // Describes the owner for the log: "route=GET /x conn=12".
   void (*describe)(void *owner, char *out, size_t size);
+  // What it is to go on with the task after a wait; NULL: WORK_STARTED.
+  enum work (*work)(const void *owner);
   bool is_quiet;     // errors are not logged: `ended` reports them
   bool is_userdata;  // the owner is an object of Lua
 };

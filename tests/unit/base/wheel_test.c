@@ -69,7 +69,7 @@ static uint64_t model_next(void) {
 static void advance(uint64_t now_ms) {
   last_fired_ms = 0;
   wheel_advance(&wheel, now_ms);
-  for (struct wheel_timer *timer; (timer = wheel_take_due(&wheel)) != NULL;) timer->fire(timer);
+  for (struct wheel_timer *timer; (timer = wheel_take_due(&wheel, 0)) != NULL;) timer->fire(timer);
   assert_int_equal(wheel.now_ms, now_ms);
   for (int i = 0; i < TIMERS; i++) {
     assert_int_equal(wheel_timer_is_set(&items[i].timer), items[i].is_set);
@@ -204,13 +204,31 @@ static void test_due_ones_wait_to_be_taken(void **state) {
   last_fired_ms = 0;
   wheel_advance(&wheel, 11);
   assert_int_equal(wheel_next_ms(&wheel), 11);
-  assert_ptr_equal(wheel_take_due(&wheel), &items[0].timer);
+  assert_ptr_equal(wheel_take_due(&wheel, 0), &items[0].timer);
   wheel_advance(&wheel, 12);  // behind what is due already
   wheel_set_due(&wheel, &items[0].timer);
-  assert_ptr_equal(wheel_take_due(&wheel), &items[1].timer);
+  assert_ptr_equal(wheel_take_due(&wheel, 0), &items[1].timer);
   wheel_cancel(&items[2].timer);
-  assert_ptr_equal(wheel_take_due(&wheel), &items[0].timer);
-  assert_null(wheel_take_due(&wheel));
+  assert_ptr_equal(wheel_take_due(&wheel, 0), &items[0].timer);
+  assert_null(wheel_take_due(&wheel, 0));
+  assert_int_equal(wheel_next_ms(&wheel), UINT64_MAX);
+}
+
+static void test_each_kind_has_its_line(void **state) {
+  (void)state;
+  start(0);
+  for (unsigned i = 0; i < 4; i++) {
+    wheel_timer_set_kind(&items[i].timer, i % 2 == 0 ? 0 : WHEEL_KINDS - 1);
+    set(&items[i], 10);
+  }
+  wheel_advance(&wheel, 10);
+  wheel_set_due(&wheel, &items[1].timer);
+  assert_ptr_equal(wheel_take_due(&wheel, WHEEL_KINDS - 1), &items[3].timer);
+  assert_ptr_equal(wheel_take_due(&wheel, WHEEL_KINDS - 1), &items[1].timer);
+  assert_null(wheel_take_due(&wheel, WHEEL_KINDS - 1));
+  assert_int_equal(wheel_next_ms(&wheel), 10);
+  assert_ptr_equal(wheel_take_due(&wheel, 0), &items[0].timer);
+  assert_ptr_equal(wheel_take_due(&wheel, 0), &items[2].timer);
   assert_int_equal(wheel_next_ms(&wheel), UINT64_MAX);
 }
 
@@ -222,6 +240,7 @@ int main(void) {
       cmocka_unit_test(test_moving_and_cancelling),
       cmocka_unit_test(test_timers_change_timers_while_firing),
       cmocka_unit_test(test_due_ones_wait_to_be_taken),
+      cmocka_unit_test(test_each_kind_has_its_line),
       cmocka_unit_test(test_random_against_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

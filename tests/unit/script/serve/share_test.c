@@ -120,6 +120,25 @@ static void a_time_limit_does_not_beat_a_message(void **state) {
   leave(peer);
 }
 
+// Nor does it give a session that polls a second share of each turn.
+static void a_time_limit_is_no_turn(void **state) {
+  (void)state;
+  open_gate(
+      "gate.ws('/', function(ws) gate.sleep(0.1)\n"
+      "  while true do local text = ws:recv(0) if not text then return end note(text) end end)\n");
+  struct fake_peer *one = open_ws(), *two = open_ws();
+  say(one, "abc");
+  say(two, "xyz");
+  wait_out();
+  for (const char *expected = "a\n\0b\n\0x\n\0c\n"; *expected != '\0'; expected += 3) {
+    fake_clock_ms += 10;
+    turn();
+    expect_notes(expected);
+  }
+  leave(one);
+  leave(two);
+}
+
 static void spawned_tasks_begin_one_a_turn(void **state) {
   (void)state;
   open_gate(
@@ -160,6 +179,7 @@ int main(void) {
       gate_test(a_task_that_receives_waits_for_its_turn),
       gate_test(a_session_that_ends_meanwhile_loses_no_message),
       gate_test(a_time_limit_does_not_beat_a_message),
+      gate_test(a_time_limit_is_no_turn),
       gate_test(spawned_tasks_begin_one_a_turn),
       gate_test(a_subscriber_in_the_server_takes_one_message_a_turn),
   };
