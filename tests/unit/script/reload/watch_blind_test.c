@@ -34,7 +34,7 @@ static void polls_while_it_waits(void **state) {
   run_until(0, 2 * INTERVAL_MS);
   assert_int_equal(changes, 0);
   scripts_write("a.lua", "2");
-  run_until(1, 3000);  // less than all scripts may be missing
+  run_until(1, 4000);  // less than all scripts may be missing
   assert_int_equal(changes, 1);
   stop();
 }

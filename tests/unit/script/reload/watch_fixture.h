@@ -6,7 +6,7 @@
 #include "script/reload/watch.h"
 #include "script/scripts.h"
 
-enum { DEBOUNCE_MS = 20, INTERVAL_MS = 50, PATIENCE_MS = 10000 };
+enum { DEBOUNCE_MS = 20, INTERVAL_MS = 50, PATIENCE_MS = 60000 };
 
 static uv_loop_t loop;
 static struct watch *watch;
