@@ -97,11 +97,12 @@ describe("a reload without descriptors", function()
     local connection <close> = http.connect(server)
     assert.equal("v1", connection:get("/").body)
     take_all(server)
-    for _ = 1, 2 do
-      local client = tidegate.run { "reload", server.dir }
-      assert.equal(1, client.status)
-      assert.matches("Too many open files", client.err)
-    end
+    local client = tidegate.run { "reload", server.dir }
+    assert.equal(1, client.status)
+    assert.matches("Too many open files", client.err)
+    -- Meanwhile the server tries again, and may do so with the descriptor that the client has left.
+    client = tidegate.run { "reload", server.dir }
+    assert.is_true(client.status == 0 or client.err:find "Too many open files" ~= nil, client.err)
     limit_files(server, 1000)
     server:wait_for_log "generation 2 is live"
     assert.equal(0, tidegate.run({ "reload", server.dir }).status)
@@ -123,8 +124,8 @@ describe("a reload without descriptors", function()
     local server <close> = tidegate.start { scripts = { ["app.lua"] = version(1), ["sub/b.lua"] = "" } }
     local connection <close> = http.connect(server)
     assert.equal("v1", connection:get("/").body)
+    local mark = server:mark()  -- a look at what the start has written may be due already
     limit_files(server, 3)
-    local mark = server:mark()
     server:write("app.lua", version(2))
     server:wait_for_log("for lack of descriptors or memory: trying again", mark)
     loop.run_for(1)
@@ -142,10 +143,10 @@ end)
 
 describe("scripts that do not end while they load", function()
   it("hold up one worker alone", function()
-    local server <close> = tidegate.start { workers = 2, args = { "--handler-time", "2" }, scripts = [[
+    local server <close> = tidegate.start { workers = 2, scripts = [[
       local gate = require "tidegate"
       gate.get("/", function() return tostring(gate.stats().worker) end)
-    ]] }
+    ]], args = { "--handler-time", loop.is_sanitized and "0.5" or "0.2" } }
     local connection
     loop.poll(function()
       connection = http.connect(server)
