@@ -31,9 +31,17 @@ gate.get("/cookie", function(_, res)
   res:cookie("a", "b", setmetatable({}, { __index = function() res:finish() end }))
   return "baked"
 end)
-local sleeper
-gate.get("/sleep", function() sleeper = coroutine.running() gate.sleep(0.3) return "woke" end)
-gate.get("/wake", function() return { coroutine.resume(sleeper) } end)
+local sleeper, was_tried
+gate.get("/sleep", function()
+  sleeper = coroutine.running()
+  repeat gate.sleep(0.01) until was_tried
+  return "woke"
+end)
+gate.get("/wake", function()
+  while not sleeper do gate.sleep(0.01) end
+  was_tried = true
+  return { coroutine.resume(sleeper) }
+end)
 gate.get("/metatable", function(_, res) return tostring(getmetatable(res)) end)
 ]]
 
