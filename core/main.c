@@ -136,7 +136,7 @@ static char *read_config_file(struct arguments *args) {
   char *line = mem_format(
       "tidegate: %s/config.lua does not end, in a function of C (handler_time)\n", args->dir);
   cpu_limit_start(WATCHDOG_START_LIMITS * args->config.handler_time_ms, line);
-  char *error = config_file_apply(&args->config, args->dir);
+  char *error = config_file_apply(&args->config, args->dir, args->config.handler_time_ms);
   cpu_limit_stop();
   free(line);
   return error;

@@ -55,12 +55,13 @@ describe("a changed config.lua", function()
     ["return {\n\n"] = ":3: unexpected symbol",
     ["return { listen = 8080 }"] = ": listen: ",
     ["\nwhile true do end"] = ":2: ran for longer than handler_time",
+    ["local over = os.clock() + 0.6 while os.clock() < over do end return {}"] = ":1: ran for longer than handler_time",
     ["os.exit(0)"] = ":1: os.exit would stop the server",
     ["os.setlocale 'C'"] = ":1: attempt to call a nil value (field 'setlocale')",
     ["return { grace = io.read('a') }"] = ": grace: \"\" is not a number",
   } do
     it(("that is invalid is named, and the server runs on: %q"):format(text), function()
-      local server <close> = start "return { max_message = 1000 }"
+      local server <close> = start("return { max_message = 1000 }", { args = { "--handler-time", "0.2" } })
       local line, mark = save(server, text)
       assert.equal(said, line:sub(1, #said))
       assert.matches("the server keeps the settings that it has", line)

@@ -23,6 +23,7 @@ struct run {
   struct config_change *change;  // NULL: nobody waits for it any more
   bool is_over;
   char *dir;
+  uint64_t time_ms;  // what it may take
   struct config file;
   char *error;
 };
@@ -116,7 +117,7 @@ static void free_run(struct run *run) {
 static void *run_file(void *arg) {
   struct run *run = arg;
   number_plain_thread();
-  run->error = config_file_apply(&run->file, run->dir);
+  run->error = config_file_apply(&run->file, run->dir, run->time_ms);
   pthread_mutex_lock(&run->lock);
   run->is_over = true;
   bool is_waited_for = run->change != NULL;
@@ -142,7 +143,9 @@ static void on_late(uv_timer_t *timer) {
 
 static void start_run(struct config_change *change) {
   struct run *run = mem_zalloc(sizeof *run);
-  *run = (struct run){.change = change, .dir = mem_strdup(change->dir)};
+  *run = (struct run){.change = change,
+                      .dir = mem_strdup(change->dir),
+                      .time_ms = change->running->handler_time_ms};
   pthread_mutex_init(&run->lock, NULL);
   config_init(&run->file);
   if (!start_thread(run)) {

@@ -84,6 +84,7 @@ struct reading {
   struct config *config;
   const char *path;
   struct slice text;
+  uint64_t time_ms;
   char *error;  // of a value
 };
 
@@ -111,7 +112,7 @@ static char *name_error(lua_State *L, const char *path) {
 
 static char *run(struct reading *reading) {
   struct limited limited;
-  if (!limited_open(&limited, reading->config->handler_time_ms, MEMORY_MAX))
+  if (!limited_open(&limited, reading->time_ms, MEMORY_MAX))
     return mem_format("%s: not enough memory", reading->path);
   lua_State *L = limited.L;
   lua_pushcfunction(L, read_settings);
@@ -122,9 +123,9 @@ static char *run(struct reading *reading) {
   return error;
 }
 
-char *config_file_apply(struct config *config, const char *dir) {
+char *config_file_apply(struct config *config, const char *dir, uint64_t time_ms) {
   char *path = config_file_path(dir);
-  struct reading reading = {.config = config, .path = path};
+  struct reading reading = {.config = config, .path = path, .time_ms = time_ms};
   struct buf file = {0};
   char *error = NULL;
   struct stat info;

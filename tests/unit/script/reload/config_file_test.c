@@ -19,12 +19,12 @@ static void sets_what_it_returns(void **state) {
   (void)state;
   struct config config;
   config_init(&config);
-  assert_null(config_file_apply(&config, scripts_dir));  // there is none
+  assert_null(config_file_apply(&config, scripts_dir, config.handler_time_ms));  // there is none
   scripts_write("config.lua",
                 "return { listen = { '127.0.0.1:0', 'unix:/tmp/x' }, workers = 3, dev = true,\n"
                 "  heartbeat = 1.5, log_level = os.getenv('NO_SUCH') or 'warn',\n"
                 "  hub = { max_bytes = 65536 } }");
-  char *error = config_file_apply(&config, scripts_dir);
+  char *error = config_file_apply(&config, scripts_dir, config.handler_time_ms);
   assert_null(error);
   assert_int_equal(config.listen_count, 2);
   assert_string_equal(config.listen[1], "unix:/tmp/x");
@@ -68,7 +68,7 @@ static void says_what_is_wrong_and_where(void **state) {
     struct config config;
     config_init(&config);
     scripts_write("config.lua", rows[i].text);
-    char *error = config_file_apply(&config, scripts_dir);
+    char *error = config_file_apply(&config, scripts_dir, config.handler_time_ms);
     if (error == NULL) fail_msg("%s was taken", rows[i].text);
     if (strstr(error, rows[i].error) == NULL) fail_msg("%s: %s", rows[i].text, error);
     free(error);
@@ -98,7 +98,7 @@ static void what_does_not_end_is_ended(void **state) {
     config_init(&config);
     config.handler_time_ms = 300;
     scripts_write("config.lua", rows[i].text);
-    char *error = config_file_apply(&config, scripts_dir);
+    char *error = config_file_apply(&config, scripts_dir, config.handler_time_ms);
     if (error == NULL) fail_msg("%s was taken", rows[i].text);
     if (strstr(error, rows[i].error) == NULL) fail_msg("%s: %s", rows[i].text, error);
     free(error);
@@ -111,7 +111,7 @@ static void skips_a_byte_order_mark(void **state) {
   struct config config;
   config_init(&config);
   scripts_write("config.lua", "\xef\xbb\xbf#!/usr/bin/lua\nreturn { workers = 7 }");
-  assert_null(config_file_apply(&config, scripts_dir));
+  assert_null(config_file_apply(&config, scripts_dir, config.handler_time_ms));
   assert_int_equal(config.workers, 7);
   config_free(&config);
 }
@@ -122,7 +122,7 @@ static void a_fifo_is_not_waited_for(void **state) {
   config_init(&config);
   char *path = mem_format("%s/config.lua", scripts_dir);
   assert_int_equal(mkfifo(path, 0600), 0);
-  char *error = config_file_apply(&config, scripts_dir);
+  char *error = config_file_apply(&config, scripts_dir, config.handler_time_ms);
   assert_non_null(strstr(error, "/config.lua: it is a FIFO, not a file"));
   free(error);
   free(path);
