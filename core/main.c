@@ -2,7 +2,6 @@
 // server together.
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +30,7 @@
 #include "script/reload/reload.h"
 #include "script/reload/types_file.h"
 #include "script/serve/app.h"
+#include "script/vm/output.h"
 #include "script/vm/watchdog.h"
 
 enum { EXIT_USAGE = 2 };
@@ -238,19 +238,15 @@ static void print_check(const struct running *running, const struct buf *listing
   printf("%zu scripts, %zu routes\n", running->script_count, running->start.route_count);
 }
 
-// What scripts printed into a pipe that nobody reads any more would be waited for at exit.
-static void leave_unread_output(void) {
-  struct pollfd room = {.fd = STDOUT_FILENO, .events = POLLOUT};
-  if (poll(&room, 1, LOG_FLUSH_MS) != 0) return;
-  log_out_stop();
-  _exit(EXIT_SUCCESS);
-}
-
 static int serve(struct arguments *args) {
   char *error = NULL;
   server_raise_open_files();
   if (!watchdog_start(args->config.handler_time_ms))
     return fail(mem_format("cannot start the watchdog, no thread: %s", error_text(errno)));
+  if (!args->checks && !output_start()) {
+    watchdog_stop();
+    return fail(mem_format("cannot start a thread for what scripts print: %s", error_text(errno)));
+  }
   struct bundle *bundle = bundle_load(args->dir, args->config.lua_path, &error);
   if (bundle == NULL) return watchdog_stop(), fail(error);
   struct buf listing = {0};
@@ -281,7 +277,6 @@ static int serve(struct arguments *args) {
   if (error != NULL) return fail(error);
   if (args->checks) return EXIT_SUCCESS;
   log_info("stopped");
-  leave_unread_output();
   return EXIT_SUCCESS;
 }
 
@@ -334,6 +329,7 @@ int main(int argc, char **argv) {
   number_plain_thread();
   if (!log_out_start()) return fail(mem_format("cannot start a thread: %s", error_text(errno)));
   int status = check_output(run_arguments(argc, argv));
+  output_flush();
   log_out_stop();
   return status;
 }

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "script/vm/output.h"
+
 extern char **environ;
 
 static int no_exit(lua_State *L) {
@@ -107,4 +109,5 @@ void standard_replace(lua_State *L) {
   replace(L, "exit", no_exit);
   replace(L, "execute", execute);
   take_files(L);
+  output_replace(L);
 }

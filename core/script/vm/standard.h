@@ -6,8 +6,9 @@
 #include <lua.h>
 
 // os.exit raises. os.execute leaves the signals of the process alone; system(3) ignores INT and
-// QUIT while the program runs. The standard input is an empty file. A handle of io.popen that is
-// collected does not wait for its program. Call it when the libraries are open; may raise for
+// QUIT while the program runs. The standard input is an empty file, and in a server nobody waits
+// for the reader of what is printed (output.h). A handle of io.popen that is collected does not
+// wait for its program. Call it when the libraries are open; may raise for
 // lack of memory.
 void standard_replace(lua_State *L);
 

@@ -1,0 +1,137 @@
+-- What scripts print: it goes to standard output, whole lines, and whoever reads there holds up
+-- nobody.
+local files = require "support.files"
+local http = require "support.http"
+local loop = require "support.loop"
+local process = require "support.process"
+local tcp = require "support.tcp"
+local tidegate = require "support.server"
+
+local SCRIPT = [[
+local gate = require "tidegate"
+print "while loading"
+gate.get("/print", function(req)
+  local text = req.query.text:rep(tonumber(req.query.times or 1))
+  for i = 1, tonumber(req.query.lines or 1) do print("line", i, text) end
+  return "printed"
+end)
+gate.get("/write", function(req)
+  io.write(req.query.text)
+  return "written"
+end)
+gate.get("/complain", function(req)
+  for i = 1, tonumber(req.query.lines) do io.stderr:write("complaint ", i, "\n") end
+  return "written"
+end)
+gate.get("/dropped", function()
+  local stats = gate.stats()
+  return { prints = stats.print_dropped, log = stats.log_dropped }
+end)
+]]
+
+local Printing = {}
+Printing.__index = Printing
+
+-- A server whose standard output goes where `redirect` of a shell says; `$folder` is its folder,
+-- with a fifo that nobody reads.
+local function start(redirect, options)
+  options = options or {}
+  local folder = files.new_folder()
+  files.write(folder .. "/scripts/app.lua", SCRIPT)
+  local self = setmetatable({ folder = folder, address = "unix:" .. folder .. "/gate.sock" }, Printing)
+  self.process = process.start("/bin/sh", { ignores_err = options.ignores_err, args = {
+    "-c", ('folder=%s; mkfifo $folder/fifo; exec 9<>$folder/fifo; exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(
+      folder, redirect), tidegate.binary, "--listen", self.address, "--workers", options.workers or "1",
+    folder .. "/scripts",
+  } })
+  loop.poll(function() return (tcp.try_connect(self)) end, "listening server"):close()
+  return self
+end
+
+function Printing:get(path) return http.get(self, path).body end
+
+function Printing:dropped() return http.get(self, "/dropped"):json() end
+
+-- Stops it; returns its exit status, and what it printed.
+function Printing:stop()
+  tcp.close_all()
+  self.process:kill "sigterm"
+  loop.wait(function() return self.process.code end, "end of the server")
+  return self.process.code, files.read(self.folder .. "/out")
+end
+
+function Printing:__close()
+  self.process:kill "sigkill"
+  self.process:read_err()
+  pcall(self.process.wait, self.process)
+  tcp.close_all()
+  files.remove_tree(self.folder)
+end
+
+describe("what scripts print", function()
+  it("into a pipe that nobody reads holds up neither the server nor its stop", function()
+    local server <close> = start ">$folder/fifo"
+    for _ = 1, 3 do assert.equal("printed", server:get "/print?text=x&times=80&lines=20000") end
+    assert.is_true(server:dropped().prints > 0)
+    assert.equal(0, server:dropped().log)
+    loop.poll(function()
+      return server.process:tail():find "warn  nobody takes what scripts print from stdout: dropping it"
+    end, "a warning")
+    server.process:kill "sigterm"
+    assert.equal(0, server.process:wait())
+  end)
+
+  it("to standard error that nobody reads holds up neither", function()
+    local server <close> = start(">$folder/out", { ignores_err = true })
+    assert.equal("written", server:get "/complain?lines=200000")
+    assert.is_true(server:dropped().log > 0)
+    assert.equal(0, (server:stop()))
+  end)
+
+  it("has whole lines, of all workers", function()
+    local server <close> = start(">$folder/out", { workers = "2" })
+    local connections = {}
+    for i = 1, 8 do
+      connections[i] = http.connect(server)
+      local path = ("/print?text=%s&times=30000&lines=4"):format(("abcdefgh"):sub(i, i))
+      connections[i]:send(http.format_request("GET", path))
+    end
+    for i = 1, 8 do assert.equal("printed", connections[i]:response().body) end
+    local dropped = server:dropped().prints
+    local status, printed = server:stop()
+    assert.equal(0, status)
+    local whole = 0
+    for line in printed:gmatch "[^\n]+" do
+      local letter = line:match "^line\t%d\t(%a)"
+      assert.is_true(line == "while loading" or line:sub(8) == letter:rep(30000), "torn: " .. line:sub(1, 80))
+      if letter then whole = whole + 1 end
+    end
+    assert.equal(8 * 4, whole + dropped)
+  end)
+
+  it("is all there after a stop, in order", function()
+    local server <close> = start ">$folder/out"
+    server:get "/write?text=begun..."
+    server:get "/print?text=done&lines=2"
+    server:get "/write?text=last"
+    local status, printed = server:stop()
+    assert.equal(0, status)
+    assert.equal("while loading\nbegun...line\t1\tdone\nline\t2\tdone\nlast", printed)
+  end)
+
+  it("is there at once, line by line", function()
+    local server <close> = start ">$folder/out"
+    server:get "/write?text=one%0A"
+    loop.poll(function() return files.read(server.folder .. "/out") == "while loading\none\n" end, "the line")
+  end)
+
+  for name, redirect in pairs { ["whose reader is gone"] = "| true", ["that is a full disk"] = ">/dev/full",
+                                ["that is closed"] = ">&-" } do
+    it("into an output " .. name .. " holds up nobody", function()
+      local server <close> = start(redirect)
+      for _ = 1, 3 do assert.equal("printed", server:get "/print?text=x&lines=1000") end
+      server.process:kill "sigterm"
+      server.process:wait()
+    end)
+  end
+end)
