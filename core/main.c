@@ -94,7 +94,10 @@ static int read_arguments(struct arguments *args, int argc, char **argv) {
 static int run_command(int argc, char **argv) {
   for (size_t i = 0; argc > 1 && i < COMMANDS; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
-    if (argc == 3 && argv[2][0] != '-') return commands[i].run(argv[2]);
+    if (argc == 3 && argv[2][0] != '-') {
+      signal(SIGHUP, SIG_DFL);  // there is nothing to reload here
+      return commands[i].run(argv[2]);
+    }
     if (argc != 2 || !is_folder(argv[1]))
       return usage_error(mem_format("%s takes one DIR and nothing else", argv[1]));
   }
@@ -315,7 +318,6 @@ static int run_arguments(int argc, char **argv) {
   config_init(&args.config);
   status = read_arguments(&args, argc, argv);
   if (status < 0) {
-    signals_end_process();  // config.lua may take its time, too
     char *error = complete_config(&args);
     status = error != NULL ? fail(error) : serve(&args);
   }
@@ -324,6 +326,7 @@ static int run_arguments(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  signals_end_process();  // first: a HUP would end the process, and config.lua may take its time
   open_standard_files();
   set_up_signals();
   number_plain_thread();

@@ -138,6 +138,16 @@ describe("while scripts load", function()
       assert.equal(0, server:wait())
     end)
 
+    -- Whoever starts it has signals blocked, so that it waits for the very first moment.
+    it("sighup that came before the program began is kept", function()
+      files.write(folder .. "/app.lua", "")
+      local server = process.start("/usr/bin/env", { args = { "--block-signal=HUP", "/bin/sh", "-c",
+        'kill -HUP $$; exec setpriv --pdeathsig KILL "$0" "$@"', tidegate.binary, "--listen", "127.0.0.1:0", folder } })
+      wait_for_line(server, "generation 2 is live")
+      server:kill "sigterm"
+      assert.equal(0, server:wait())
+    end)
+
     it("sighup is kept for when the server runs", function()
       local server = start_slowly()
       server:kill "sighup"
