@@ -43,15 +43,12 @@ static void write_line(struct turn_clock *clock, unsigned worker) {
              more);
 }
 
-bool turn_clock_end_turn(struct turn_clock *clock, unsigned worker, uint64_t now_ms) {
-  turn_clock_read(clock);
-  if (clock->now - clock->began <= clock->slow || clock->began == 0) return false;
+void turn_clock_log_slow(struct turn_clock *clock, unsigned worker, uint64_t now_ms) {
   if (now_ms < clock->next_line_ms) {
     clock->unlogged++;
-    return true;
+    return;
   }
   write_line(clock, worker);
   clock->next_line_ms = now_ms + LINE_EVERY_MS;
   clock->unlogged = 0;
-  return true;
 }

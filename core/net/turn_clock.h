@@ -34,13 +34,20 @@ struct turn_clock {
 void turn_clock_init(struct turn_clock *clock, uint64_t turn_time_ms, uint64_t slow_turn_ms);
 
 void turn_clock_begin_turn(struct turn_clock *clock);
-// True: the turn was slow. The log says so, but for what is more than a line a second; `worker`
-// is for that line, `now_ms` the time.
-bool turn_clock_end_turn(struct turn_clock *clock, unsigned worker, uint64_t now_ms);
+// Logs a turn that was slow, but for what is more than a line a second: see turn_clock_end_turn.
+void turn_clock_log_slow(struct turn_clock *clock, unsigned worker, uint64_t now_ms);
 
 // ---- shares ----------------------------------------------------------------
 
 static inline void turn_clock_read(struct turn_clock *clock) { clock->now = clock_ticks(); }
+
+// True: the turn was slow, which the log says. `worker` is for that line, `now_ms` the time.
+static inline bool turn_clock_end_turn(struct turn_clock *clock, unsigned worker, uint64_t now_ms) {
+  turn_clock_read(clock);
+  if (clock->now - clock->began <= clock->slow || clock->began == 0) return false;
+  turn_clock_log_slow(clock, worker, now_ms);
+  return true;
+}
 
 // The turn has lasted for a share already.
 static inline bool turn_clock_is_late(const struct turn_clock *clock) {
