@@ -173,8 +173,8 @@ static void drop_requests_behind(struct http1 *http) {
 
 // The rest of a head, or requests behind the one that is answered, may be too much. False: the
 // connection ends.
-static bool check_memory(struct http1 *http) {
-  bool holds = buf_len(&http->input) > 0 || !http_parser_is_idle(http->parser);
+static bool check_memory(struct http1 *http, bool is_idle) {
+  bool holds = buf_len(&http->input) > 0 || !is_idle;
   if ((!holds && http->held == 0) || http1_call_hold(http)) return true;
   if (http->in_request && http->body_is_complete) {
     if (buf_len(&http->input) > 0) drop_requests_behind(http);
@@ -190,12 +190,13 @@ static bool check_memory(struct http1 *http) {
 static void after_parse(struct http1 *http) {
   struct conn *conn = http1_conn(http);
   if (!conn_is_open(conn)) return;
-  if (!http->in_request && !http->saw_input && !http_parser_is_idle(http->parser)) {
+  bool is_idle = http_parser_is_idle(http->parser);
+  if (!http->in_request && !http->saw_input && !is_idle) {
     http->saw_input = true;
     conn_set_deadline(conn, conn->worker->config->header_timeout_ms);
   }
   if (buf_len(&http->input) == 0) buf_free(&http->input);
-  if (!check_memory(http)) return;
+  if (!check_memory(http, is_idle)) return;
   if (buf_len(&http->input) > PIPELINE_BYTES || http1_call_output_is_full(http))
     conn_set_reading(conn, false);
   if (waits_for_turn(http)) conn_put_off(conn);

@@ -25,10 +25,6 @@ void http1_call_tell_closed(struct http1 *http) {
   http->call.app = NULL;
 }
 
-bool http1_call_output_is_full(const struct http1 *http) {
-  return conn_out_bytes(http1_conn(http)) > worker_of(http)->config->send_queue_bytes;
-}
-
 bool http1_call_hold(struct http1 *http) {
   size_t bytes = http->body.cap + http->input.cap + http_parser_held(http->parser);
   return worker_hold(http->call.worker, &http->held, bytes);

@@ -48,7 +48,9 @@ void http1_call_release(struct http1 *http);
 void http1_call_free_spares(struct worker *worker);
 
 // A client that asks and asks and never reads is not answered into memory.
-bool http1_call_output_is_full(const struct http1 *http);
+static inline bool http1_call_output_is_full(const struct http1 *http) {
+  return conn_out_bytes(http1_conn(http)) > http->call.worker->config->send_queue_bytes;
+}
 
 // Counts what the connection's input holds. False when it asks for more than is left of
 // message_memory.

@@ -142,7 +142,7 @@ static size_t feed(struct session *session, char *data, size_t len) {
 static void on_data(struct conn *conn, char *data, size_t len) {
   struct session *session = session_of(conn);
   bool waits = conn->waits_turn ||
-               (!ws_parser_in_message(&session->state.ws) && conn_is_read_for_later(conn, len));
+               (conn_is_read_for_later(conn, len) && !ws_parser_in_message(&session->state.ws));
   size_t taken = waits ? 0 : feed(session, data, len);
   if (taken == len || !conn_is_open(conn)) return;
   if (!ws_extra_keep(session, data + taken, len - taken))
