@@ -92,7 +92,7 @@ uint64_t wheel_next_ms(const struct wheel *wheel) {
   return wheel->next_slot_ms;
 }
 
-void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
+void wheel_run_slots(struct wheel *wheel, uint64_t now_ms) {
   while (wheel->next_slot_ms <= now_ms) {
     uint64_t next = wheel->now_ms = wheel->next_slot_ms;
     // Highest level first, so that what cascades is in place for the lower.
@@ -102,7 +102,6 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
     }
     wheel->next_slot_ms = find_next_slot_ms(wheel);
   }
-  if (now_ms > wheel->now_ms) wheel->now_ms = now_ms;
 }
 
 struct wheel_timer *wheel_take_due(struct wheel *wheel, unsigned kind) {

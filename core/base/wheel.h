@@ -44,9 +44,13 @@ static inline bool wheel_timer_is_set(const struct wheel_timer *timer) {
   return !list_is_empty(&timer->link);
 }
 
+void wheel_run_slots(struct wheel *wheel, uint64_t now_ms);  // what wheel_advance has to do rarely
 // Makes due what expires up to now_ms, in order of expiry to the millisecond, behind what
 // is due already and of their kind.
-void wheel_advance(struct wheel *wheel, uint64_t now_ms);
+static inline void wheel_advance(struct wheel *wheel, uint64_t now_ms) {
+  if (wheel->next_slot_ms <= now_ms) wheel_run_slots(wheel, now_ms);
+  if (now_ms > wheel->now_ms) wheel->now_ms = now_ms;
+}
 
 // Takes out the timer of the kind that is due longest, for the caller to call timer->fire(timer);
 // NULL when none is. Timers that fire may set and cancel timers, themselves included.
