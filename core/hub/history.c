@@ -163,11 +163,10 @@ size_t hub_count(struct hub *hub, struct slice topic) {
   return count;
 }
 
-enum { SCAN_STEP = 512, SCAN_TRIES = 8 };
+enum { SCAN_STEP = 512 };
 
 struct scan {
-  struct slice pattern;
-  size_t limit;
+  const struct hub_topics_query *query;
   size_t start;  // a free place of the map
   size_t at;     // places from there
   struct hub_topic_info *found;
@@ -177,11 +176,6 @@ struct scan {
 
 static void note_topic(struct scan *scan, const struct topic *t) {
   if (t->sub_count == 0 && topic_is_empty(t)) return;  // members in their grace period
-  if (!rules_pattern_matches(scan->pattern, topic_name(t))) return;
-  if (scan->count == scan->limit) {
-    scan->has_more = true;
-    return;
-  }
   scan->found = mem_grow(scan->found, &scan->cap, scan->count + 1, 16, sizeof *scan->found);
   struct hub_topic_info *info = &scan->found[scan->count++];
   info->name_len = t->name_len;
@@ -196,36 +190,60 @@ static void scan_begin(struct scan *scan, const struct map *topics) {
   while (scan->start < topics->cap && map_at(topics, scan->start) != NULL) scan->start++;
 }
 
-// Goes on for `places` at least, up to a free one: see map_places. True when all were seen.
-static bool scan_step(struct scan *scan, const struct map *topics, size_t places) {
+// Notes the topics of SCAN_STEP places at least, up to a free one: see map_places. True when all
+// were seen.
+static bool scan_step(struct scan *scan, const struct map *topics) {
   size_t total = map_places(topics);
-  for (; scan->at < total && !scan->has_more; scan->at++) {
+  for (size_t places = SCAN_STEP; scan->at < total; scan->at++) {
     size_t place = scan->at + scan->start;
     const struct topic *t = map_at(topics, place < total ? place : place - total);
     if (places > 0) places--;
     if (t != NULL) note_topic(scan, t);
     if (t == NULL && places == 0) break;
   }
-  return scan->at >= total || scan->has_more;
+  return scan->at >= total;
+}
+
+// Keeps of the topics from `first` on those that match. Without the lock: a pattern and names
+// that peers made up may take some 30 us each.
+static void keep_matching(struct scan *scan, size_t first) {
+  size_t noted = scan->count;
+  scan->count = first;
+  for (size_t i = first; i < noted && !scan->has_more; i++) {
+    const struct hub_topic_info *info = &scan->found[i];
+    if (!rules_pattern_matches(scan->query->pattern, slice_of(info->name, info->name_len)))
+      continue;
+    scan->has_more = scan->count == scan->query->limit;
+    if (!scan->has_more) scan->found[scan->count++] = *info;
+  }
+}
+
+static bool is_cut_short(struct scan *scan) {
+  const struct hub_topics_query *query = scan->query;
+  if (query->is_over != NULL && query->is_over(query->ctx)) scan->has_more = true;
+  return scan->has_more;
 }
 
 // A million topics must not stop all publishers, so the lock is held for a few places at a
-// time. When the map grew or shrank meanwhile the scan starts again, and the last time it is
-// done in one go.
-struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t limit,
+// time. When the map grows or shrinks meanwhile the scan starts again, once all entries have
+// moved: until then each publisher may move some.
+struct hub_topic_info *hub_topics(struct hub *hub, const struct hub_topics_query *query,
                                   size_t *count, bool *has_more) {
-  struct scan scan = {.pattern = pattern, .limit = limit};
+  struct scan scan = {.query = query};
   uint64_t version = 0;
-  bool is_done = false;
-  for (int tries = 0; !is_done;) {
+  bool has_begun = false, is_done = false;
+  while (!is_done && !is_cut_short(&scan)) {
     pthread_mutex_lock(&hub->lock);
-    if (tries == 0 || version != hub->topics_version) {
+    bool is_moving = topics_move_step(hub);
+    if (!is_moving && (!has_begun || version != hub->topics_version)) {
       version = hub->topics_version;
       scan_begin(&scan, &hub->topics);
-      tries++;
+      has_begun = true;
     }
-    is_done = scan_step(&scan, &hub->topics, tries < SCAN_TRIES ? SCAN_STEP : SIZE_MAX);
+    size_t first = scan.count;
+    if (!is_moving) is_done = scan_step(&scan, &hub->topics);
     pthread_mutex_unlock(&hub->lock);
+    keep_matching(&scan, first);
   }
   if (scan.count == 0) {
     free(scan.found);

@@ -190,9 +190,17 @@ struct hub_topic_info {
   size_t messages;  // in its log
 };
 
-// The topics that match a pattern, at most `limit`, in no order: an array of
-// *count (free it), NULL when there are none. *has_more: the limit cut it short.
-struct hub_topic_info *hub_topics(struct hub *hub, struct slice pattern, size_t limit,
+struct hub_topics_query {
+  struct slice pattern;
+  size_t limit;
+  bool (*is_over)(void *ctx);  // asked now and then: whether to end early; may be NULL
+  void *ctx;
+};
+
+// The topics that match a pattern, at most `limit`, in no order: an array of *count (free it),
+// NULL when there are none. *has_more: the limit, or is_over, cut it short. It may take long:
+// 30 us a topic with the worst of patterns and names, 0.5 us with others.
+struct hub_topic_info *hub_topics(struct hub *hub, const struct hub_topics_query *query,
                                   size_t *count, bool *has_more);
 
 // Appends the members of a topic as a JSON array of {"id","info","since"}, in

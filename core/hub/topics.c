@@ -116,20 +116,21 @@ bool topics_evict(struct hub *hub) {
   return true;
 }
 
-static size_t move_step(struct hub *hub) {
-  enum { SHARE = 16 };  // of what it takes to look at a topic
+bool topics_move_step(struct hub *hub) {
+  if (!map_is_moving(&hub->topics)) return false;
   map_move(&hub->topics, HUB_MOVE_STEP);
   hub->topics_version++;
-  return HUB_MOVE_STEP / SHARE;
+  return true;
 }
 
 // A topic that goes may draw its neighbour into its slot, which is then looked at again;
 // others may slip by until the next round.
 size_t topics_sweep_step(struct hub *hub, uint64_t now_ms) {
+  enum { MOVE_SHARE = 16 };  // of what it takes to look at a topic
   struct map *topics = &hub->topics;
   uint64_t dropped = 0;
   size_t places = 0;
-  if (map_is_moving(topics)) return move_step(hub);
+  if (topics_move_step(hub)) return HUB_MOVE_STEP / MOVE_SHARE;
   for (; places < HUB_SWEEP_STEP && topics->cap > 0 && dropped < TOPIC_TRIM_STEP; places++) {
     hub->sweep_at &= topics->cap - 1;  // where the rest is, too, if the map has shrunk
     struct topic *t = map_at(topics, hub->sweep_at);

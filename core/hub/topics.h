@@ -52,6 +52,9 @@ struct topic *topics_find_trimmed(struct hub *hub, struct slice name, uint64_t n
 // A message of that seq was published to a topic that does not exist: it is gone.
 void topics_note_vanished(struct hub *hub, struct slice name, uint64_t seq);
 
+// While entries of the map move to other places, moves HUB_MOVE_STEP of them; false when none do.
+bool topics_move_step(struct hub *hub);
+
 // Settles the topics of up to HUB_SWEEP_STEP places of the map, from where the last call ended;
 // fewer where many messages are due. Returns of how many. While entries of the map move to other
 // places, a call moves HUB_MOVE_STEP instead, and counts them as the few that they cost: entries

@@ -19,6 +19,7 @@
 #include "script/vm/box.h"
 #include "script/vm/json.h"
 #include "script/vm/vm.h"
+#include "script/vm/watchdog.h"
 
 static void read_except(lua_State *L, const char *what, void *out) {
   struct message_fields *fields = out;
@@ -173,7 +174,7 @@ static int hub_history_function(lua_State *L) {
   *history = hub_history_read(hub, topic, &options);
   lua_createtable(L, (int)history->count, 0);
   json_mark_array(L);
-  for (size_t i = 0; i < history->count; i++) {
+  for (size_t i = 0; i < history->count && !watchdog_is_over(vm_of(L)); i++) {
     push_message(L, hub, history->messages[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
@@ -197,14 +198,10 @@ static int by_name(const void *a, const void *b) {
 
 static void release_pointer(void *memory) { free(*(void **)memory); }
 
-struct topics_options {
-  size_t limit;
-};
-
 static const struct option topics_rows[] = {
     {.name = "limit",
      .type = OPTION_WHOLE,
-     OPTION_FIELD(struct topics_options, limit),
+     OPTION_FIELD(struct hub_topics_query, limit),
      .least = 1,
      .otherwise = 10000,
      .help = "that many topics at most"},
@@ -216,14 +213,15 @@ const struct option_table topics_options = {
 // | nil, message, code
 static int hub_topics_function(lua_State *L) {
   struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : args_check_string(L, 1);
-  struct topics_options query = {0};
+  struct hub_topics_query query = {
+      .pattern = pattern, .is_over = watchdog_is_over, .ctx = vm_of(L)};
   size_t count = 0;
   bool has_more = false;
   options_read(L, 2, &topics_options, "topics", &query);
   if (!hub_pattern_is_valid(pattern)) return vm_fail(L, "a pattern " TOPIC_NAME_RULE, "topic");
   struct hub_topic_info **found = box_push_owned(L, sizeof *found, release_pointer);
   int owned = lua_gettop(L);
-  *found = hub_topics(vm_of(L)->worker->hub, pattern, query.limit, &count, &has_more);
+  *found = hub_topics(vm_of(L)->worker->hub, &query, &count, &has_more);
   if (count > 0) qsort(*found, count, sizeof **found, by_name);
   lua_createtable(L, (int)count, 0);
   json_mark_array(L);

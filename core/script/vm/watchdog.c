@@ -135,6 +135,8 @@ bool watchdog_pass_on(lua_State *L) {
   return true;
 }
 
+bool watchdog_is_over(void *vm) { return is_overdue(vm); }
+
 bool watchdog_can_close(lua_State *co) {
   return lua_status(co) <= LUA_YIELD || lua_gethook(co) != strike_again;
 }

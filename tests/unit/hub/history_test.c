@@ -234,7 +234,7 @@ static void test_topics(void **state) {
   struct world *w = *state;
   size_t count = 1;
   bool has_more = true;
-  assert_null(hub_topics(w->hub, slice_str("**"), 10, &count, &has_more));
+  assert_null(list_topics(w->hub, "**", 10, &count, &has_more));
   assert_true(count == 0 && !has_more);
   set_rule(w->hub, (struct hub_rule){.pattern = "chat/*", .history = 2});
   join(&w->reader, "live");
@@ -242,21 +242,21 @@ static void test_topics(void **state) {
   publish_numbers(w->hub, "chat/a", 1, 5);
   hub_deliver(w->port.hub);
   publish_key(w->hub, "chat/b", "x", "k");
-  struct hub_topic_info *found = hub_topics(w->hub, slice_str("chat/a"), 10, &count, &has_more);
+  struct hub_topic_info *found = list_topics(w->hub, "chat/a", 10, &count, &has_more);
   assert_true(count == 1 && !has_more);
   assert_true(slice_equal(slice_of(found->name, found->name_len), slice_str("chat/a")));
   assert_int_equal(found->subscribers, 1);
   assert_int_equal(found->messages, 2);
   free(found);
-  found = hub_topics(w->hub, slice_str("**"), 10, &count, &has_more);
+  found = list_topics(w->hub, "**", 10, &count, &has_more);
   assert_true(count == 3 && !has_more);
   free(found);
-  found = hub_topics(w->hub, slice_str("*/*"), 1, &count, &has_more);
+  found = list_topics(w->hub, "*/*", 1, &count, &has_more);
   assert_true(count == 1 && has_more);
   free(found);
-  free(hub_topics(w->hub, slice_str("*/*"), 2, &count, &has_more));
+  free(list_topics(w->hub, "*/*", 2, &count, &has_more));
   assert_true(count == 2 && !has_more);
-  assert_null(hub_topics(w->hub, slice_str("*/*"), 0, &count, &has_more));
+  assert_null(list_topics(w->hub, "*/*", 0, &count, &has_more));
   assert_true(count == 0 && has_more);
 }
 
@@ -271,7 +271,7 @@ static void test_many_topics(void **state) {
   }
   size_t count;
   bool has_more;
-  struct hub_topic_info *found = hub_topics(w->hub, slice_str("*"), SIZE_MAX, &count, &has_more);
+  struct hub_topic_info *found = list_topics(w->hub, "*", SIZE_MAX, &count, &has_more);
   assert_true(count == MANY && !has_more);
   char *seen = mem_zalloc(MANY);
   for (size_t i = 0; i < count; i++) {

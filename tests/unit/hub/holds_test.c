@@ -141,6 +141,63 @@ static void test_history_has_no_holes(void **state) {
   pthread_join(thread, NULL);
 }
 
+// ---- topics that are listed while others come ------------------------------
+
+struct lister {
+  struct hub *hub;
+  unsigned asked, most;  // how often; from then on it is over
+  unsigned born;
+};
+
+// Called without the lock, or this would never return.
+static bool make_topic(void *ctx) {
+  struct lister *lister = ctx;
+  char name[24];
+  if (lister->born < MANY) {
+    snprintf(name, sizeof name, "new/%u", lister->born++);
+    publish(lister->hub, name, "x");
+  }
+  return ++lister->asked > lister->most;
+}
+
+static void make_topics(struct world *w) {
+  set_rule(w->hub, (struct hub_rule){.pattern = "**", .history = 1});
+  for (int i = 0; i < MANY; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "%d", i);
+    publish(w->hub, name, "x");
+  }
+}
+
+// The map moves its entries again and again meanwhile. Never is all done in one hold of the lock.
+static void test_topics_are_listed_in_steps(void **state) {
+  struct world *w = *state;
+  make_topics(w);
+  struct lister lister = {.hub = w->hub, .most = UINT32_MAX};
+  const struct hub_topics_query query = {slice_str("*"), SIZE_MAX, make_topic, &lister};
+  size_t count;
+  bool has_more;
+  struct hub_topic_info *found = hub_topics(w->hub, &query, &count, &has_more);
+  assert_int_equal(count, MANY);
+  assert_false(has_more);
+  assert_true(lister.asked > MANY / 1024);
+  free(found);
+}
+
+static void test_a_list_of_topics_ends_early(void **state) {
+  struct world *w = *state;
+  make_topics(w);
+  struct lister lister = {.hub = w->hub, .born = MANY, .most = 4};
+  const struct hub_topics_query query = {slice_str("*"), SIZE_MAX, make_topic, &lister};
+  size_t count;
+  bool has_more;
+  struct hub_topic_info *found = hub_topics(w->hub, &query, &count, &has_more);
+  assert_true(has_more);
+  assert_in_range(count, 1, MANY / 2);
+  assert_int_equal(lister.asked, 5);
+  free(found);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -148,6 +205,7 @@ int main(void) {
       TEST(test_trimming_goes_in_steps),         TEST(test_nothing_past_its_ttl_is_replayed),
       TEST(test_sweeping_drops_all_that_is_due), TEST(test_after_a_turn_of_many),
       TEST(test_a_tap_that_goes_leaves_nothing), TEST(test_history_has_no_holes),
+      TEST(test_topics_are_listed_in_steps),     TEST(test_a_list_of_topics_ends_early),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,12 @@ static inline uint64_t hub_topic_count(struct hub *hub) {
   return counted(&hub_counters(hub)->topics);
 }
 
+static inline struct hub_topic_info *list_topics(struct hub *hub, const char *pattern, size_t limit,
+                                                 size_t *count, bool *has_more) {
+  const struct hub_topics_query query = {.pattern = slice_str(pattern), .limit = limit};
+  return hub_topics(hub, &query, count, has_more);
+}
+
 enum { FORM_ALL, FORM_TEXT, FORM_COUNT };  // the second cannot carry binary
 
 struct event {

@@ -125,7 +125,7 @@ static void *run_port(void *arg) {
 static void ask_for_topics(struct hub *hub) {
   size_t count, seen[TOPICS] = {0};
   bool has_more;
-  struct hub_topic_info *topics = hub_topics(hub, slice_str("**"), SIZE_MAX, &count, &has_more);
+  struct hub_topic_info *topics = list_topics(hub, "**", SIZE_MAX, &count, &has_more);
   for (size_t i = 0; i < count; i++) {
     if (topics[i].name_len == 2 && topics[i].name[0] == 't') seen[topics[i].name[1] - '0']++;
   }
