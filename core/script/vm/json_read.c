@@ -4,6 +4,7 @@
 #include "script/vm/json_read.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 // Members wait on the stack until this many are there or the value ends, so that most
 // tables are made at their full size.
 enum { HELD_MEMBERS = 32 };
+
+// Beyond the digits that any text has: what is larger decides alone.
+#define EXPONENT_MAX (LONG_MAX / 100)
 
 struct reader {
   lua_State *L;
@@ -111,7 +115,7 @@ static bool read_exponent(struct reader *r, struct digits *d) {
   if (is_negative || peek(r) == '+') r->at++;
   if (!is_digit(peek(r))) return fail_expected(r, "a digit");
   for (; is_digit(peek(r)); r->at++)
-    if (d->exponent < 100000) d->exponent = d->exponent * 10 + (*r->at - '0');
+    if (d->exponent < EXPONENT_MAX) d->exponent = d->exponent * 10 + (*r->at - '0');
   if (is_negative) d->exponent = -d->exponent;
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/buf.h"
 #include "base/german.h"
 #include "base/mem.h"
 #include "script/bind/modules.h"
@@ -128,6 +129,27 @@ static void expect_taken(void) {
 static void what_is_json_comes_back(void **state) {
   (void)state;
   expect_taken();
+}
+
+// 0.000...1 with so many zeros, times a power of ten that may have more digits than a clamp keeps.
+static int decode_small(int zeros, const char *exponent) {
+  struct buf text = {0};
+  buf_printf(&text, "0.%0*d1%s", zeros, 0, exponent);
+  int pushed = decode_copy(buf_slice(&text));
+  buf_free(&text);
+  return pushed;
+}
+
+static void exponents_count_whole_however_long_the_digits_are(void **state) {
+  (void)state;
+  assert_int_equal(decode_small(99999, "e100000"), 1);
+  assert_int_equal(lua_tointeger(vm->L, 1), 1);
+  assert_int_equal(decode_small(99999, "e1000000"), 3);
+  assert_string_equal(lua_tostring(vm->L, 2), "a number is too large");
+  assert_int_equal(decode_small(99999, "e-1000000"), 1);
+  assert_int_equal(lua_tointeger(vm->L, 1), 0);
+  assert_int_equal(decode_small(999999, "e1000003"), 1);
+  assert_int_equal(lua_tointeger(vm->L, 1), 1000);
 }
 
 // Every beginning of a text that is JSON is read without a step outside.
@@ -437,6 +459,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       json_test(what_is_json_comes_back),
       json_test(cut_anywhere_it_is_refused_or_another_value),
+      json_test(exponents_count_whole_however_long_the_digits_are),
       json_test(what_is_no_json_is_refused),
       json_test(control_characters_in_strings_are_escaped_both_ways),
       json_test(tables_are_objects_or_arrays),
