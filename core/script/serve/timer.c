@@ -41,6 +41,8 @@ struct timers {
   size_t cancelled_count, cancelled_cap;
 };
 
+static void timer_free(struct timer *timer) { vm_free_memory(timer->vm, timer, sizeof *timer); }
+
 static void timer_end(struct timer *timer) {
   wheel_cancel(&timer->wheel);
   list_remove(&timer->link);
@@ -49,7 +51,7 @@ static void timer_end(struct timer *timer) {
   vm_unref(timer->vm, timer->call_ref);
   timer->call_ref = LUA_NOREF;
   timer->is_over = true;
-  if (!timer->is_running) free(timer);
+  if (!timer->is_running) timer_free(timer);
 }
 
 static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
@@ -58,7 +60,7 @@ static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok
   struct timer *timer = owner;
   timer->is_running = false;
   if (timer->is_over)
-    free(timer);
+    timer_free(timer);
   else if (timer->interval_ms == 0)
     timer_end(timer);
 }
@@ -144,7 +146,12 @@ void timer_push(lua_State *L, int fn_index, int args, double delay_s, double int
   char source[SOURCE_BYTES];
   copy_source(L, source);
   int call_ref = vm_ref(L);  // the last that may raise: from here on there is something to end
-  struct timer *timer = mem_zalloc(sizeof *timer);
+  struct timer *timer = vm_new_memory(vm, sizeof *timer);
+  if (timer == NULL) {
+    vm_unref(vm, call_ref);
+    luaL_error(L, "not enough memory");
+    return;
+  }
   *timer = (struct timer){.vm = vm, .call_ref = call_ref, .box = box, .args = args};
   timer->delay_ms = (uint64_t)(delay_s * 1000 + 0.5);
   timer->interval_ms = (uint64_t)(interval_s * 1000 + 0.5);
