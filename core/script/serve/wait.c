@@ -28,7 +28,7 @@ static int push_received(struct task *task, void *arg) {
 
 bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data) {
   struct task *task = queue_receiver(session);
-  if (task == NULL || session->queue->first != NULL) return false;
+  if (task == NULL || queue_first_message(session) != NULL) return false;
   session->queue->receiver = NULL;
   struct received received = {kind, data};
   task_resume_quickly(task, push_received, &received);

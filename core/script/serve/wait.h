@@ -25,8 +25,8 @@ int wait_message(lua_State *L, struct script_session *session, double seconds,
                  void (*take_turn)(struct wheel_timer *turn));
 int wait_drained(lua_State *L, struct script_session *session, double seconds);
 
-// Wakes the task in recv with the message; false when there is none, or others come first. What a
-// woken task does may be the end of the session.
+// Wakes the task in recv with the message; false when there is none, or other messages come first.
+// What a woken task does may be the end of the session.
 bool wait_wake_receiver(struct script_session *session, enum message_kind kind, struct slice data);
 
 // Wakes the task in recv, whose turn has come, with the message that waits longest.

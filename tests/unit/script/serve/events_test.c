@@ -241,6 +241,31 @@ static void drain_waits_for_the_socket(void **state) {
   fake_peer_free(peer);
 }
 
+static void a_gap_that_waits_holds_up_no_recv(void **state) {
+  (void)state;
+  gate_open(
+      "gate.topic('t', { history = 1 })\n"
+      "gate.ws('/', { open = function(ws) ws:join('t')\n"
+      "    for text in ws:messages() do note(text) end end,\n"
+      "  gap = function(ws, topic, missed) note('gap', topic) end,\n"
+      "  message = function(ws, text) note('message', text) end })\n"
+      "gate.post('/publish', function() for i = 1, 9 do gate.publish('t', 'x') end end)\n");
+  struct fake_peer *peer = open_ws("GET /");
+  peer->room = 0;
+  for (int i = 0; i < 3; i++) {
+    fake_call_free(fake_call_start(fake.worker, "POST /publish", ""));
+    fake_turns();
+  }
+  fake_peer_give_room(peer, SIZE_MAX);
+  fake_turns();
+  fake_peer_send_frame(peer, 1, "a", 1);
+  fake_turns();
+  fake_peer_send_frame(peer, 1, "b", 1);
+  fake_turns();
+  expect_notes("a\nb\n");
+  leave(peer);
+}
+
 static void gaps_come_before_close(void **state) {
   (void)state;
   gate_open(
@@ -359,6 +384,7 @@ int main(void) {
       gate_test(a_full_queue_of_output_is_followed_by_drain),
       gate_test(on_full_can_be_the_end),
       gate_test(drain_waits_for_the_socket),
+      gate_test(a_gap_that_waits_holds_up_no_recv),
       gate_test(gaps_come_before_close),
       gate_test(sessions_move_to_the_new_generation),
       gate_test(handlers_that_wait_end_with_the_server),
