@@ -15,20 +15,20 @@
 
 enum { SOURCE_BYTES = 64 };
 
-// Lives from timer_push until it has run for the last time or is cancelled.
+// The memory of its box in Lua, so that vm_memory bounds how many there are. What it calls is in
+// the user values: the function, then its arguments. A reference holds it while it is to run.
 struct timer {
   struct wheel_timer wheel;
   struct list link;  // among the timers of its generation, or of the VM
   struct vm *vm;
-  int call_ref;  // table {fn, args..., [0] = the Lua object}: kept while the timer lives
-  struct box *box;
+  int ref;
   int args;
   uint64_t delay_ms, interval_ms;
   uint64_t due_ms;
   bool is_started;  // not while the generation that makes it loads
   bool is_background;
   bool is_running;  // its task has not ended: the next turn is left out
-  bool is_over;     // to be freed when the running task ends
+  bool is_over;     // let go of, or to be when the running task ends
   char source[SOURCE_BYTES];
 };
 
@@ -41,17 +41,23 @@ struct timers {
   size_t cancelled_count, cancelled_cap;
 };
 
-static void timer_free(struct timer *timer) { vm_free_memory(timer->vm, timer, sizeof *timer); }
+// Scripts may hold its box for long.
+static void let_go(struct timer *timer) {
+  lua_State *L = timer->vm->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, timer->ref);
+  for (int i = 1; i <= timer->args + 1; i++) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, i);
+  }
+  vm_unref(timer->vm, timer->ref);  // the timer may be collected from the next line on
+  lua_pop(L, 1);
+}
 
 static void timer_end(struct timer *timer) {
   wheel_cancel(&timer->wheel);
   list_remove(&timer->link);
-  if (timer->box != NULL) timer->box->object = NULL;
-  timer->box = NULL;
-  vm_unref(timer->vm, timer->call_ref);
-  timer->call_ref = LUA_NOREF;
   timer->is_over = true;
-  if (!timer->is_running) timer_free(timer);
+  if (!timer->is_running) let_go(timer);
 }
 
 static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok,
@@ -60,7 +66,7 @@ static void on_task_ended(struct vm *vm, struct task *task, void *owner, bool ok
   struct timer *timer = owner;
   timer->is_running = false;
   if (timer->is_over)
-    timer_free(timer);
+    let_go(timer);
   else if (timer->interval_ms == 0)
     timer_end(timer);
 }
@@ -75,9 +81,9 @@ static const struct task_owner timer_owner = {.ended = on_task_ended, .describe 
 static int push_call(lua_State *L, void *arg) {
   struct timer *timer = arg;
   luaL_checkstack(L, timer->args + 4, NULL);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, timer->call_ref);
-  int call = lua_gettop(L);
-  for (int i = 1; i <= timer->args + 1; i++) lua_rawgeti(L, call, i);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, timer->ref);
+  int box = lua_gettop(L);
+  for (int i = 1; i <= timer->args + 1; i++) lua_getiuservalue(L, box, i);
   return timer->args;
 }
 
@@ -125,42 +131,32 @@ static struct timers *timers_of_new(const struct vm *vm, const struct timer *tim
   return generation_state(generation, &timer_module);
 }
 
+// Pushes its box, with the function and the arguments on top of the stack, which are popped.
+static struct timer *push_box(lua_State *L, int fn_index, int args) {
+  struct timer *timer = box_push(L, &timer_type, sizeof *timer, args + 1);
+  *timer = (struct timer){.vm = vm_of(L), .ref = LUA_NOREF, .args = args, .is_over = true};
+  wheel_timer_init(&timer->wheel, on_due);
+  list_init(&timer->link);
+  lua_insert(L, -args - 1);
+  for (int i = args; i >= 1; i--) lua_setiuservalue(L, -i - 1, i + 1);
+  lua_pushvalue(L, fn_index);
+  lua_setiuservalue(L, -2, 1);
+  return timer;
+}
+
 void timer_push(lua_State *L, int fn_index, int args, double delay_s, double interval_s,
                 bool on_all) {
   struct vm *vm = vm_of(L);
-  fn_index = lua_absindex(L, fn_index);
-  struct box *box = box_push_pointer(L, &timer_type, NULL, 0);
-  lua_insert(L, -args - 1);
-  lua_createtable(L, args + 1, 1);
-  lua_pushvalue(L, -args - 2);
-  lua_rawseti(L, -2, 0);
-  lua_pushvalue(L, fn_index);
-  lua_rawseti(L, -2, 1);
-  lua_insert(L, -args - 1);
-  for (int i = args; i >= 1; i--) lua_rawseti(L, -i - 1, i + 1);
-  // Now: ..., box, call table.
-  if (vm->loading != NULL && !on_all && vm->worker->index != 0) {
-    lua_pop(L, 1);
-    return;
-  }
-  char source[SOURCE_BYTES];
-  copy_source(L, source);
-  int call_ref = vm_ref(L);  // the last that may raise: from here on there is something to end
-  struct timer *timer = vm_new_memory(vm, sizeof *timer);
-  if (timer == NULL) {
-    vm_unref(vm, call_ref);
-    luaL_error(L, "not enough memory");
-    return;
-  }
-  *timer = (struct timer){.vm = vm, .call_ref = call_ref, .box = box, .args = args};
+  struct timer *timer = push_box(L, lua_absindex(L, fn_index), args);
+  if (vm->loading != NULL && !on_all && vm->worker->index != 0) return;
+  copy_source(L, timer->source);
   timer->delay_ms = (uint64_t)(delay_s * 1000 + 0.5);
   timer->interval_ms = (uint64_t)(interval_s * 1000 + 0.5);
   timer->is_background = vm->loading != NULL || (vm->running != NULL && vm->running->is_background);
-  memcpy(timer->source, source, sizeof source);
-  wheel_timer_init(&timer->wheel, on_due);
   wheel_timer_set_kind(&timer->wheel, timer->is_background ? WORK_BACKGROUND : WORK_STARTED);
-  list_init(&timer->link);
-  box->object = timer;
+  lua_pushvalue(L, -1);
+  timer->ref = vm_ref(L);  // the last that may raise: from here on there is something to end
+  timer->is_over = false;
   list_append(&timers_of_new(vm, timer)->all, &timer->link);
   if (vm->loading == NULL) timer_start(timer);
 }
@@ -179,8 +175,8 @@ static void cancel_later(lua_State *L, struct generation *loading) {
 }
 
 static int timer_cancel(lua_State *L) {
-  struct timer *timer = box_check_pointer(L, 1, &timer_type);
-  if (timer == NULL) return 0;
+  struct timer *timer = box_check(L, 1, &timer_type);
+  if (timer->is_over) return 0;
   if (vm_of(L)->loading != NULL && timer->is_started)
     cancel_later(L, vm_of(L)->loading);
   else
@@ -191,9 +187,9 @@ static int timer_cancel(lua_State *L) {
 static void end_cancelled(struct vm *vm, const struct timers *timers) {
   for (size_t i = 0; i < timers->cancelled_count; i++) {
     lua_rawgeti(vm->L, LUA_REGISTRYINDEX, timers->cancelled[i]);
-    const struct box *box = lua_touserdata(vm->L, -1);
+    struct timer *timer = lua_touserdata(vm->L, -1);
+    if (!timer->is_over) timer_end(timer);
     lua_pop(vm->L, 1);
-    if (box->object != NULL) timer_end(box->object);
   }
 }
 

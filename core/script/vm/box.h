@@ -1,9 +1,10 @@
 // Boxes: the objects of C that Lua holds (full userdata), each of a type with its
 // metatable. There are three shapes, by who decides when the memory goes:
 // - The object itself, where the object may live as long as scripts hold it. A session:
-//   there are many, and a second allocation and a pointer each would be too much.
+//   there are many, and a second allocation and a pointer each would be too much. A timer: a
+//   client can have any number made, and vm_memory counts only what is Lua's.
 // - A pointer, where C frees the object when its work is over, however long scripts keep
-//   the box: it is emptied then. A request, a response, a timer.
+//   the box: it is emptied then. A request, a response.
 // - Owned memory, which scripts never see: what a binding has from C while Lua may still
 //   raise, and would leak it. It is released when the binding is done, or is collected.
 #ifndef TIDEGATE_SCRIPT_VM_BOX_H

@@ -172,23 +172,6 @@ int vm_ref(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
 
 void vm_unref(struct vm *vm, int ref) { luaL_unref(vm->L, LUA_REGISTRYINDEX, ref); }
 
-void *vm_new_memory(struct vm *vm, size_t bytes) {
-  void *ctx;
-  lua_Alloc alloc = lua_getallocf(vm->L, &ctx);
-  void *memory = alloc(ctx, NULL, LUA_TUSERDATA, bytes);
-  if (memory == NULL) {  // as Lua does for what it makes itself
-    lua_gc(vm->L, LUA_GCCOLLECT, 0);
-    memory = alloc(ctx, NULL, LUA_TUSERDATA, bytes);
-  }
-  return memory != NULL ? memset(memory, 0, bytes) : NULL;
-}
-
-void vm_free_memory(struct vm *vm, void *memory, size_t bytes) {
-  void *ctx;
-  lua_Alloc alloc = lua_getallocf(vm->L, &ctx);
-  alloc(ctx, memory, bytes, 0);
-}
-
 void vm_lock_metatable(lua_State *L) {
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");

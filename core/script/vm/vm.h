@@ -102,11 +102,6 @@ static inline void vm_refuse_while_loading(lua_State *L) {
 int vm_ref(lua_State *L);
 void vm_unref(struct vm *vm, int ref);  // cannot fail; LUA_NOREF is ignored
 
-// Memory that C keeps for what scripts make: zeroed, and counted as that of the VM. NULL when it
-// has no room for more. Given back with the same size.
-void *vm_new_memory(struct vm *vm, size_t bytes);
-void vm_free_memory(struct vm *vm, void *memory, size_t bytes);
-
 // Hides the metatable on top of the stack from scripts: what one generation changed in it would
 // stay for the next, and what C relies on would be open to them.
 void vm_lock_metatable(lua_State *L);
