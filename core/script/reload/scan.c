@@ -125,6 +125,14 @@ static void add_note(struct scan *scan, char *text) {
   scan->notes[scan->note_count++] = text;
 }
 
+static void note_unseen(struct scan *scan, const struct level *folder, const char *name,
+                        int failure) {
+  char *shown = show(folder, name);
+  add_note(scan, mem_format("cannot look at %s: %s: left out", shown, error_text(failure)));
+  note_shortage(scan, failure);
+  free(shown);
+}
+
 // ---- the walk ------------------------------------------------------------------
 
 static void walk(struct scan *scan, const struct level *folder);
@@ -164,14 +172,18 @@ static void enter(struct scan *scan, const struct level *folder, const char *nam
   free(shown);
 }
 
-// What a name is, at the end of all links.
+// What a name is, at the end of all links. False, and a note unless it has vanished since it was
+// listed, if that cannot be told: its path is too long, or its disk fails.
 static bool find(struct scan *scan, const struct level *folder, const char *name, const char *path,
                  struct scan_file *found) {
   *found = (struct scan_file){.is_script = scan_is_script_name(name),
                               .is_library = folder->is_library,
                               .runs = folder->runs && name[0] != '_',
                               .links = folder->links};
-  if (lstat(path, &found->info) != 0) return false;  // it vanished since it was listed
+  if (lstat(path, &found->info) != 0) {
+    if (errno != ENOENT) note_unseen(scan, folder, name, errno);
+    return false;
+  }
   if (S_ISLNK(found->info.st_mode)) {
     found->links = way_follow(&scan->places, path);
     found->is_link = true;
@@ -233,6 +245,13 @@ static bool is_shut(const struct level *folder, int failure) {
   return failure == EACCES && folder->above != NULL && folder->links == folder->above->links;
 }
 
+// The names in a folder. One that can be listed but not searched (chmod a-x) is as good as shut:
+// nothing in it can be opened.
+static int list(const char *path, struct dirent ***entries) {
+  if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0) return -1;
+  return scandir(path, entries, not_hidden, by_name);
+}
+
 static void walk(struct scan *scan, const struct level *folder) {
   if (scan->error == NULL && ++scan->folder_count > FOLDERS_MAX) {
     scan->error = mem_format("%s: too many folders: more than %d are not looked into",
@@ -240,7 +259,7 @@ static void walk(struct scan *scan, const struct level *folder) {
   }
   if (scan->error != NULL) return;
   struct dirent **entries;
-  int count = scandir(folder->path, &entries, not_hidden, by_name);
+  int count = list(folder->path, &entries);
   int failure = count < 0 ? errno : 0;
   note_shortage(scan, failure);
   if (!is_shut(folder, failure)) places_add(&scan->places, folder->path, NULL, false);

@@ -172,6 +172,43 @@ static void a_folder_that_cannot_be_read_is_named_and_left_out(void **state) {
   free(path);
 }
 
+// Its names can be listed, and none of them opened.
+static void a_folder_that_cannot_be_searched_is_named_and_left_out(void **state) {
+  (void)state;
+  scripts_write("a.lua", "return 1");
+  scripts_write("locked/b.lua", "return 1");
+  char *path = path_of("locked"), *error = NULL;
+  assert_int_equal(chmod(path, 0744), 0);
+  assert_int_equal(chmod(scripts_dir, 0755), 0);
+  uid_t me = geteuid();
+  if (me == 0) assert_int_equal(seteuid(65534), 0);
+  expect_scripts(1);
+  assert_null(bundle_load(path, NULL, &error));
+  if (me == 0) assert_int_equal(seteuid(0), 0);
+  assert_true(fake_log_has("/locked: Permission denied: not looked into"));
+  assert_non_null(strstr(error, "/locked: Permission denied"));
+  assert_int_equal(chmod(path, 0700), 0);
+  free(error);
+  free(path);
+}
+
+// Folder in folder, made from inside: no path of the system reaches the last ones.
+static void a_path_that_is_too_long_is_named_and_left_out(void **state) {
+  (void)state;
+  scripts_write("a.lua", "return 1");
+  char name[201] = "", *here = getcwd(NULL, 0);
+  memset(name, 'x', 200);
+  assert_int_equal(chdir(scripts_dir), 0);
+  for (int i = 0; i < 25; i++) {
+    assert_int_equal(mkdir(name, 0700), 0);
+    assert_int_equal(chdir(name), 0);
+  }
+  assert_int_equal(chdir(here), 0);
+  free(here);
+  expect_scripts(1);
+  assert_true(fake_log_has("warn cannot look at "));
+}
+
 static void deep_folders_do_not_stop_it(void **state) {
   (void)state;
   scripts_write("a.lua", "return 1");
@@ -218,6 +255,8 @@ int main(void) {
       bundle_test(a_script_that_cannot_be_read_is_an_error_that_names_it),
       bundle_test(hidden_links_that_lead_nowhere_are_ignored),
       bundle_test(a_folder_that_cannot_be_read_is_named_and_left_out),
+      bundle_test(a_folder_that_cannot_be_searched_is_named_and_left_out),
+      bundle_test(a_path_that_is_too_long_is_named_and_left_out),
       bundle_test(deep_folders_do_not_stop_it),
       bundle_test(a_link_to_a_folder_above_is_not_followed),
       bundle_test(names_may_be_anything),
