@@ -79,8 +79,8 @@ describe("while scripts load", function()
 
   -- What scripts raise beside text with a place -> what is said.
   for raised, said in pairs {
-    ["error()"] = "x%.lua: %(error object is a nil value%)",
-    ["error('no place', 0)"] = "x%.lua: no place",
+    ["error()"] = "x%.lua:1: %(error object is a nil value%)",
+    ["error('no place', 0)"] = "x%.lua:1: no place",
   } do
     it(raised .. " names the file", function()
       files.write(folder .. "/x.lua", raised)

@@ -283,7 +283,7 @@ describe("with --dev", function()
     local response = http.get(server, "/fail/plain")
     assert.equal(500, response.status)
     assert.matches("app%.lua:%d+: secret boom", response.body)
-    assert.equal("(error object is a table value)", http.get(server, "/fail/table").body)
+    assert.matches("app%.lua:58: %(error object is a table value%)$", http.get(server, "/fail/table").body)
   end)
 end)
 

@@ -162,11 +162,18 @@ static int res_index(lua_State *L) {
   return 1;
 }
 
+static int res_newindex(lua_State *L) {
+  return luaL_error(L, "res.%s cannot be set: keep what is yours on req",
+                    luaL_tolstring(L, 2, NULL));
+}
+
 static void open_module(lua_State *L) {
   box_new_type(L, &exchange_res_type);
   luaL_newlib(L, res_methods);
   lua_pushcclosure(L, res_index, 1);
   lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, res_newindex);
+  lua_setfield(L, -2, "__newindex");
 }
 
 struct script_module bind_res = {.name = "res", .open = open_module};

@@ -29,7 +29,7 @@ static int append_code(lua_State *L, const void *data, size_t size, void *out) {
 
 static bool compile(struct loader *loader, struct chunk *chunk, const char *source, size_t len) {
   lua_State *L = loader->L;
-  char *name = mem_format("@%s", chunk->path);
+  char *name = mem_format("%c%s", chunk->is_framework ? '=' : '@', chunk->path);  // vm/place
   // Mode "t": a precompiled file would bypass the checks of the compiler.
   int status = luaL_loadbufferx(L, source, len, name, "t");
   free(name);
@@ -44,12 +44,14 @@ static bool compile(struct loader *loader, struct chunk *chunk, const char *sour
   return status == LUA_OK;
 }
 
-static struct chunk *add_chunk(struct loader *loader, char *module, char *path, bool is_script) {
+static struct chunk *add_chunk(struct loader *loader, char *module, char *path, bool is_script,
+                               bool is_framework) {
   struct bundle *bundle = loader->bundle;
   bundle->chunks =
       mem_grow(bundle->chunks, &bundle->cap, bundle->count + 1, 32, sizeof *bundle->chunks);
   struct chunk *chunk = &bundle->chunks[bundle->count++];
-  *chunk = (struct chunk){.module = module, .path = path, .is_script = is_script};
+  *chunk = (struct chunk){
+      .module = module, .path = path, .is_script = is_script, .is_framework = is_framework};
   return chunk;
 }
 
@@ -75,8 +77,8 @@ static bool load_file(struct loader *loader, const struct scan_file *file) {
     loader->failure = errno;
     loader->error = mem_format("cannot read %s: %s", file->shown, failure);
   } else if (!types_file_is_meta(text)) {
-    struct chunk *chunk =
-        add_chunk(loader, module_name(file->relative), mem_strdup(file->shown), file->runs);
+    struct chunk *chunk = add_chunk(loader, module_name(file->relative), mem_strdup(file->shown),
+                                    file->runs, file->is_library);
     ok = compile(loader, chunk, text.ptr, text.len);
   }
   buf_free(&source);
@@ -110,7 +112,7 @@ static bool load_embedded(struct loader *loader) {
     }
     char *shown = mem_format("%s.lua", path);
     free(path);
-    struct chunk *chunk = add_chunk(loader, mem_strdup(file->name), shown, false);
+    struct chunk *chunk = add_chunk(loader, mem_strdup(file->name), shown, false, true);
     if (!compile(loader, chunk, (const char *)file->data, file->size)) return false;
   }
   return true;

@@ -18,6 +18,7 @@ struct chunk {
   char *path;       // as messages show it: "scripts/demo/chat.lua"
   struct buf code;  // Lua bytecode with debug information
   bool is_script;   // run when a generation loads (and not only when required)
+  bool is_framework;
 };
 
 struct bundle {

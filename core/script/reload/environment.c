@@ -22,8 +22,14 @@ static void push_chunk(lua_State *L, const struct environment *environment,
 // Marks a module in the cache while it loads, to tell a cycle from a second use.
 static char loading_mark;
 
-// Pushes the module's value, from the cache or by running its chunk.
-void environment_push_module(lua_State *L, const struct environment *environment,
+// Message handler: the error itself is the script's, which may catch it.
+static int note_place(lua_State *L) {
+  struct environment *environment = lua_touserdata(L, lua_upvalueindex(1));
+  place_find(L, environment->failed_at);
+  return 1;
+}
+
+void environment_push_module(lua_State *L, struct environment *environment,
                              const struct chunk *chunk) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, environment->cache_ref);
   int cache = lua_gettop(L);
@@ -37,10 +43,12 @@ void environment_push_module(lua_State *L, const struct environment *environment
   lua_pop(L, 1);
   lua_pushlightuserdata(L, &loading_mark);
   lua_setfield(L, cache, chunk->module);
+  lua_pushlightuserdata(L, environment);
+  lua_pushcclosure(L, note_place, 1);
   push_chunk(L, environment, chunk);
   lua_pushstring(L, chunk->module);
   lua_pushstring(L, chunk->path);
-  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+  if (lua_pcall(L, 2, 1, cache + 1) != LUA_OK) {
     lua_pushnil(L);  // so that the next require tells the same error, not a cycle
     lua_setfield(L, cache, chunk->module);
     lua_error(L);
@@ -51,7 +59,8 @@ void environment_push_module(lua_State *L, const struct environment *environment
   }
   lua_pushvalue(L, -1);
   lua_setfield(L, cache, chunk->module);
-  lua_remove(L, cache);
+  lua_replace(L, cache);
+  lua_settop(L, cache);
 }
 
 // The server's own functions, on top of the stack: a copy that this generation keeps.
@@ -78,7 +87,7 @@ static bool push_preloaded(lua_State *L, const struct environment *environment, 
 // its environment. The first and the last may be gone.
 static int require_module(lua_State *L) {
   const struct generation *generation = lua_touserdata(L, lua_upvalueindex(1));
-  const struct environment *environment = lua_touserdata(L, lua_upvalueindex(4));
+  struct environment *environment = lua_touserdata(L, lua_upvalueindex(4));
   const char *name = luaL_checkstring(L, 1);
   lua_settop(L, 1);
   if (lua_getfield(L, lua_upvalueindex(2), name) != LUA_TNIL &&

@@ -5,6 +5,7 @@
 
 #include <lua.h>
 
+#include "script/vm/place.h"
 #include "script/vm/vm.h"
 
 struct bundle;
@@ -16,6 +17,7 @@ struct environment {
   const struct bundle *bundle;          // borrowed from it
   unsigned number;                      // of it
   int env_ref, cache_ref;               // LUA_NOREF at first
+  char failed_at[PLACE_BYTES];          // where a module failed last, or ""
 };
 
 // Makes the tables. May raise; environment_close then frees what there is.
@@ -24,8 +26,8 @@ void environment_open(lua_State *L, struct environment *environment,
                       unsigned number);
 void environment_close(struct vm *vm, struct environment *environment);
 
-// Pushes the module's value, from the cache or by running its chunk.
-void environment_push_module(lua_State *L, const struct environment *environment,
+// Pushes the module's value, from the cache or by running its chunk. Raises what that raises.
+void environment_push_module(lua_State *L, struct environment *environment,
                              const struct chunk *chunk);
 
 #endif

@@ -138,28 +138,37 @@ struct generation *generation_begin(struct vm *vm, struct bundle *bundle, unsign
   return generation;
 }
 
-// The reason with its file, which Lua leaves out where it knows no line: of a lack of memory,
-// of error(text, 0), of values that are no text.
-static char *name_failure(const struct vm *vm, const char *reason) {
-  const char *path = vm->loading_path;
-  if (reason == NULL || strcmp(reason, "not enough memory") == 0)
-    return mem_format("%s%snot enough memory to load: vm_memory is %zu bytes",
-                      path != NULL ? path : "", path != NULL ? ": " : "", vm->memory_max_bytes);
-  const char *colon = strchr(reason, ':');
+// The reason with its file, where no script was on the stack, and with the limit that a lack of
+// memory met.
+static char *name_failure(const struct generation *generation, const char *reason) {
+  const struct vm *vm = generation->vm;
+  const char *failed_at = generation->environment.failed_at;
+  static const char lack[] = "not enough memory";
+  if (reason == NULL) reason = lack;
+  const char *colon = strchr(reason, ':'), *end = strstr(reason, lack);
   bool has_place = colon != NULL && strspn(colon + 1, "0123456789") > 0;
-  return has_place || path == NULL ? mem_strdup(reason) : mem_format("%s: %s", path, reason);
+  bool is_lack = end != NULL && strcmp(end, lack) == 0;  // runs no message handler
+  const char *path = failed_at[0] != '\0' && !is_lack ? failed_at : vm->loading_path;
+  bool needs_path = !has_place && path != NULL;
+  char *limit = is_lack ? mem_format(" to load: vm_memory is %zu bytes", vm->memory_max_bytes)
+                        : mem_strdup("");
+  char *text =
+      mem_format("%s%s%s%s", needs_path ? path : "", needs_path ? ": " : "", reason, limit);
+  free(limit);
+  return text;
 }
 
 enum generation_progress generation_step(struct generation *generation, char **error) {
   struct vm *vm = generation->vm;
   struct step step = {generation, false, NULL};
+  generation->environment.failed_at[0] = '\0';
   vm->loading = generation;
   vm->loads_first = vm->live == NULL;
   struct task *task = task_new(vm, &step_owner, &step);
   if (task != NULL) task_start(task, push_step, generation);
   vm->loading = NULL;
   vm->loads_first = false;
-  if (!step.ok) *error = name_failure(vm, step.error);
+  if (!step.ok) *error = name_failure(generation, step.error);
   free(step.error);
   vm->loading_path = NULL;
   if (!step.ok) return GENERATION_FAILED;

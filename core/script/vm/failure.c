@@ -2,6 +2,7 @@
 #include "script/vm/failure.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "script/vm/hint.h"
@@ -20,10 +21,16 @@ void failure_append_text(struct buf *out, struct slice text) {
   }
 }
 
-static void append_value(struct buf *out, lua_State *L, int index) {
+static struct slice text_of(lua_State *L, int index) {
   struct slice text;
   text.ptr = lua_tolstring(L, index, &text.len);
-  failure_append_text(out, text);
+  return text;
+}
+
+static void set_text(struct failure *failure, lua_State *co, struct slice text) {
+  buf_clear(&failure->text);
+  text = place_append(&failure->text, co, failure->place, text);
+  failure_append_text(&failure->text, text);
 }
 
 struct reading {
@@ -37,7 +44,7 @@ static void read_error(lua_State *L, struct failure *failure, lua_State *co) {
   lua_xmove(co, L, 1);
   if (lua_isstring(L, -1)) {
     hint_add(L);
-    append_value(&failure->text, L, -1);
+    set_text(failure, co, text_of(L, -1));
   } else if (luaL_getmetafield(L, -1, "__tostring") != LUA_TNIL) {
     lua_pop(L, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, failure);
@@ -51,20 +58,21 @@ static int read_protected(lua_State *L) {
   if (reading->text == NULL && lua_checkstack(reading->co, 1))
     read_error(L, reading->failure, reading->co);
   luaL_traceback(L, reading->co, NULL, 0);
-  append_value(&reading->failure->traceback, L, -1);
+  failure_append_text(&reading->failure->traceback, text_of(L, -1));
   return 0;
 }
 
 static void describe_type(struct failure *failure, lua_State *co) {
-  if (lua_type(co, -1) == LUA_TSTRING)
-    append_value(&failure->text, co, -1);
-  else
-    buf_printf(&failure->text, "(error object is a %s value)", luaL_typename(co, -1));
+  char what[64];
+  snprintf(what, sizeof what, "(error object is a %s value)", luaL_typename(co, -1));
+  bool is_text = lua_type(co, -1) == LUA_TSTRING;
+  set_text(failure, co, is_text ? text_of(co, -1) : slice_str(what));
 }
 
 void failure_read(struct failure *failure, struct vm *vm, lua_State *co) {
   struct reading reading = {.failure = failure, .co = co};
   *failure = (struct failure){0};
+  place_find(co, failure->place);
   vm_enter(vm, read_protected, &reading, "traceback");
   if (failure->text.end == 0) describe_type(failure, co);
 }
@@ -80,10 +88,7 @@ void failure_push_object(lua_State *L, const struct failure *failure) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, failure);
 }
 
-void failure_set_text(struct failure *failure, lua_State *co) {
-  buf_clear(&failure->text);
-  describe_type(failure, co);
-}
+void failure_set_text(struct failure *failure, lua_State *co) { describe_type(failure, co); }
 
 void failure_end(struct failure *failure, struct vm *vm) {
   if (failure->has_object) {

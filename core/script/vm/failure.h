@@ -6,12 +6,14 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "script/vm/place.h"
 #include "script/vm/vm.h"
 
 struct failure {
-  struct buf text;  // NUL bytes as \x00, so that it can be used as a C string
+  struct buf text;  // opens with a place in a script; NUL bytes as \x00, as in a C string
   struct buf traceback;
-  bool has_object;  // the error is a value whose text only its __tostring knows
+  char place[PLACE_BYTES];  // where the script was when it failed, or ""
+  bool has_object;          // the error is a value whose text only its __tostring knows
 };
 
 // Reads the failure off a coroutine that has stopped with an error on top of its stack.

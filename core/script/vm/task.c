@@ -147,13 +147,11 @@ static void log_failure(const struct task *task, const struct failure *failure, 
 }
 
 static void read_yield(struct task *task, struct failure *failure) {
-  char text[300] = "";
-  lua_Debug caller;
-  if (lua_getstack(task->co, 1, &caller) && lua_getinfo(task->co, "Sl", &caller))
-    snprintf(text, sizeof text, "%s:%d: ", caller.short_src, caller.currentline);
-  size_t len = strlen(text);
-  snprintf(text + len, sizeof text - len,
-           "coroutine.yield was called outside a coroutine of the script's own");
+  char text[300], place[PLACE_BYTES];
+  bool is_known = place_find(task->co, place);
+  snprintf(text, sizeof text,
+           "%s%scoroutine.yield was called outside a coroutine of the script's own", place,
+           is_known ? ": " : "");
   failure_read_yielded(failure, task->vm, task->co, text);
 }
 

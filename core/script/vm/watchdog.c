@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "script/vm/place.h"
+
 enum {
   WATCHED_MAX = 64,
   COROUTINE_CHECK = 100000,
@@ -56,8 +58,10 @@ static bool is_overdue(struct vm *vm) {
 
 static void note_strike(lua_State *L, lua_Debug *at) {
   struct vm *vm = vm_of(L);
+  char place[PLACE_BYTES];
   lua_getinfo(L, "Sl", at);
-  snprintf(vm->strike.text, sizeof vm->strike.text, "%s:%d: %s", at->short_src, at->currentline,
+  if (!place_find(L, place)) snprintf(place, sizeof place, "%s:%d", at->short_src, at->currentline);
+  snprintf(vm->strike.text, sizeof vm->strike.text, "%s: %s", place,
            vm->loading != NULL
                ? "loading ran for longer than handler_time allows"
                : "the handler ran for longer than handler_time allows without waiting");

@@ -27,7 +27,7 @@ static void texts_are_not_cut_at_a_nul(void **state) {
   fake_call_free(ask("GET /"));
   expect_logged("main.lua:9: f\\x00g\nstack traceback:");
   fake_call_free(ask("GET /value"));
-  expect_logged("error h\\x00i\nstack traceback:");
+  expect_logged("main.lua:10: h\\x00i\nstack traceback:");
   fake_wait_ms(1100);
   expect_logged("main.lua:11: j\\x00k\n");
 }
@@ -57,13 +57,13 @@ static void errors_that_are_objects_keep_their_text(void **state) {
   gate_open(script);
   free(script);
   fake_call_free(ask("GET /"));
-  expect_logged("error problem of a handler\nstack traceback:\n\t[C]: in function 'error'");
+  expect_logged("main.lua:9: problem of a handler\nstack traceback:\n\t[C]: in function 'error'");
   expect_logged("route=GET / conn=77");
   fake_call_free(ask("GET /publish"));
-  expect_logged("error problem of a subscription\n");
+  expect_logged("main.lua:9: problem of a subscription\n");
   fake_wait_ms(1100);
-  expect_logged("error problem of a timer\n");
-  expect_logged("error problem of a task\n");
+  expect_logged("main.lua:9: problem of a timer\n");
+  expect_logged("main.lua:9: problem of a task\n");
   fake_log_clear();
   const char *const odd[] = {"GET /plain", "GET /worse", "GET /odd", "GET /waits"};
   for (int i = 0; i < 4; i++) {
@@ -76,7 +76,7 @@ static void errors_that_are_objects_keep_their_text(void **state) {
   fake_call_free(ask("GET /nil"));
   expect_logged("(error object is a nil value)");
   fake_call_free(ask("GET /number"));
-  expect_logged("error 5.5\n");
+  expect_logged(": 5.5\nstack");
 }
 
 static void a_script_that_does_not_load_says_it_whole(void **state) {
@@ -84,7 +84,7 @@ static void a_script_that_does_not_load_says_it_whole(void **state) {
   gate_open("");
   gate_write("error(setmetatable({}, { __tostring = function() return 'a\\0b' end }))");
   char *error = gate_reload();
-  assert_non_null(strstr(error, "/main.lua: a\\x00b"));
+  assert_non_null(strstr(error, "/main.lua:8: a\\x00b"));
   free(error);
 }
 
@@ -98,7 +98,8 @@ static void a_developer_sees_the_text(void **state) {
   fake_server_set("dev", "true");
   assert_null(gate_try_start());
   struct fake_call *call = ask("GET /");
-  expect_answer(call, 500, "problem a\\x00b");
+  assert_int_equal(call->status, 500);
+  assert_non_null(strstr(fake_call_text(&call->body), "/main.lua:9: problem a\\x00b"));
   fake_call_free(call);
 }
 

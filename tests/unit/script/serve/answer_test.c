@@ -222,7 +222,11 @@ static void in_development_the_client_is_shown_the_error(void **state) {
   fake_server_configure();
   fake_server_set("dev", "true");
   assert_null(gate_try_start());
-  expect("GET /", 500, TEXT, "on purpose");
+  struct fake_call *call = ask("GET /", "");
+  assert_int_equal(call->status, 500);
+  assert_string_equal(fake_call_text(&call->fields), TEXT);
+  assert_non_null(strstr(fake_call_text(&call->body), "/main.lua:8: on purpose"));
+  fake_call_free(call);
 }
 
 static void pieces_go_out_as_they_are_written(void **state) {

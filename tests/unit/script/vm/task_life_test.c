@@ -21,9 +21,9 @@ static void a_failure_is_logged_with_traceback_and_owner(void **state) {
   assert_true(fake_log_has("error test:1: on purpose\nstack traceback:"));
   assert_true(fake_log_has("in upvalue 'deep'") || fake_log_has("in local 'deep'"));
   assert_true(fake_log_has("\nowner=test\n"));
-  assert_string_equal(run_task("error({})").error, "(error object is a table value)");
-  assert_string_equal(run_task("error(12.5)").error, "12.5");
-  assert_string_equal(run_task("error(nil)").error, "(error object is a nil value)");
+  assert_string_equal(run_task("error({})").error, "test:1: (error object is a table value)");
+  assert_string_equal(run_task("error(12.5)").error, "test:1: 12.5");
+  assert_string_equal(run_task("error(nil)").error, "test:1: (error object is a nil value)");
   assert_non_null(strstr(run_task("x x").error, "syntax error"));
 }
 
@@ -32,7 +32,7 @@ static void quiet_owners_have_no_log(void **state) {
   static const struct task_owner quiet = {.ended = on_outcome, .is_quiet = true};
   struct outcome outcome = {0};
   task_start(task_new(vm, &quiet, &outcome), push_text, "error('on purpose', 0)");
-  assert_string_equal(outcome.error, "on purpose");
+  assert_string_equal(outcome.error, "test:1: on purpose");
   assert_false(fake_log_has("on purpose"));
 }
 

@@ -109,7 +109,7 @@ static inline void describe_outcome(void *owner, char *out, size_t size) {
 static const struct task_owner outcome_owner = {.ended = on_outcome, .describe = describe_outcome};
 
 static inline int push_text(lua_State *L, void *text) {
-  if (luaL_loadbufferx(L, text, strlen(text), "=test", "t") != LUA_OK) lua_error(L);
+  if (luaL_loadbufferx(L, text, strlen(text), "@test", "t") != LUA_OK) lua_error(L);
   return 0;
 }
 
