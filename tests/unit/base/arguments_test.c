@@ -1,13 +1,7 @@
 // The command line: what flags set, what words are, and what errors say.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "base/arguments.h"
+
+#include "base/child.h"
 
 enum { WORDS_MAX = 8 };
 
@@ -100,6 +94,48 @@ static void test_errors_name_the_flag(void **state) {
   }
 }
 
+// ---- what is printed ---------------------------------------------------------
+
+static struct child child;
+
+static void print(void) { arguments_print(&args, "usage: tidegate DIR\n"); }
+
+// The first line of the text that begins so, up to its end, or NULL.
+static const char *line_of(const char *start) {
+  static char line[512];
+  const char *found = strstr(child.text, start);
+  if (found == NULL) return NULL;
+  snprintf(line, sizeof line, "%.*s", (int)strcspn(found, "\n"), found);
+  return line;
+}
+
+static void test_help_lists_every_flag(void **state) {
+  (void)state;
+  args.asks = ARGUMENTS_HELP;
+  child_run(&child, print);
+  child_expect_exit(&child, 0);
+  assert_memory_equal(child.text, "usage: tidegate DIR\n", strlen("usage: tidegate DIR\n"));
+  for (size_t i = 0; i < config_key_count; i++) {
+    char flag[64];
+    snprintf(flag, sizeof flag, "\n  --%s ", config_keys[i].name);
+    for (char *at = flag + 5; *at != '\0'; at++) *at = *at == '_' ? '-' : *at;
+    if (line_of(flag) == NULL) fail_msg("no%s in\n%s", flag, child.text);
+    assert_non_null(strstr(child.text, config_keys[i].help));
+  }
+  assert_string_equal(line_of("--body-bytes"), "--body-bytes BYTES         request body (1048576)");
+  assert_non_null(line_of("  --check, --version, --help"));
+}
+
+static void test_version_and_nothing(void **state) {
+  (void)state;
+  args.asks = ARGUMENTS_VERSION;
+  child_run(&child, print);
+  assert_string_equal(child.text, "tidegate " TIDEGATE_VERSION "\n");
+  args.asks = ARGUMENTS_RUN;
+  child_run(&child, print);
+  assert_string_equal(child.text, "");
+}
+
 #define arguments_test(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void) {
@@ -108,6 +144,8 @@ int main(void) {
       arguments_test(test_two_words),
       arguments_test(test_help_and_version_end_the_line),
       arguments_test(test_errors_name_the_flag),
+      arguments_test(test_help_lists_every_flag),
+      arguments_test(test_version_and_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

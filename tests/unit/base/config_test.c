@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/config.h"
+#include "net/fake_log.h"
 
 static struct config config;
 
@@ -175,6 +176,73 @@ static void test_a_slip_is_near_its_key(void **state) {
   assert_null(config_key_nearest("of_a_script"));
 }
 
+static void test_a_variable_that_is_no_setting_is_named(void **state) {
+  (void)state;
+  char *variables[] = {"TIDEGATE_WROKERS=3", "TIDEGATE_OF_A_SCRIPT=x",
+                       "TIDEGATE_WORKERS=3", "TIDEGATE_MAX_MESAGE=",
+                       "PATH=/bin",          NULL};
+  fake_log_clear();
+  config_warn_environment(variables);
+  assert_string_equal(fake_log_text,
+                      "warn environment variable TIDEGATE_WROKERS is no setting; did you mean "
+                      "TIDEGATE_WORKERS\n"
+                      "warn environment variable TIDEGATE_OF_A_SCRIPT is no setting\n");
+}
+
+// A text that differs from what config_init gives.
+static const char *other_value(const struct config_key *key) {
+  static char text[32];
+  switch (key->type) {
+    case CONFIG_BOOL:
+      return "true";
+    case CONFIG_TEXT:
+      return "/some/where";
+    case CONFIG_LISTEN:
+      return "127.0.0.1:1";
+    case CONFIG_CHOICE:
+      return strcmp(key->name, "watch") == 0 ? "off" : "error";
+    default:
+      snprintf(text, sizeof text, "%.15g", key->max);
+      return text;
+  }
+}
+
+static void test_each_key_is_compared_alone(void **state) {
+  (void)state;
+  for (size_t i = 0; i < config_key_count; i++) {
+    struct config other;
+    config_init(&other);
+    const struct config_key *changed = &config_keys[i];
+    assert_int_equal(config_layer_of(&other, changed), CONFIG_DEFAULT);
+    assert_null(config_set(&other, changed, CONFIG_FILE, other_value(changed)));
+    assert_int_equal(config_layer_of(&other, changed), CONFIG_FILE);
+    for (size_t k = 0; k < config_key_count; k++) {
+      const struct config_key *key = &config_keys[k];
+      if (config_is_same(&config, &other, key) != (key != changed))
+        fail_msg("%s when %s has changed", key->name, changed->name);
+    }
+    config_free(&other);
+  }
+}
+
+static void test_lists_of_addresses_are_the_same_in_order(void **state) {
+  (void)state;
+  struct config other;
+  config_init(&other);
+  const struct config_key *listen = key_of("listen");
+  set("listen", CONFIG_FILE, "127.0.0.1:1");
+  set("listen", CONFIG_FILE, "127.0.0.1:2");
+  assert_null(config_set(&other, listen, CONFIG_FLAG, "127.0.0.1:1"));
+  assert_false(config_is_same(&config, &other, listen));
+  assert_null(config_set(&other, listen, CONFIG_FLAG, "127.0.0.1:2"));
+  assert_true(config_is_same(&config, &other, listen));
+  config_clear_listen(&other);
+  assert_null(config_set(&other, listen, CONFIG_FLAG, "127.0.0.1:2"));
+  assert_null(config_set(&other, listen, CONFIG_FLAG, "127.0.0.1:1"));
+  assert_false(config_is_same(&config, &other, listen));
+  config_free(&other);
+}
+
 #define config_test(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void) {
@@ -189,6 +257,9 @@ int main(void) {
       config_test(test_environment),
       config_test(test_an_empty_variable_counts_as_unset),
       config_test(test_a_slip_is_near_its_key),
+      config_test(test_a_variable_that_is_no_setting_is_named),
+      config_test(test_each_key_is_compared_alone),
+      config_test(test_lists_of_addresses_are_the_same_in_order),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,17 +33,23 @@ static int release(void **state) {
   return 0;
 }
 
-// What one call wrote, behind its time stamp; the stamp's form is checked. The
-// stderr end is closed so that nothing written reads as the end of the pipe.
-static const char *captured(void) {
+// What one call wrote. The stderr end is closed so that nothing written reads as the end of
+// the pipe.
+static const char *captured_all(void) {
   static char text[70000];
   size_t len = 0;
   ssize_t got;
   dup2(real_stderr, STDERR_FILENO);
   while ((got = read(captured_read, text + len, sizeof text - 1 - len)) > 0) len += (size_t)got;
   text[len] = '\0';
-  if (len == 0) return text;
-  assert_true(len > STAMP_LENGTH);
+  return text;
+}
+
+// The same behind its time stamp, whose form is checked.
+static const char *captured(void) {
+  const char *text = captured_all();
+  if (text[0] == '\0') return text;
+  assert_true(strlen(text) > STAMP_LENGTH);
   static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
   for (size_t i = 0; i < STAMP_LENGTH; i++) {
     if (form[i] == 'd')
@@ -118,6 +124,15 @@ static void test_long_message_is_whole(void **state) {
   assert_memory_equal(line + strlen(" info  "), text, 50000);
 }
 
+// What is no line of the log: without stamp and level, at every level.
+static void test_plain_lines(void **state) {
+  (void)state;
+  log_set_level(LOG_ERROR);
+  log_plain("listening on %s", "http://127.0.0.1:8080");
+  log_set_level(LOG_INFO);
+  assert_string_equal(captured_all(), "listening on http://127.0.0.1:8080\n");
+}
+
 static void test_parses_level_names(void **state) {
   (void)state;
   static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -146,6 +161,7 @@ int main(void) {
       captured_test(test_other_bytes_pass),
       captured_test(test_empty_message),
       captured_test(test_long_message_is_whole),
+      captured_test(test_plain_lines),
       cmocka_unit_test(test_parses_level_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

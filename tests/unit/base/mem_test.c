@@ -1,12 +1,9 @@
-// Growing arrays: how far, when, and that the content comes along.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
+// Growing arrays: how far, when, and that the content comes along; pages; and the end of memory.
 #include "base/mem.h"
+
+#include <signal.h>
+
+#include "base/child.h"
 
 static void grows_by_doubling(void **state) {
   (void)state;
@@ -51,11 +48,40 @@ static void leaves_what_has_room(void **state) {
   free(items);
 }
 
+static void pages_are_zeroes(void **state) {
+  (void)state;
+  enum { BYTES = 3 * 4096 };
+  char *pages = mem_pages(BYTES);
+  for (size_t i = 0; i < BYTES; i++) assert_int_equal(pages[i], 0);
+  pages[BYTES - 1] = 'x';
+  mem_pages_free(pages, BYTES);
+  mem_pages_free(NULL, 0);
+  mem_trim();
+}
+
+// More than any machine has. Sanitizers refuse as much from malloc with words of their own.
+static void take_too_much(void) {
+  signal(SIGABRT, SIG_DFL);
+  void *pages = mem_pages(SIZE_MAX / 2 + 1);
+  (void)pages;
+}
+
+static void without_memory_the_process_says_so_and_aborts(void **state) {
+  (void)state;
+  static struct child child;
+  child_run(&child, take_too_much);
+  assert_true(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGABRT);
+  assert_string_equal(child.text,
+                      "tidegate: out of memory (9223372036854775808 bytes asked for)\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(grows_by_doubling),
       cmocka_unit_test(grows_at_once_to_what_is_needed),
       cmocka_unit_test(leaves_what_has_room),
+      cmocka_unit_test(pages_are_zeroes),
+      cmocka_unit_test(without_memory_the_process_says_so_and_aborts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
