@@ -130,10 +130,11 @@ static void a_time_limit_is_no_turn(void **state) {
   say(one, "abc");
   say(two, "xyz");
   wait_out();
-  for (const char *expected = "a\n\0b\n\0x\n\0c\n"; *expected != '\0'; expected += 3) {
+  static const char *const notes[] = {"a\n", "b\n", "x\n", "c\n"};
+  for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
     fake_clock_ms += 10;
     turn();
-    expect_notes(expected);
+    expect_notes(notes[i]);
   }
   leave(one);
   leave(two);
