@@ -11,6 +11,7 @@ enum { SLOT_MASK = WHEEL_SLOTS - 1 };
 void wheel_init(struct wheel *wheel, uint64_t now_ms) {
   wheel->now_ms = now_ms;
   wheel->next_slot_ms = UINT64_MAX;
+  wheel->kinds_due = 0;
   for (int kind = 0; kind < WHEEL_KINDS; kind++) list_init(&wheel->due[kind]);
   for (int level = 0; level < WHEEL_LEVELS; level++) {
     wheel->occupied[level] = 0;
@@ -48,6 +49,11 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t expires_
 
 void wheel_cancel(struct wheel_timer *timer) { list_remove(&timer->link); }
 
+static void append_due(struct wheel *wheel, struct wheel_timer *timer) {
+  list_append(&wheel->due[timer->kind], &timer->link);
+  wheel->kinds_due |= 1u << timer->kind;
+}
+
 static void run_slot(struct wheel *wheel, int level, int slot) {
   wheel->occupied[level] &= ~((uint64_t)1 << slot);
   struct list timers;
@@ -59,7 +65,7 @@ static void run_slot(struct wheel *wheel, int level, int slot) {
     if (timer->expires_ms > wheel->now_ms)
       place(wheel, timer);
     else
-      list_append(&wheel->due[timer->kind], node);
+      append_due(wheel, timer);
   }
 }
 
@@ -86,12 +92,6 @@ static uint64_t find_next_slot_ms(const struct wheel *wheel) {
   return next;
 }
 
-uint64_t wheel_next_ms(const struct wheel *wheel) {
-  for (int kind = 0; kind < WHEEL_KINDS; kind++)
-    if (!list_is_empty(&wheel->due[kind])) return wheel->now_ms;
-  return wheel->next_slot_ms;
-}
-
 void wheel_run_slots(struct wheel *wheel, uint64_t now_ms) {
   while (wheel->next_slot_ms <= now_ms) {
     uint64_t next = wheel->now_ms = wheel->next_slot_ms;
@@ -106,10 +106,11 @@ void wheel_run_slots(struct wheel *wheel, uint64_t now_ms) {
 
 struct wheel_timer *wheel_take_due(struct wheel *wheel, unsigned kind) {
   struct list *node = list_pop(&wheel->due[kind]);
+  if (list_is_empty(&wheel->due[kind])) wheel->kinds_due &= ~(1u << kind);
   return node != NULL ? list_entry(node, struct wheel_timer, link) : NULL;
 }
 
 void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer) {
   list_remove(&timer->link);
-  list_append(&wheel->due[timer->kind], &timer->link);
+  append_due(wheel, timer);
 }

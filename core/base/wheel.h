@@ -24,6 +24,7 @@ struct wheel {
   uint64_t occupied[WHEEL_LEVELS];
   struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
   struct list due[WHEEL_KINDS];  // expired, and not taken yet
+  unsigned kinds_due;            // a bit for each kind that has some; also when they were cancelled
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);
@@ -59,7 +60,10 @@ struct wheel_timer *wheel_take_due(struct wheel *wheel, unsigned kind);
 void wheel_set_due(struct wheel *wheel, struct wheel_timer *timer);
 
 // When wheel_advance should be called next: at the latest the first expiry,
-// perhaps earlier (a level to cascade); now when something is due. UINT64_MAX when no timer is set.
-uint64_t wheel_next_ms(const struct wheel *wheel);
+// perhaps earlier (a level to cascade); now when something is due, or was until it was
+// cancelled. UINT64_MAX when no timer is set.
+static inline uint64_t wheel_next_ms(const struct wheel *wheel) {
+  return wheel->kinds_due == 0 ? wheel->next_slot_ms : wheel->now_ms;
+}
 
 #endif

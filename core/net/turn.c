@@ -164,8 +164,9 @@ static void fire_kind(struct worker *worker, enum work kind) {
 
 static void fire_due(struct worker *worker) {
   wheel_advance(&worker->wheel, worker->now_ms);
+  if (worker->wheel.kinds_due == 0) return;
   for (enum work kind = 0; kind < WORK_KINDS; kind++)
-    if (!list_is_empty(&worker->wheel.due[kind])) fire_kind(worker, kind);
+    if (worker->wheel.kinds_due & (1u << kind)) fire_kind(worker, kind);
 }
 
 bool turn_once(struct worker *worker, int longest_wait_ms) {

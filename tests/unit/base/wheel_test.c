@@ -230,6 +230,10 @@ static void test_each_kind_has_its_line(void **state) {
   assert_ptr_equal(wheel_take_due(&wheel, 0), &items[0].timer);
   assert_ptr_equal(wheel_take_due(&wheel, 0), &items[2].timer);
   assert_int_equal(wheel_next_ms(&wheel), UINT64_MAX);
+  wheel_set_due(&wheel, &items[0].timer);
+  wheel_cancel(&items[0].timer);  // whoever looks for it finds none, and need not look again
+  assert_null(wheel_take_due(&wheel, 0));
+  assert_int_equal(wheel_next_ms(&wheel), UINT64_MAX);
 }
 
 int main(void) {
