@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "script/fake_call.h"
 #include "script/fake_gate.h"
@@ -99,6 +100,27 @@ static void what_does_not_compile_reaches_no_worker(void **state) {
   expect_on_all("first");
 }
 
+// Saved files are not forgotten, and the log is not filled.
+static void what_cannot_be_read_for_lack_of_descriptors_is_tried_again(void **state) {
+  (void)state;
+  static const char failure[] = "trying again until it can be read";
+  gate_write("gate.get('/', function() return 'second' end)\n");
+  struct rlimit before;
+  getrlimit(RLIMIT_NOFILE, &before);
+  int next = dup(0);
+  close(next);
+  setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, before.rlim_max});
+  reload_request(reload);
+  for (int i = 0; i < 1000; i++) run_once();
+  setrlimit(RLIMIT_NOFILE, &before);
+  const char *first = strstr(fake_log_text, failure);
+  assert_non_null(first);
+  assert_null(strstr(first + 1, failure));
+  assert_false(fake_log_has("generation 2 is live"));
+  run_until_logged("generation 2 is live");
+  expect_on_all("second");
+}
+
 static void a_request_meanwhile_is_done_afterwards(void **state) {
   (void)state;
   gate_write("gate.get('/', function() return 'second' end)\n");
@@ -180,6 +202,7 @@ int main(void) {
       reload_test(all_switch),
       reload_test(none_switches_when_one_fails),
       reload_test(what_does_not_compile_reaches_no_worker),
+      reload_test(what_cannot_be_read_for_lack_of_descriptors_is_tried_again),
       reload_test(a_request_meanwhile_is_done_afterwards),
       reload_test(a_saved_file_sets_it_off),
       reload_test(clients_of_the_control_socket_are_told),
