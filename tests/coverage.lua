@@ -9,13 +9,13 @@ local OBJECTS = BUILD .. "/CMakeFiles/*.dir/core"
 
 -- The least share of lines that may run, in percent: in the unit tests, and in all.
 -- About one below what is measured. Raise a floor when tests have come; lower one only
--- where a commit says why. What begins or ends the process runs in tests/e2e alone.
+-- where a commit says why.
 local FLOORS = {
-  { room = "core/script", unit = 92.2, all = 97.4 },
+  { room = "core/script", unit = 94.5, all = 97.4 },
   { room = "core/net", unit = 95.7, all = 98.4 },
   { room = "core/hub", unit = 98.5, all = 98.5 },
   { room = "core/proto", unit = 98.5, all = 98.7 },
-  { room = "core/base", unit = 88.8, all = 96.8 },
+  { room = "core/base", unit = 97.2, all = 97.2 },
 }
 
 -- These ask how much and how fast, with lines that other specs run, too.
