@@ -6,7 +6,7 @@ local process = require "support.process"
 local tidegate = require "support.server"
 
 -- CPU time of a handler that is a small part of the margin also on a busy machine.
-local SHORT = loop.is_sanitized and "0.2" or "0.05"
+local SHORT = loop.is_sanitized and "0.1" or "0.05"
 
 local APP = [[
 local gate = require "tidegate"
