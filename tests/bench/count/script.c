@@ -9,7 +9,7 @@
 
 static const char scripts[] = "tests/bench/count/scripts";
 
-enum { CLIENTS = 10, UNITS = 1000, HANDSHAKES = 100, PAYLOAD = 20 };
+enum { CLIENTS = 10, UNITS = 1000, HANDSHAKES = 1000, PAYLOAD = 20 };
 
 static const char ws_head[] =
     "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
