@@ -35,11 +35,28 @@ static char *apply_value(struct config *config, lua_State *L, const char *path,
   return named;
 }
 
+// { host = "::", port = 80 } is no list, though its length is that of an empty one.
+static char *check_list(lua_State *L, const char *path, const char *name) {
+  lua_Integer count = 0;
+  int table = lua_gettop(L);
+  luaL_checkstack(L, 3, NULL);
+  for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
+    if (lua_isinteger(L, -2) && ++count > 0) continue;
+    return mem_format("%s: %s: a list has no key %s: write { \"127.0.0.1:8080\" }", path, name,
+                      luaL_tolstring(L, -2, NULL));
+  }
+  if (count == 0) return mem_format("%s: %s: the list is empty", path, name);
+  bool has_hole = count != (lua_Integer)lua_rawlen(L, table);
+  return has_hole ? mem_format("%s: %s: the list has a hole", path, name) : NULL;
+}
+
 // A key with a list of values (listen), or one value.
 static char *apply_key(struct config *config, lua_State *L, const char *path,
                        const struct config_key *key) {
   if (!lua_istable(L, -1) || key->type != CONFIG_LISTEN) return apply_value(config, L, path, key);
-  char *error = NULL;
+  int table = lua_gettop(L);
+  char *error = check_list(L, path, key->name);
+  lua_settop(L, table);
   size_t count = (size_t)lua_rawlen(L, -1);
   for (size_t i = 1; error == NULL && i <= count; i++) {
     lua_rawgeti(L, -1, (lua_Integer)i);
@@ -55,6 +72,12 @@ static char *unknown_key(const char *path, const char *name) {
   return mem_format("%s: unknown key \"%s\"; did you mean \"%s\"?", path, name, nearest);
 }
 
+// The key below the top, which is no text.
+static char *nameless_key(lua_State *L, const char *path, const char *prefix) {
+  return mem_format("%s: %s%ssettings are name = value (got [%s])", path, prefix,
+                    *prefix != '\0' ? ": " : "", luaL_tolstring(L, -2, NULL));
+}
+
 // The table on top. `hub = { max_bytes = 1 }` is `hub_max_bytes = 1`.
 static char *apply_table(struct config *config, lua_State *L, const char *path,
                          const char *prefix) {
@@ -63,12 +86,12 @@ static char *apply_table(struct config *config, lua_State *L, const char *path,
   luaL_checkstack(L, 4, NULL);
   lua_pushnil(L);
   while (error == NULL && lua_next(L, table) != 0) {
-    const char *given = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-    char *name = mem_format("%s%s%s", prefix, *prefix != '\0' ? "_" : "", given);
+    if (lua_type(L, -2) != LUA_TSTRING) return nameless_key(L, path, prefix);
+    char *name = mem_format("%s%s%s", prefix, *prefix != '\0' ? "_" : "", lua_tostring(L, -2));
     const struct config_key *key = config_key_find(name, strlen(name));
     if (key != NULL)
       error = apply_key(config, L, path, key);
-    else if (lua_istable(L, -1) && *prefix == '\0' && *given != '?')
+    else if (lua_istable(L, -1) && *prefix == '\0')
       error = apply_table(config, L, path, name);
     else
       error = unknown_key(path, name);
