@@ -9,8 +9,10 @@
 
 enum { METHODS_MAX = 128 };
 
-// Fields of req, ws and stream that scripts look into.
+// Fields of req, ws and stream that scripts look into, and whose they are.
 static const char *const fields[] = {"params", "query", "headers", "cookies", "data"};
+static const char *const owners[] = {"req, ws and stream", "req, ws and stream", "req", "req",
+                                     "ws and stream"};
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 // ---- the methods of all objects ------------------------------------------
@@ -97,8 +99,18 @@ static bool push_foreign(lua_State *L, const char *name) {
   return false;
 }
 
+// A field that another object has.
+static bool push_owner(lua_State *L, const char *name) {
+  for (size_t i = 0; i < FIELDS; i++) {
+    if (strcmp(fields[i], name) != 0) continue;
+    lua_pushfstring(L, "; %s is a field of %s", name, owners[i]);
+    return true;
+  }
+  return false;
+}
+
 static bool push_near_method(lua_State *L, const struct methods *methods, const char *name) {
-  if (push_foreign(L, name)) return true;
+  if (push_foreign(L, name) || push_owner(L, name)) return true;
   size_t same = find_method(methods, name);
   const char *near = nearest_name(name, methods->names, methods->count);
   const char *field = nearest_name(name, fields, FIELDS);
@@ -137,7 +149,7 @@ static bool push_is_field(lua_State *L, const struct methods *methods, const cha
 }
 
 static bool push_near_field(lua_State *L, const struct methods *methods, const char *name) {
-  if (push_missed(L, methods, name)) return true;
+  if (push_missed(L, methods, name) || push_owner(L, name)) return true;
   const char *near = nearest_name(name, fields, FIELDS);
   if (near == NULL) return false;
   lua_pushfstring(L, "; did you mean %s?", near);
