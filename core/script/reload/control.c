@@ -99,10 +99,12 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   if (fd < 0 && is_shortage(errno)) pause_accepting(control, door);
   if (fd < 0) return;
   control->is_short = false;
-  if (is_allowed(fd) && read_command(fd))
-    control->on_reload(control->arg, fd);
+  if (!is_allowed(fd))
+    control_answer(fd, 0, "refused: only root and the user that the server runs as may reload it");
+  else if (!read_command(fd))
+    control_answer(fd, 0, "refused: this server knows one command, reload");
   else
-    control_answer(fd, 0, "refused");
+    control->on_reload(control->arg, fd);
 }
 
 static struct door *open_door(struct control *control, const struct sockaddr_un *address,

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "script/fake_call.h"
 #include "script/fake_gate.h"
@@ -143,25 +145,29 @@ static void a_saved_file_sets_it_off(void **state) {
 
 struct client {
   atomic_bool is_done;
+  uid_t user;  // the thread's own: the system call, unlike libc, changes no other
   int status;
 };
 
 static void *ask(void *arg) {
   struct client *client = arg;
+  if (client->user != geteuid()) syscall(SYS_setresuid, -1, client->user, -1);
   client->status = control_reload(scripts_dir);
   client->is_done = true;
   return NULL;
 }
 
 // The exit status of `tidegate reload`.
-static int run_client(void) {
+static int run_client_as(uid_t user) {
   pthread_t thread;
-  struct client client = {.status = -1};
+  struct client client = {.user = user, .status = -1};
   pthread_create(&thread, NULL, ask, &client);
   for (int i = 0; i < ROUNDS && !client.is_done; i++) run_once();
   pthread_join(thread, NULL);
   return client.status;
 }
+
+static int run_client(void) { return run_client_as(geteuid()); }
 
 static void clients_of_the_control_socket_are_told(void **state) {
   (void)state;
@@ -172,6 +178,8 @@ static void clients_of_the_control_socket_are_told(void **state) {
   assert_int_equal(run_client(), 0);
   scripts_write("bad.lua", "error('on purpose')");
   assert_int_equal(run_client(), 1);
+  bool is_root = geteuid() == 0;
+  if (is_root) assert_int_equal(run_client_as(65534), 1);
   fflush(stdout);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
@@ -180,6 +188,7 @@ static void clients_of_the_control_socket_are_told(void **state) {
   assert_non_null(strstr(printed, "generation 2 is live: 1 scripts, 1 routes\n"));
   assert_non_null(strstr(printed, "tidegate: reload failed, generation 2 stays: "));
   assert_non_null(strstr(printed, "bad.lua:1: on purpose\n"));
+  if (is_root) assert_non_null(strstr(printed, "tidegate: refused: only root and the user that"));
   close(out);
   close(err);
   close(file);
