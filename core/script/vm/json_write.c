@@ -13,6 +13,7 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "script/vm/vm.h"
+#include "script/vm/watchdog.h"
 
 // An array of more than these elements has one in two, or it is a mistake.
 enum { SPARSE_LEAST = 10, SPARSE_FACTOR = 2 };
@@ -240,6 +241,7 @@ static bool write_table(struct writer *w) {
   if (++w->depth > JSON_DEPTH) return fail(w, "table", ", excessive nesting");
   vm_need_stack(w->L, 8);
   if (buf_len(w->out) > w->most) return fail_size(w);
+  if (watchdog_is_over(vm_of(w->L))) return fail(w, "value", ": handler_time is over");
   if (!find_shape(w, &shape)) return false;
   if (!(shape.is_list ? write_list(w, shape.most) : write_object(w))) return false;
   w->depth--;

@@ -139,7 +139,11 @@ bool watchdog_pass_on(lua_State *L) {
   return true;
 }
 
-bool watchdog_is_over(void *vm) { return is_overdue(vm); }
+bool watchdog_is_over(void *arg) {
+  struct vm *vm = arg;
+  bool runs = (atomic_load_explicit(&vm->entry_serial, memory_order_relaxed) & 1) != 0;
+  return runs && is_overdue(vm);
+}
 
 bool watchdog_can_close(lua_State *co) {
   return lua_status(co) <= LUA_YIELD || lua_gethook(co) != strike_again;

@@ -1,5 +1,7 @@
 // Scripts that would compute for ever, in each place where the watchdog has to reach them: the
 // server goes on, and the log says where it was.
+#include <time.h>
+
 #include "script/fake_gate.h"
 #include "script/vm/watchdog.h"
 
@@ -70,6 +72,22 @@ static void struck_wherever_it_loops(void **state) {
       "gate.log.info(setmetatable({}, { __tostring = function() " LOOP "end })) note('went on')",
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) expect_struck(rows[i]);
+}
+
+// One call of C each, which looks at the time itself: whole they take many seconds.
+static void struck_in_long_calls_of_json(void **state) {
+  (void)state;
+  static const char *const rows[] = {
+      "local tree = {} for i = 1, 40 do tree = { tree, tree } end\n"
+      "gate.json.encode(tree) note('went on')",
+      "local text = '{' .. ('\"a\":[[]],'):rep(8000000) .. '\"a\":1}'\n"
+      "gate.json.decode(text) note('went on')",
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    clock_t before = clock();
+    expect_struck(rows[i]);
+    assert_true(clock() - before < 2 * CLOCKS_PER_SEC);
+  }
 }
 
 #define CLOSE(body) "local c <close> = setmetatable({}, { __close = function() " body "end })\n"
@@ -143,6 +161,7 @@ static void a_coroutine_that_was_struck_can_be_resumed_later(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(struck_wherever_it_loops),
+      cmocka_unit_test(struck_in_long_calls_of_json),
       cmocka_unit_test(struck_in_what_it_has_to_close),
       cmocka_unit_test(what_is_closed_has_time_of_its_own),
       cmocka_unit_test(struck_in_finalizers),
