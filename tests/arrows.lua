@@ -13,7 +13,7 @@ local ORDER = {
   { "net", "http1", "sse", "ws" },
   { "net", "http1_call", "http1_response", "wire", "ws_extra" },
   { "net", "ws_shared", "ws_unfinished" },
-  { "net", "session" },
+  { "net", "overflow", "session" },
   { "net", "conn", "listen", "refusal" },
   { "net", "address", "output", "poll", "sock", "spare_file", "spares", "stats", "turn_clock", "unix_file", "work",
     "worker" },

@@ -60,6 +60,8 @@ const struct config_key config_keys[] = {
      "between SSE comments; 0: none"},
     {"send_queue", CONFIG_COUNT, FIELD(send_queue_bytes), 1024, BYTES_MAX, "1048576", "BYTES",
      "direct sends that wait on one connection"},
+    {"output_memory", CONFIG_COUNT, FIELD(output_memory_bytes), 65536, 1024 * BYTES_MAX,
+     "268435456", "BYTES", "output that a worker's clients have not taken"},
     {"compress_memory", CONFIG_COUNT, FIELD(compress_memory_bytes), 0, 1024 * BYTES_MAX, "67108864",
      "BYTES", "compression contexts that a worker's WebSockets keep"},
     {"connections", CONFIG_COUNT, FIELD(connections), 1, 10000000, "100000", "N",

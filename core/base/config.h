@@ -28,6 +28,7 @@ struct config {
   uint64_t heartbeat_ms, keepalive_ms;
   uint64_t send_queue_bytes;
   uint64_t message_memory_bytes;
+  uint64_t output_memory_bytes;
   uint64_t compress_memory_bytes;
   uint64_t connections;
   uint64_t max_topics, max_subscriptions;

@@ -66,8 +66,17 @@ static struct output *need_output(struct conn *conn) {
   return conn->output;
 }
 
+// What the peer does not take counts for output_memory.
+static void hold_output(struct conn *conn) {
+  struct output *output = conn->output;
+  if (output == NULL) return;
+  conn->worker->output_bytes += output->direct.cap - output->held;
+  output->held = output->direct.cap;
+}
+
 static void drop_output(struct conn *conn) {
   if (conn->output == NULL) return;
+  conn->worker->output_bytes -= conn->output->held;
   output_give(conn->output, &conn->worker->spare_outputs);
   conn->output = NULL;
 }
@@ -77,6 +86,7 @@ static void want_write(struct conn *conn) {
   struct output *output = need_output(conn);
   if (output_direct_bytes(output) == 0) buf_free(&output->direct);
   conn->wants_write = true;
+  hold_output(conn);
   if (conn->timer_is == CONN_TIMEOUT) await_reader(conn);
   if (conn->polls_write) return;
   conn->polls_write = true;
@@ -142,10 +152,14 @@ struct buf *conn_out(struct conn *conn) {
 
 // ---- life ----------------------------------------------------------------
 
-static void cut_stalled(struct conn *conn) {
-  conn->ops->stalled(conn);
+void conn_cut(struct conn *conn) {
   sock_discard(&conn->sock);
   conn_close(conn);
+}
+
+static void cut_stalled(struct conn *conn) {
+  conn->ops->stalled(conn);
+  conn_cut(conn);
 }
 
 // A reader may take its time as long as it takes something. Room for us in the
@@ -339,10 +353,12 @@ void conn_end_turn(struct conn *conn) {
     if (conn_is_open(conn)) conn->ops->go_on(conn);
     if (conn_is_closing(conn)) return;
   }
-  if (conn->wants_write)
-    tell_drained(conn);  // a delivery of this turn may have taken it along
-  else
+  if (!conn->wants_write) {
     flush(conn);
+    return;
+  }
+  hold_output(conn);
+  tell_drained(conn);  // a delivery of this turn may have taken it along
 }
 
 // ---- reading -------------------------------------------------------------

@@ -124,6 +124,9 @@ void conn_finish(struct conn *conn);
 // Ends the connection at the end of this turn; output not yet sent is lost.
 void conn_close(struct conn *conn);
 
+// The same; what the kernel still has for the peer is lost, too.
+void conn_cut(struct conn *conn);
+
 static inline bool conn_is_open(const struct conn *conn) { return conn->phase == CONN_OPEN; }
 static inline bool conn_is_closing(const struct conn *conn) { return conn->phase == CONN_CLOSING; }
 // It is open, and the socket was not full when it was last written to.

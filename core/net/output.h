@@ -17,6 +17,7 @@ struct output {
   struct message *pinned;    // the topic message that was written in part, or NULL ...
   struct slice pinned_rest;  // ... and what is left of its wire form
   int untaken;               // see sock_has_taken
+  size_t held;               // of worker->output_bytes, while the socket is full
 };
 
 enum { OUTPUT_PARTS = 2 };  // what output_gather needs at most

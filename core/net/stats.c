@@ -18,6 +18,9 @@ static const struct metric rows[] = {
     COUNTER(slow_requests, "Requests and WebSocket messages that took too long to arrive"),
     COUNTER(slow_readers,
             "Connections that were cut because the client took no output for write_timeout"),
+    COUNTER(shed_readers,
+            "Connections that were cut because what clients left unread on the worker held more "
+            "than output_memory"),
     COUNTER(lost_peers,
             "WebSockets that were cut because the client left two heartbeats unanswered"),
     COUNTER(messages_in, "WebSocket messages that were received"),

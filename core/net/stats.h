@@ -16,6 +16,7 @@ struct stats {
   metric_value bad_requests;
   metric_value slow_requests;
   metric_value slow_readers;
+  metric_value shed_readers;
   metric_value lost_peers;
   metric_value messages_in;
   metric_value put_off;

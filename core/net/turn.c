@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "hub/hub.h"
+#include "net/overflow.h"
 #include "net/session.h"
 #include "net/worker.h"
 
@@ -108,6 +109,7 @@ static void end_turn(struct worker *worker) {
     hub_deliver(worker->port);
     if (worker->gap_count > 0) session_tell_gaps(worker);
     flush_dirty(worker);
+    overflow_check(worker);
     if (!destroy_closing(worker) || !has_work(worker)) break;
     turn_clock_read(clock);
     if (clock->now - began >= END_SHARES * clock->whole_share) break;

@@ -84,6 +84,7 @@ struct worker {
   size_t gap_count, gap_cap;
   struct ws_shared *ws_shared;  // ws.c's own; opaque to all others
   uint64_t held_bytes;          // see worker_hold
+  uint64_t output_bytes;        // of connections whose socket is full: see overflow.h
   uint64_t next_conn_id;
   uint64_t started_ms;
   bool is_stopping;
