@@ -174,7 +174,7 @@ static int hub_history_function(lua_State *L) {
   *history = hub_history_read(hub, topic, &options);
   lua_createtable(L, (int)history->count, 0);
   json_mark_array(L);
-  for (size_t i = 0; i < history->count && !watchdog_is_over(vm_of(L)); i++) {
+  for (size_t i = 0; i < history->count && !watchdog_is_over(L); i++) {
     push_message(L, hub, history->messages[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
@@ -214,7 +214,7 @@ const struct option_table topics_options = {
 static int hub_topics_function(lua_State *L) {
   struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : args_check_string(L, 1);
   struct hub_topics_query query = {
-      .pattern = pattern, .is_over = watchdog_is_over, .ctx = vm_of(L)};
+      .pattern = pattern, .is_over = watchdog_is_over, .ctx = L};
   size_t count = 0;
   bool has_more = false;
   options_read(L, 2, &topics_options, "topics", &query);

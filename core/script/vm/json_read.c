@@ -293,7 +293,7 @@ static bool read_string(struct reader *r) {
 static bool enter(struct reader *r) {
   r->at++;
   if (++r->depth > JSON_DEPTH) return fail(r, "JSON is nested too deeply");
-  if (watchdog_is_over(vm_of(r->L))) return fail(r, "handler_time is over");
+  if (watchdog_is_over(r->L)) return fail(r, "handler_time is over");
   vm_need_stack(r->L, 2 * HELD_MEMBERS + 8);
   lua_pushnil(r->L);  // the place of the table
   skip_space(r);

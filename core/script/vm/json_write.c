@@ -241,7 +241,7 @@ static bool write_table(struct writer *w) {
   if (++w->depth > JSON_DEPTH) return fail(w, "table", ", excessive nesting");
   vm_need_stack(w->L, 8);
   if (buf_len(w->out) > w->most) return fail_size(w);
-  if (watchdog_is_over(vm_of(w->L))) return fail(w, "value", ": handler_time is over");
+  if (watchdog_is_over(w->L)) return fail(w, "value", ": handler_time is over");
   if (!find_shape(w, &shape)) return false;
   if (!(shape.is_list ? write_list(w, shape.most) : write_object(w))) return false;
   w->depth--;

@@ -134,15 +134,21 @@ void watchdog_guard_coroutine(lua_State *co) {
 }
 
 bool watchdog_pass_on(lua_State *L) {
-  if (!is_overdue(vm_of(L))) return false;
+  struct vm *vm = vm_of(L);
+  if (!is_overdue(vm)) return false;
+  lua_Debug at;
+  if (!vm->strike.is_pending && lua_getstack(L, 0, &at)) note_strike(L, &at);
   lua_sethook(L, strike, LUA_MASKCOUNT, 1);
   return true;
 }
 
-bool watchdog_is_over(void *arg) {
-  struct vm *vm = arg;
+bool watchdog_is_over(void *state) {
+  lua_State *L = state;
+  struct vm *vm = vm_of(L);
   bool runs = (atomic_load_explicit(&vm->entry_serial, memory_order_relaxed) & 1) != 0;
-  return runs && is_overdue(vm);
+  if (!runs || !is_overdue(vm)) return false;
+  if (lua_gethook(L) != strike_again) lua_sethook(L, strike, LUA_MASKCOUNT, 1);
+  return true;
 }
 
 bool watchdog_can_close(lua_State *co) {

@@ -33,9 +33,9 @@ void watchdog_guard_coroutine(lua_State *co);
 // have. L is struck next, then.
 bool watchdog_pass_on(lua_State *L);
 
-// Whether what runs in the VM has used up its time: a function of C that takes long ends early, and
-// the script is struck when it goes on. On the worker's thread.
-bool watchdog_is_over(void *vm);
+// Whether what runs in `state`, a lua_State, has used up its time: a function of C that takes long
+// ends early, and the script is struck when it goes on. On the worker's thread.
+bool watchdog_is_over(void *state);
 
 // Whether lua_resetthread may run the __close metamethods of a coroutine that has stopped. Not if
 // the watchdog's error ended it: an error that leaves a hook leaves the hooks of its coroutine
