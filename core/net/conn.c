@@ -153,6 +153,8 @@ struct buf *conn_out(struct conn *conn) {
 // ---- life ----------------------------------------------------------------
 
 void conn_cut(struct conn *conn) {
+  if (conn->output != NULL) conn->worker->output_bytes -= conn->output->held;
+  if (conn->output != NULL) conn->output->held = 0;
   sock_discard(&conn->sock);
   conn_close(conn);
 }

@@ -1,5 +1,6 @@
-// Output that clients do not take holds memory: send_queue bounds it for one connection, and
-// output_memory for all of a worker. Who reads in time is never counted.
+// Output that sockets do not take holds memory: send_queue bounds it for one connection, and
+// output_memory for all of a worker. A buffer counts whole, from when its socket is full until all
+// of it is written; what is written in its turn never counts.
 #ifndef TIDEGATE_NET_OVERFLOW_H
 #define TIDEGATE_NET_OVERFLOW_H
 

@@ -7,7 +7,7 @@
 
 enum work {
   WORK_SERVER,      // the server's own: time limits, heartbeats, the end of grace
-  WORK_PUT_OFF,     // sessions go on that had used their share; those of this turn in the next
+  WORK_PUT_OFF,     // sessions go on that had used their share
   WORK_AWAITED,     // tasks that a client waits for go on: of a connection there is one
   WORK_BACKGROUND,  // timers that scripts made while they loaded, and what these began
   WORK_STARTED,     // timers and tasks that handlers made: a client can have any number made
