@@ -163,17 +163,21 @@ static int res_index(lua_State *L) {
 }
 
 static int res_newindex(lua_State *L) {
-  return luaL_error(L, "res.%s cannot be set: keep what is yours on req",
-                    luaL_tolstring(L, 2, NULL));
+  const char *name = luaL_tolstring(L, 2, NULL);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+    return luaL_error(L, "res.%s is a method: write res:%s(...)", name, name);
+  return luaL_error(L, "res.%s cannot be set: keep what is yours on req", name);
 }
 
 static void open_module(lua_State *L) {
   box_new_type(L, &exchange_res_type);
   luaL_newlib(L, res_methods);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, res_newindex, 1);
+  lua_setfield(L, -3, "__newindex");
   lua_pushcclosure(L, res_index, 1);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, res_newindex);
-  lua_setfield(L, -2, "__newindex");
 }
 
 struct script_module bind_res = {.name = "res", .open = open_module};

@@ -22,10 +22,13 @@ static void push_chunk(lua_State *L, const struct environment *environment,
 // Marks a module in the cache while it loads, to tell a cycle from a second use.
 static char loading_mark;
 
-// Message handler: the error itself is the script's, which may catch it.
+// Message handler: the error itself is the script's, which may catch it. Modules that required
+// the one that failed let the same error through.
 static int note_place(lua_State *L) {
   struct environment *environment = lua_touserdata(L, lua_upvalueindex(1));
-  place_find(L, environment->failed_at);
+  const void *error = lua_topointer(L, 1);
+  if (error == NULL || error != environment->failed_with) place_find(L, environment->failed_at);
+  environment->failed_with = error;
   return 1;
 }
 

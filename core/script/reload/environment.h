@@ -18,6 +18,7 @@ struct environment {
   unsigned number;                      // of it
   int env_ref, cache_ref;               // LUA_NOREF at first
   char failed_at[PLACE_BYTES];          // where a module failed last, or ""
+  const void *failed_with;              // that error, to compare with
 };
 
 // Makes the tables. May raise; environment_close then frees what there is.

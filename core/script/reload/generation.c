@@ -162,6 +162,7 @@ enum generation_progress generation_step(struct generation *generation, char **e
   struct vm *vm = generation->vm;
   struct step step = {generation, false, NULL};
   generation->environment.failed_at[0] = '\0';
+  generation->environment.failed_with = NULL;
   vm->loading = generation;
   vm->loads_first = vm->live == NULL;
   struct task *task = task_new(vm, &step_owner, &step);

@@ -55,6 +55,7 @@ FAILS(a_key_that_is_none, "next({}, 'x')", "invalid key to 'next'")
 FAILS(a_file_that_is_missing, "dofile('/none.lua')",
       "cannot open /none.lua: No such file or directory")
 FAILS(a_field_of_the_answer, "res.code = 404", "res.code cannot be set: keep what is yours on req")
+FAILS(a_method_of_the_answer, "res.status = 404", "res.status is a method: write res:status(...)")
 
 static void a_place_of_its_own_stays(void **state) {
   (void)state;
@@ -94,6 +95,20 @@ static void a_load_that_fails_names_the_line(void **state) {
   }
 }
 
+static void a_load_that_fails_names_the_inner_module(void **state) {
+  (void)state;
+  static const char *const bodies[] = {"\n\nerror({})", "\n\nerror('x', 0)"};
+  gate_open("");
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+    scripts_write("_inner.lua", bodies[i]);
+    gate_write("pcall(error, {}) require '_inner'");
+    char *error = gate_reload();
+    assert_non_null(error);
+    if (strstr(error, "/_inner.lua:3: ") == NULL) fail_msg("%s: %s", bodies[i], error);
+    free(error);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       gate_test(an_error_that_blames_the_caller),
@@ -109,9 +124,11 @@ int main(void) {
       gate_test(a_key_that_is_none),
       gate_test(a_file_that_is_missing),
       gate_test(a_field_of_the_answer),
+      gate_test(a_method_of_the_answer),
       gate_test(a_place_of_its_own_stays),
       gate_test(what_the_framework_takes_too_long_for),
       gate_test(a_load_that_fails_names_the_line),
+      gate_test(a_load_that_fails_names_the_inner_module),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
