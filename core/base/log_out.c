@@ -22,6 +22,9 @@ struct line {
   char text[];
 };
 
+// What a line takes of the bound: many short ones must not get beyond it.
+static size_t line_bytes(size_t length) { return sizeof(struct line) + length; }
+
 enum mode {
   DIRECT,   // no thread: who logs writes
   THREAD,   // lines wait for the thread
@@ -151,7 +154,7 @@ static struct line *take_line(struct out *out, uint64_t *dropped) {
   if (line == NULL) return NULL;
   out->first = line->next;
   if (out->first == NULL) out->last = &out->first;
-  out->waiting_bytes -= line->length;
+  out->waiting_bytes -= line_bytes(line->length);
   if (out->waiting_bytes <= LOG_WAITING_BYTES / 2) out->is_dropping = false;
   out->is_writing = true;
   return line;
@@ -200,7 +203,7 @@ static bool start(struct out *out) {
 
 static bool has_room(const struct out *out, size_t length) {
   if (out->first == NULL) return true;
-  return !out->is_dropping && out->waiting_bytes + length <= LOG_WAITING_BYTES;
+  return !out->is_dropping && out->waiting_bytes + line_bytes(length) <= LOG_WAITING_BYTES;
 }
 
 // True when it is the first that is dropped.
@@ -212,12 +215,12 @@ static bool add_line(struct out *out, const char *text, size_t length) {
     metric_count(out->counter, 1);
     return is_first;
   }
-  struct line *line = mem_alloc(sizeof *line + length);
+  struct line *line = mem_alloc(line_bytes(length));
   *line = (struct line){.length = length, .dropped_before = take_dropped(out)};
   memcpy(line->text, text, length);
   *out->last = line;
   out->last = &line->next;
-  out->waiting_bytes += length;
+  out->waiting_bytes += line_bytes(length);
   pthread_cond_signal(&out->filled);
   return false;
 }

@@ -19,6 +19,9 @@
 #include "base/log_out.h"
 #include "base/mem.h"
 
+// A line takes this much of the bound besides its text.
+enum { LINE_BYTES = 3 * sizeof(void *) };
+
 enum { READ_MAX = 64 * 1024 * 1024, WRITERS = 4, LONG_LINES = 50, LONG_BYTES = 20000 };
 
 static int real_stderr, read_end;
@@ -186,7 +189,20 @@ static void test_what_nobody_reads_is_dropped_and_told(void **state) {
   long long count = check_numbers(&noted);
   assert_int_equal(noted, dropped());
   assert_int_equal(count + noted, LINES);
-  assert_in_range(count * 93, LOG_WAITING_BYTES - 93, LOG_WAITING_BYTES + 8192);
+  long long bytes = count * (93 + LINE_BYTES);
+  assert_in_range(bytes, LOG_WAITING_BYTES - 93 - LINE_BYTES, LOG_WAITING_BYTES + 8192);
+  log_out_stop();
+}
+
+// A line takes memory besides its text.
+static void test_many_short_lines_stay_within_the_bound(void **state) {
+  (void)state;
+  enum { LINES = 500000, PIPE_BYTES = 4096 };
+  for (int i = 0; i < LINES; i++) put("\n");
+  long long taken = LINES - dropped();
+  assert_in_range(taken, LOG_WAITING_BYTES / (1 + LINE_BYTES),
+                  LOG_WAITING_BYTES / (1 + LINE_BYTES) + PIPE_BYTES + 1);
+  read_until("took them\n");
   log_out_stop();
 }
 
@@ -269,6 +285,7 @@ int main(void) {
       piped_test(test_lines_of_many_threads_are_whole),
       piped_test(test_a_pipe_made_non_blocking_by_others_loses_nothing),
       piped_test(test_what_nobody_reads_is_dropped_and_told),
+      piped_test(test_many_short_lines_stay_within_the_bound),
       piped_test(test_a_line_beyond_the_bound_is_taken_alone),
       piped_test(test_a_reader_that_is_gone_holds_up_nothing),
       piped_test(test_a_torn_line_does_not_swallow_the_next),
