@@ -12,8 +12,9 @@
 #include "base/metrics.h"
 
 enum {
-  LOG_WAITING_BYTES = 1048576,  // of lines of either that may wait; one line alone may be longer
-  LOG_FLUSH_MS = 1000,          // log_out_stop waits that long for either at most
+  // Of memory of lines of either that wait, 24 bytes a line included; one line alone may be longer.
+  LOG_WAITING_BYTES = 1048576,
+  LOG_FLUSH_MS = 1000,  // log_out_stop waits that long for either at most
 };
 
 struct log_counts {
@@ -27,7 +28,8 @@ extern const struct metrics log_metrics;
 bool log_out_start(void);
 bool log_out_start_prints(void);
 
-// Adds one line, its newline included. Copies it. Any thread.
+// Adds one line, its newline included, or what a script writes to stderr in one call, which stays
+// together but may end within a line. Copies it. Any thread.
 void log_out_put(const char *line, size_t length);
 
 // The same for what a script prints: lines, or parts of them.

@@ -58,6 +58,51 @@ static int print(lua_State *L) {
   return 0;
 }
 
+// As file:write formats it.
+static void add_number(luaL_Buffer *text, lua_Number number) {
+  char digits[64];
+  int length = snprintf(digits, sizeof digits, LUA_NUMBER_FMT, number);
+  luaL_addlstring(text, digits, (size_t)length);
+}
+
+// io.stderr:write(...): all of it in one piece, and at once.
+static int complain(lua_State *L) {
+  int count = lua_gettop(L);
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  for (int i = 2; i <= count; i++) {
+    if (lua_type(L, i) == LUA_TNUMBER && !lua_isinteger(L, i)) {
+      add_number(&text, lua_tonumber(L, i));
+      continue;
+    }
+    luaL_checkstring(L, i);
+    lua_pushvalue(L, i);
+    luaL_addvalue(&text);
+  }
+  luaL_pushresult(&text);
+  size_t length;
+  const char *all = lua_tolstring(L, -1, &length);
+  if (length > 0) log_out_put(all, length);
+  lua_pushvalue(L, 1);
+  return 1;
+}
+
+// file:write(...). Upvalue: Lua's own.
+static int write_any(lua_State *L) {
+  const luaL_Stream *stream = luaL_testudata(L, 1, LUA_FILEHANDLE);
+  return stream != NULL && stream->f == complained ? complain(L)
+                                                   : lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static void replace_write(lua_State *L) {
+  luaL_getmetatable(L, LUA_FILEHANDLE);
+  lua_getfield(L, -1, "__index");
+  lua_getfield(L, -1, "write");
+  lua_pushcclosure(L, write_any, 1);
+  lua_setfield(L, -2, "write");
+  lua_pop(L, 2);
+}
+
 static void replace_stream(lua_State *L, const char *name, FILE *file) {
   lua_getfield(L, -1, name);
   luaL_Stream *stream = luaL_testudata(L, -1, LUA_FILEHANDLE);
@@ -71,6 +116,7 @@ void output_replace(lua_State *L) {
   replace_stream(L, "stdout", printed);
   replace_stream(L, "stderr", complained);
   lua_pop(L, 1);
+  replace_write(L);
   lua_pushcfunction(L, print);
   lua_setglobal(L, "print");
 }

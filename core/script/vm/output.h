@@ -13,7 +13,10 @@ bool output_start(void);
 // Passes on what is in the buffer of io.stdout.
 void output_flush(void);
 
-// Gives a state the streams of output_start, and a `print` that writes whole lines.
+// Gives a state the streams of output_start, a `print` that writes whole lines, and a `write` of
+// files that writes to io.stderr what it is given in one piece, so that nothing of the log or of
+// another worker gets between the parts of one call. Two calls may have other lines between them.
+// Once for a state.
 void output_replace(lua_State *L);
 
 #endif

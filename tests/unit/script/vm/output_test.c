@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -120,6 +121,59 @@ static void standard_error_is_written_at_once(void **state) {
   assert_int_equal(out.length, 0);
 }
 
+static void standard_error_is_written_as_lua_does(void **state) {
+  (void)state;
+  run("assert(io.stderr:write() == io.stderr) local ok, fault = pcall(function() "
+      "io.stderr:write('half', nil) end) assert(not ok and fault:find('bad argument #2 to "
+      ".write.')) "
+      "io.stderr:write(1, ' ', 2.0, ' ', 2.5, ' ', 2^53, ' a\\0b'):write('\\n')");
+  static const char expected[] = "1 2 2.5 9.007199254741e+15 a\0b\n";
+  while (err.length < sizeof expected - 1) read_more(&err);
+  assert_memory_equal(err.text, expected, err.length);
+  run("local name = os.tmpname() local file = io.open(name, 'w') assert(file:write(1, 'x') == "
+      "file) "
+      "file:close() assert(io.open(name):read('a') == '1x') os.remove(name)");
+}
+
+enum { WRITERS = 4, LINES_EACH = 500 };
+
+static void *write_lines(void *arg) {
+  lua_State *own = arg;
+  if (luaL_dostring(own, "for i = 1, lines do io.stderr:write('a', i % 10, 'b', '\\n') end"))
+    return (void *)(uintptr_t)lua_tostring(own, -1);
+  return NULL;
+}
+
+static lua_State *new_writer(void) {
+  lua_State *own = luaL_newstate();
+  luaL_openlibs(own);
+  standard_replace(own);
+  lua_pushinteger(own, LINES_EACH);
+  lua_setglobal(own, "lines");
+  return own;
+}
+
+static void what_one_call_writes_to_standard_error_stands_together(void **state) {
+  (void)state;
+  lua_State *states[WRITERS];
+  pthread_t threads[WRITERS];
+  for (size_t i = 0; i < WRITERS; i++) {
+    states[i] = new_writer();
+    assert_int_equal(pthread_create(&threads[i], NULL, write_lines, states[i]), 0);
+  }
+  for (size_t i = 0; i < WRITERS; i++) {
+    void *fault;
+    pthread_join(threads[i], &fault);
+    if (fault != NULL) fail_msg("%s", (const char *)fault);
+    lua_close(states[i]);
+  }
+  while (err.length < (size_t)WRITERS * LINES_EACH * 4) read_more(&err);
+  for (size_t i = 0; i < err.length; i += 4) {
+    const char *line = err.text + i;
+    assert_true(line[0] == 'a' && line[2] == 'b' && line[3] == '\n');
+  }
+}
+
 static void a_failing_tostring_prints_nothing(void **state) {
   (void)state;
   run("local bad = setmetatable({}, { __tostring = function() error 'bad' end }) "
@@ -183,6 +237,8 @@ int main(void) {
       output_test(prints_as_lua_does),
       output_test(all_ways_to_write_keep_their_order),
       output_test(standard_error_is_written_at_once),
+      output_test(standard_error_is_written_as_lua_does),
+      output_test(what_one_call_writes_to_standard_error_stands_together),
       output_test(a_failing_tostring_prints_nothing),
       output_test(the_streams_cannot_be_closed),
       output_test(what_nobody_reads_is_dropped_and_told),
