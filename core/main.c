@@ -95,7 +95,7 @@ static int run_command(int argc, char **argv) {
   for (size_t i = 0; argc > 1 && i < COMMANDS; i++) {
     if (strcmp(argv[1], commands[i].name) != 0) continue;
     if (argc == 3 && argv[2][0] != '-') {
-      signal(SIGHUP, SIG_DFL);  // there is nothing to reload here
+      signals_end_command();
       return commands[i].run(argv[2]);
     }
     if (argc != 2 || !is_folder(argv[1]))
@@ -317,6 +317,7 @@ static int run_arguments(int argc, char **argv) {
   struct arguments args = {0};
   config_init(&args.config);
   status = read_arguments(&args, argc, argv);
+  if (status >= 0 || args.checks) signals_end_command();
   if (status < 0) {
     char *error = complete_config(&args);
     status = error != NULL ? fail(error) : serve(&args);

@@ -14,7 +14,8 @@ static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
 
 static atomic_bool noted[NUMBERS];
-static int event = -1;  // written to with each that is noted
+static bool was_ignored[NUMBERS];  // by who started us
+static int event = -1;             // written to with each that is noted
 
 static void wake(void) {
   const uint64_t one = 1;
@@ -38,17 +39,30 @@ static void on_end(int number) {
   _exit(128 + number);
 }
 
-static void handle(int number, void (*handler)(int number), int flags) {
-  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+// True when it was ignored.
+static bool handle(int number, void (*handler)(int number), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags}, old;
   sigemptyset(&action.sa_mask);
-  sigaction(number, &action, NULL);
+  return sigaction(number, &action, &old) == 0 && old.sa_handler == SIG_IGN;
 }
+
+static bool end_by(int number) { return handle(number, on_end, (int)SA_RESETHAND | SA_NODEFER); }
 
 void signals_end_process(void) {
   for (size_t i = 0; i < NUMBERS; i++) {
-    if (numbers[i] != SIGHUP) handle(numbers[i], on_end, (int)SA_RESETHAND | SA_NODEFER);
+    bool is_hup = numbers[i] == SIGHUP;
+    if (is_hup ? handle(SIGHUP, on_noted, SA_RESTART) : end_by(numbers[i])) was_ignored[i] = true;
   }
-  handle(SIGHUP, on_noted, SA_RESTART);
+}
+
+void signals_end_command(void) {
+  for (size_t i = 0; i < NUMBERS; i++) {
+    if (was_ignored[i])
+      handle(numbers[i], SIG_IGN, 0);
+    else
+      end_by(numbers[i]);
+    if (atomic_exchange(&noted[i], false)) raise(numbers[i]);
+  }
 }
 
 int signals_note(void) {

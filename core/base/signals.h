@@ -11,6 +11,11 @@
 // status 128 + number where that has no effect, and for QUIT. HUP is noted.
 void signals_end_process(void);
 
+// After signals_end_process, for a run that is no server: HUP ends the process as well, also one
+// that was noted, and what was ignored when the process began (nohup, a job of a shell in the
+// background) is ignored again.
+void signals_end_command(void);
+
 // From now on all four are noted, and a HUP that was noted before still is. Returns a descriptor
 // that is readable when there is one, and stays open; -1, with errno, when there is none to have.
 int signals_note(void);

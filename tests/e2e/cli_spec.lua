@@ -2,6 +2,7 @@
 -- settings come from. A failure is one clear line.
 local files = require "support.files"
 local http = require "support.http"
+local process = require "support.process"
 local tidegate = require "support.server"
 local uv = require "luv"
 
@@ -111,6 +112,21 @@ describe("the command line", function()
     assert.is_nil((result.out .. result.err):find "must not run")
   end)
 
+  -- Which signal comes while the scripts load, and what the shell that starts the run ignores.
+  for name, case in pairs {
+    ["a hang-up"] = { "HUP", "", 129 }, ["an interrupt"] = { "INT", "", 130 },
+    ["no hang-up that is ignored (nohup)"] = { "HUP", "trap '' HUP; ", 0 },
+    ["no interrupt that is ignored (a job in the background)"] = { "INT", "trap '' INT QUIT; ", 0 },
+    ["a stop, whatever else is ignored"] = { "TERM", "trap '' HUP INT QUIT; ", 143 },
+  } do
+    it("--check is ended by " .. name, function()
+      files.write(folder .. "/app.lua", ("os.execute 'kill -%s $PPID'"):format(case[1]))
+      local result = process.run("/bin/sh", { args = { "-c", case[2] .. 'exec "$0" "$@"', tidegate.binary, "--check",
+        folder } })
+      assert.equal(case[3], result.status, result.err)
+    end)
+  end
+
   it("--check of a folder without routes prints none", function()
     files.write(folder .. "/app.lua", "")
     local result = tidegate.run { "--check", folder }
@@ -119,7 +135,6 @@ describe("the command line", function()
 
   it("runs from anywhere: the framework is in the binary", function()
     local binary = assert(uv.fs_realpath(tidegate.binary))
-    local process = require "support.process"
     local result = process.run(binary, { args = { "--check", folder }, cwd = "/", env = { LUA_PATH = false } })
     assert.equal(0, result.status, result.err)
   end)

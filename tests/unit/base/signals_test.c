@@ -61,6 +61,48 @@ static void send_second(void) {
   raise(SIGINT);
 }
 
+static void send_hup_to_a_command(void) {
+  signals_end_process();
+  signals_end_command();
+  raise(SIGHUP);
+}
+
+static void send_hup_before_a_command(void) {
+  signals_end_process();
+  raise(SIGHUP);
+  signals_end_command();
+}
+
+static void ignore(const int *numbers) {
+  for (; *numbers != 0; numbers++) signal(*numbers, SIG_IGN);
+}
+
+static void send_ignored_to_a_command(void) {
+  static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, 0};
+  ignore(ignored);
+  signals_end_process();
+  raise(SIGHUP);
+  signals_end_command();
+  for (const int *number = ignored; *number != 0; number++) raise(*number);
+  _exit(7);
+}
+
+static void send_term_to_a_command_that_ignores_others(void) {
+  ignore((const int[]){SIGHUP, SIGINT, SIGQUIT, 0});
+  signals_end_process();
+  signals_end_command();
+  raise(SIGTERM);
+}
+
+static void a_command_is_ended_by_all_but_what_was_ignored(void **state) {
+  (void)state;
+  assert_true(was_ended_by(status_of(send_hup_to_a_command), SIGHUP));
+  assert_true(was_ended_by(status_of(send_hup_before_a_command), SIGHUP));
+  int status = status_of(send_ignored_to_a_command);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+  assert_true(was_ended_by(status_of(send_term_to_a_command_that_ignores_others), SIGTERM));
+}
+
 static void before_the_loop_they_end_the_process_but_for_hup(void **state) {
   (void)state;
   assert_true(was_ended_by(status_of(send_term), SIGTERM));
@@ -94,6 +136,7 @@ static void what_stops_comes_first_and_each_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(before_the_loop_they_end_the_process_but_for_hup),
+      cmocka_unit_test(a_command_is_ended_by_all_but_what_was_ignored),
       cmocka_unit_test(a_second_one_ends_the_process),
       cmocka_unit_test(what_stops_comes_first_and_each_once),
   };
