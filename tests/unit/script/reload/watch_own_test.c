@@ -117,13 +117,18 @@ static void save_always(void) { write_number("b.lua"); }
 
 static void what_is_saved_whenever_it_is_read_is_taken_in_the_end(void **state) {
   (void)state;
-  scripts_write("a.lua", "return 1");
-  start();
-  while_reading = save_always;
-  scripts_write("a.lua", "return 2");
-  expect_changes(1);
+  // A machine that stalls for 1 s before the look brings the end at once: again.
+  for (int i = 0; i < 5 && disturbed == 0; i++) {
+    changes = 0;
+    while_reading = NULL;
+    scripts_write("a.lua", "return 1");
+    start();
+    while_reading = save_always;
+    scripts_write("a.lua", "return 2");
+    expect_changes(1);
+    stop();
+  }
   assert_true(disturbed > 0);
-  stop();
 }
 
 #define watch_test(name) cmocka_unit_test_setup_teardown(name, open_own, close_loop)
