@@ -33,16 +33,16 @@ local Printing = {}
 Printing.__index = Printing
 
 -- A server whose standard output goes where `redirect` of a shell says; `$folder` is its folder,
--- with a fifo that nobody reads.
+-- with two fifos: `fifo`, which is open and which nobody reads, and `gone`.
 local function start(redirect, options)
   options = options or {}
   local folder = files.new_folder()
   files.write(folder .. "/scripts/app.lua", SCRIPT)
   local self = setmetatable({ folder = folder, address = "unix:" .. folder .. "/gate.sock" }, Printing)
   self.process = process.start("/bin/sh", { ignores_err = options.ignores_err, args = {
-    "-c", ('folder=%s; mkfifo $folder/fifo; exec 9<>$folder/fifo; exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(
-      folder, redirect), tidegate.binary, "--listen", self.address, "--workers", options.workers or "1",
-    folder .. "/scripts",
+    "-c", ("folder=%s; mkfifo $folder/fifo $folder/gone; exec 9<>$folder/fifo; " ..
+      'exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(folder, redirect),
+    tidegate.binary, "--listen", self.address, "--workers", options.workers or "1", folder .. "/scripts",
   } })
   loop.poll(function() return (tcp.try_connect(self)) end, "listening server"):close()
   return self
@@ -125,13 +125,13 @@ describe("what scripts print", function()
     loop.poll(function() return files.read(server.folder .. "/out") == "while loading\none\n" end, "the line")
   end)
 
-  for name, redirect in pairs { ["whose reader is gone"] = "| true", ["that is a full disk"] = ">/dev/full",
-                                ["that is closed"] = ">&-" } do
-    it("into an output " .. name .. " holds up nobody", function()
+  for name, redirect in pairs { ["whose reader is gone"] = "8<>$folder/gone >$folder/gone 8>&-",
+                                ["that is a full disk"] = ">/dev/full", ["that is closed"] = ">&-" } do
+    it("into an output " .. name .. " holds up neither the server nor its stop", function()
       local server <close> = start(redirect)
       for _ = 1, 3 do assert.equal("printed", server:get "/print?text=x&lines=1000") end
       server.process:kill "sigterm"
-      server.process:wait()
+      assert.equal(0, server.process:wait())
     end)
   end
 end)
