@@ -56,6 +56,21 @@ local function start(path, args)
   return server, connection
 end
 
+-- Status 0 must come within 2 s of wall time, in which a busy machine may stand still: it has to
+-- once in three times. `begin` returns a server, and `stop` has it end.
+local function expect_good_end(begin, stop)
+  for attempt = 1, 3 do
+    local server <close> = begin()
+    stop(server)
+    local ok, message = pcall(server.wait_end, server, nil, 0)
+    if ok then return end
+    local is_late = message:find("status 1:", 1, true) and server:find_log "not stopped within"
+    if attempt == 3 or not is_late then error(message, 0) end
+  end
+end
+
+local function terminate(server) server:signal "sigterm" end
+
 describe("the end of grace", function()
   for _, path in ipairs { "/pattern", "/popen" } do
     it("ends the process though it is in a long call of C: " .. path, function()
@@ -73,10 +88,10 @@ describe("the end of grace", function()
   -- system(3) would have the process ignore both while the program runs.
   for _, signal in ipairs { "sigint", "sigquit" } do
     it("begins with " .. signal .. " also while a script waits in os.execute", function()
-      local server <close> = start "/execute"
-      server:signal(signal)
-      server:wait_for_log "stopping within"
-      server:wait_end(20, 0)
+      expect_good_end(function() return start "/execute" end, function(server)
+        server:signal(signal)
+        server:wait_for_log "stopping within"
+      end)
     end)
   end
 
@@ -84,9 +99,7 @@ describe("the end of grace", function()
   -- less than `grace` also on a busy machine. All of them would take 20 s, which is more.
   for path, grace in pairs { ["/finalizers"] = "10", ["/timers"] = "0.3" } do
     it("comes in time beside much to do: " .. path, function()
-      local server <close> = start(path, { "--grace", grace, "--handler-time", "0.2" })
-      server:signal "sigterm"
-      server:wait_end(nil, 0)
+      expect_good_end(function() return start(path, { "--grace", grace, "--handler-time", "0.2" }) end, terminate)
     end)
   end
 
@@ -100,20 +113,20 @@ describe("the end of grace", function()
   end)
 
   it("leaves a handler that ends within the margin its time, and the status 0", function()
-    local server <close> = tidegate.start { args = { "--grace", "0" }, scripts = APP, env = ENV }
-    assert.equal(0, process.run("/usr/bin/mkfifo", { args = { server.folder .. "/pipe" } }).status)
-    http.connect(server):send(http.format_request("GET", "/popen/told"))
-    server:wait_for_log "begun"
-    server:signal "sigterm"
-    server:wait_for_log "stopping within"
-    assert(io.open(server.folder .. "/pipe", "w")):close()
-    server:wait_end(nil, 0)
+    expect_good_end(function()
+      return tidegate.start { args = { "--grace", "0" }, scripts = APP, env = ENV }
+    end, function(server)
+      assert.equal(0, process.run("/usr/bin/mkfifo", { args = { server.folder .. "/pipe" } }).status)
+      http.connect(server):send(http.format_request("GET", "/popen/told"))
+      server:wait_for_log "begun"
+      server:signal "sigterm"
+      server:wait_for_log "stopping within"
+      assert(io.open(server.folder .. "/pipe", "w")):close()
+    end)
   end)
 
   it("does not wait for a __close that loops", function()
-    local server <close> = start("/close", { "--grace", "0.1", "--handler-time", SHORT })
-    server:signal "sigterm"
-    server:wait_end(20, 0)
+    expect_good_end(function() return start("/close", { "--grace", "0.1", "--handler-time", SHORT }) end, terminate)
   end)
 
   it("is not waited for after a second signal", function()
