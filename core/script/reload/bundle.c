@@ -27,9 +27,19 @@ static int append_code(lua_State *L, const void *data, size_t size, void *out) {
   return 0;
 }
 
+// What Lua calls the chunk. '=' marks the framework (vm/place); Lua cuts such a name at its end,
+// and one behind '@' at its start, where a long path may rather be cut.
+static char *name_chunk(const struct chunk *chunk) {
+  enum { KEPT = LUA_IDSIZE - sizeof "..." };
+  size_t len = strlen(chunk->path);
+  if (!chunk->is_framework) return mem_format("@%s", chunk->path);
+  if (len < LUA_IDSIZE) return mem_format("=%s", chunk->path);
+  return mem_format("=...%s", chunk->path + len - KEPT);
+}
+
 static bool compile(struct loader *loader, struct chunk *chunk, const char *source, size_t len) {
   lua_State *L = loader->L;
-  char *name = mem_format("%c%s", chunk->is_framework ? '=' : '@', chunk->path);  // vm/place
+  char *name = name_chunk(chunk);
   // Mode "t": a precompiled file would bypass the checks of the compiler.
   int status = luaL_loadbufferx(L, source, len, name, "t");
   free(name);

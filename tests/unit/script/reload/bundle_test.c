@@ -51,6 +51,21 @@ static void names_file_and_line_of_an_error(void **state) {
   free(error);
 }
 
+// Lua shows 59 bytes of a name.
+static void names_file_and_line_far_down_in_lua_path(void **state) {
+  (void)state;
+  char *scripts = mem_format("%s/scripts", scripts_dir);
+  char *folder = mem_format("%s/a_folder_with_a_long_name_and_one_below_it", scripts_dir);
+  char *error = NULL;
+  scripts_write("scripts/a.lua", "");
+  scripts_write("a_folder_with_a_long_name_and_one_below_it/more/bad.lua", "\n\nx x");
+  assert_null(bundle_load(scripts, folder, &error));
+  assert_non_null(strstr(error, "more/bad.lua:3: syntax error"));
+  free(error);
+  free(folder);
+  free(scripts);
+}
+
 static void refuses_a_module_that_is_there_twice(void **state) {
   (void)state;
   scripts_write("m.lua", "return 1");
@@ -247,6 +262,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       bundle_test(runs_scripts_in_order_of_their_paths),
       bundle_test(names_file_and_line_of_an_error),
+      bundle_test(names_file_and_line_far_down_in_lua_path),
       bundle_test(refuses_a_module_that_is_there_twice),
       bundle_test(skips_a_first_line_for_the_shell_and_keeps_line_numbers),
       bundle_test(refuses_bytecode_and_folders_that_are_not_there),
