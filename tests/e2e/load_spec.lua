@@ -52,6 +52,13 @@ describe("while scripts load", function()
     end)
   end
 
+  it("a stack that overflows is named", function()
+    files.write(folder .. "/x.lua", "local function f(n) return 1 + f(n + 1) end\nf(1)")
+    local result = run("--check", folder)
+    assert.equal(1, result.status)
+    assert.matches("x%.lua:1: stack overflow", result.err)
+  end)
+
   -- Sanitizers take a while for what is to be counted in handler_time.
   it("what cannot be cut short ends the start, with the name of the file", function()
     files.write(folder .. "/x.lua", "local _ = ('a'):rep(60):find(('a*'):rep(20) .. 'b')")

@@ -14,6 +14,7 @@ gate.get("/sort", function() local _ <close> = closing() table.sort({ 3, 2, 1 },
 gate.get("/pcall", function() while true do pcall(forever) end end)
 local function recurse() return 1 + recurse() end
 gate.get("/recursion", function() while true do pcall(recurse) end end)
+gate.get("/overflow", function() return recurse() end)
 gate.get("/handler", function() xpcall(forever, forever) return "went on" end)
 gate.get("/coroutine", function() coroutine.wrap(function() local _ <close> = closing() forever() end)() end)
 gate.get("/finalizer", function()
@@ -60,6 +61,12 @@ describe("a script", function()
       server:wait_for_log "the handler ran for longer than handler_time"
     end)
   end
+
+  it("that overflows the stack is answered at once, and named", function()
+    assert.equal(500, http.get(server, "/overflow").status)
+    server:wait_for_log "app%.lua:9: stack overflow"
+    assert.equal("ok", http.get(server, "/ok").body)
+  end)
 
   it("that loops in a finalizer is ended after its answer", function()
     assert.equal("answered", http.get(server, "/finalizer").body)

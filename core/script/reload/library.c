@@ -62,6 +62,23 @@ static int load_with_globals(lua_State *L) {
   return lua_gettop(L);
 }
 
+// The name that a script gives a chunk, or Lua's own for what a function reads: '=' at its start
+// would make it one of the framework (vm/place). Messages show a name behind '@' alike.
+static void name_chunk(lua_State *L) {
+  lua_settop(L, lua_gettop(L) > 2 ? lua_gettop(L) : 2);
+  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (lua_isnil(L, 2) && lua_isfunction(L, 1)) name = "=(load)";
+  if (*name != '=') return;
+  lua_pushfstring(L, "@%s", name + 1);
+  lua_replace(L, 2);
+}
+
+// Upvalues: as of load_with_globals.
+static int load_named(lua_State *L) {
+  name_chunk(L);
+  return load_with_globals(L);
+}
+
 static int return_all(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   return lua_gettop(L);
@@ -82,11 +99,11 @@ static int do_file(lua_State *L) {
 }
 
 // The globals are on top.
-static void set_loader(lua_State *L, const char *name, int place) {
+static void set_loader(lua_State *L, const char *name, lua_CFunction loader, int place) {
   lua_getfield(L, -1, name);
   lua_pushvalue(L, -2);
   lua_pushinteger(L, place);
-  lua_pushcclosure(L, load_with_globals, 3);
+  lua_pushcclosure(L, loader, 3);
   lua_setfield(L, -2, name);
 }
 
@@ -95,8 +112,8 @@ static void set_loaders(lua_State *L) {
   lua_pushvalue(L, -2);
   lua_pushcclosure(L, do_file, 2);
   lua_setfield(L, -2, "dofile");
-  set_loader(L, "load", 4);
-  set_loader(L, "loadfile", 3);
+  set_loader(L, "load", load_named, 4);
+  set_loader(L, "loadfile", load_with_globals, 3);
 }
 
 // ---- the globals ---------------------------------------------------------

@@ -10,11 +10,11 @@
 
 enum { PLACE_BYTES = LUA_IDSIZE + 16 };
 
-// Whether a chunk of this source is the framework's (or C): its name begins with '='.
-bool place_is_framework(const char *source);
+// The names of the framework's chunks begin with '=', as that of C, and those of scripts do not
+// (reload/bundle, reload/library).
 
 // The innermost line of a script in a coroutine that runs or has ended with an error, as
-// "app.lua:7". False if no script is on its stack; `out` is "" then.
+// "app.lua:7". False if no script is among the 100 innermost levels; `out` is "" then.
 bool place_find(lua_State *co, char out[static PLACE_BYTES]);
 
 // Appends "app.lua:7: " (`place`, as place_find gave it) for an error's text that has no place of

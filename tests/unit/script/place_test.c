@@ -2,6 +2,7 @@
 // without a place of its own, and for what takes too long inside a function of the framework.
 #include "script/fake_call.h"
 #include "script/fake_gate.h"
+#include "script/vm/place.h"
 #include "script/vm/watchdog.h"
 
 enum { HANDLER_MS = 20 };
@@ -44,6 +45,9 @@ FAILS(an_error_that_blames_far_above, "local function f() error('x', 3) end f()"
 FAILS(an_error_of_a_helper, "helper()", "of the caller")
 FAILS(an_error_without_a_place, "error('x', 0)", "x")
 FAILS(an_error_with_an_address, "error('dial 127.0.0.1: refused', 0)", "dial 127.0.0.1: refused")
+FAILS(an_error_with_a_port, "error('cannot reach db:5432: refused', 0)",
+      "cannot reach db:5432: refused")
+FAILS(a_stack_overflow, "local function f(n) return 1 + f(n + 1) end f(1)", "stack overflow")
 FAILS(a_number, "error(404)", "404")
 FAILS(a_table, "error({ code = 404 })", "(error object is a table value)")
 FAILS(nothing, "error()", "(error object is a nil value)")
@@ -69,6 +73,57 @@ static void a_place_of_its_own_stays(void **state) {
   expect_logged("error elsewhere.lua:9: x\nstack traceback:");
 }
 
+// What a script compiles itself is a script, whatever it calls it.
+static void a_chunk_of_the_scripts_own_is_named(void **state) {
+  (void)state;
+  static const char *const cases[][2] = {
+      {"load('\\n\\nerror(\"x\")', '=views/page.etl')()", "views/page.etl:3: x"},
+      {"load('\\n\\nerror(\"x\", 0)', '=views/page.etl')()", "views/page.etl:3: x"},
+      {"load('\\nerror(\"x\", 0)', '=tidegate/app.lua')()", "tidegate/app.lua:2: x"},
+      {"local parts = { 'error(\"x\", 0)' }\n"
+       "load(function() return table.remove(parts) end)()",
+       "(load):1: x"},
+      {"load('error(1)')()", "[string \"error(1)\"]:1: 1"},
+      {"load('error(1) -- a:7: b')()", "[string \"error(1) -- a:7: b\"]:1: 1"},
+      {"load('local function f() error(\"x\", 2) end\\nf()', '@my app/a.lua')()",
+       "my app/a.lua:2: x"},
+  };
+  gate_open("");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *script = mem_format("gate.spawn(function() %s\nreturn 1 end)", cases[i][0]);
+    fake_log_clear();
+    gate_reload_with(script);
+    fake_wait_ms(1);
+    char *line = mem_format("error %s\nstack traceback:", cases[i][1]);
+    expect_logged(line);
+    free(line);
+    free(script);
+  }
+}
+
+static int descend(lua_State *L) {
+  char place[PLACE_BYTES];
+  lua_Integer levels = lua_tointeger(L, 1);
+  if (levels == 1) {
+    lua_pushboolean(L, place_find(L, place));
+    return 1;
+  }
+  lua_pushcfunction(L, descend);
+  lua_pushinteger(L, levels - 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+static void only_the_innermost_levels_are_looked_at(void **state) {
+  (void)state;
+  lua_State *L = luaL_newstate();
+  lua_register(L, "descend", descend);
+  assert_int_equal(LUA_OK, luaL_dostring(L, "local a, b = descend(99), descend(100) return a, b"));
+  assert_true(lua_toboolean(L, -2));
+  assert_false(lua_toboolean(L, -1));
+  lua_close(L);
+}
+
 static void what_the_framework_takes_too_long_for(void **state) {
   (void)state;
   watchdog_start(HANDLER_MS);
@@ -84,7 +139,8 @@ static void what_the_framework_takes_too_long_for(void **state) {
 static void a_load_that_fails_names_the_line(void **state) {
   (void)state;
   static const char *const bodies[] = {"error({})", "error('x', 0)", "error('x', 2)",
-                                       "table.sort({ 1, 'x' })"};
+                                       "table.sort({ 1, 'x' })",
+                                       "local function f(n) return 1 + f(n + 1) end f(1)"};
   gate_open("");
   for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
     gate_write(bodies[i]);
@@ -116,6 +172,8 @@ int main(void) {
       gate_test(an_error_of_a_helper),
       gate_test(an_error_without_a_place),
       gate_test(an_error_with_an_address),
+      gate_test(an_error_with_a_port),
+      gate_test(a_stack_overflow),
       gate_test(a_number),
       gate_test(a_table),
       gate_test(nothing),
@@ -126,6 +184,8 @@ int main(void) {
       gate_test(a_field_of_the_answer),
       gate_test(a_method_of_the_answer),
       gate_test(a_place_of_its_own_stays),
+      gate_test(a_chunk_of_the_scripts_own_is_named),
+      cmocka_unit_test(only_the_innermost_levels_are_looked_at),
       gate_test(what_the_framework_takes_too_long_for),
       gate_test(a_load_that_fails_names_the_line),
       gate_test(a_load_that_fails_names_the_inner_module),
