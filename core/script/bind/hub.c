@@ -213,8 +213,7 @@ const struct option_table topics_options = {
 // | nil, message, code
 static int hub_topics_function(lua_State *L) {
   struct slice pattern = lua_isnoneornil(L, 1) ? slice_str("**") : args_check_string(L, 1);
-  struct hub_topics_query query = {
-      .pattern = pattern, .is_over = watchdog_is_over, .ctx = L};
+  struct hub_topics_query query = {.pattern = pattern, .is_over = watchdog_is_over, .ctx = L};
   size_t count = 0;
   bool has_more = false;
   options_read(L, 2, &topics_options, "topics", &query);
