@@ -28,8 +28,8 @@ static void fails(void **state) {
 static void follows(void **state) { (void)state; }
 
 // The jump out of the handler is meant, and ThreadSanitizer would end the process for it.
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) { return "report_signal_unsafe=0"; }
+const char *__tsan_default_options(void);                                      // NOLINT
+const char *__tsan_default_options(void) { return "report_signal_unsafe=0"; }  // NOLINT
 
 static int run_hanging(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(fails, hang),
