@@ -66,17 +66,21 @@ static struct output *need_output(struct conn *conn) {
   return conn->output;
 }
 
-// What the peer does not take counts for output_memory.
-static void hold_output(struct conn *conn) {
-  struct output *output = conn->output;
-  if (output == NULL) return;
-  conn->worker->output_bytes += output->direct.cap - output->held;
-  output->held = output->direct.cap;
+// Settles what the connection has of output_memory.
+static void hold_output(struct conn *conn, size_t bytes) {
+  if (conn->output == NULL) return;
+  conn->worker->output_bytes += bytes - conn->output->held;
+  conn->output->held = bytes;
+}
+
+// What the peer does not take counts.
+static void hold_unread(struct conn *conn) {
+  if (conn->output != NULL) hold_output(conn, conn->output->direct.cap);
 }
 
 static void drop_output(struct conn *conn) {
   if (conn->output == NULL) return;
-  conn->worker->output_bytes -= conn->output->held;
+  hold_output(conn, 0);
   output_give(conn->output, &conn->worker->spare_outputs);
   conn->output = NULL;
 }
@@ -86,7 +90,7 @@ static void want_write(struct conn *conn) {
   struct output *output = need_output(conn);
   if (output_direct_bytes(output) == 0) buf_free(&output->direct);
   conn->wants_write = true;
-  hold_output(conn);
+  hold_unread(conn);
   if (conn->timer_is == CONN_TIMEOUT) await_reader(conn);
   if (conn->polls_write) return;
   conn->polls_write = true;
@@ -153,8 +157,6 @@ struct buf *conn_out(struct conn *conn) {
 // ---- life ----------------------------------------------------------------
 
 void conn_cut(struct conn *conn) {
-  if (conn->output != NULL) conn->worker->output_bytes -= conn->output->held;
-  if (conn->output != NULL) conn->output->held = 0;
   sock_discard(&conn->sock);
   conn_close(conn);
 }
@@ -229,6 +231,7 @@ void conn_close(struct conn *conn) {
   if (conn_is_closing(conn)) return;
   conn->phase = CONN_CLOSING;
   wheel_cancel(&conn->timer);
+  hold_output(conn, 0);  // it goes with the connection, which may wait for its turn to go
   conn_array_push(&conn->worker->closing, conn);
 }
 
@@ -359,7 +362,7 @@ void conn_end_turn(struct conn *conn) {
     flush(conn);
     return;
   }
-  hold_output(conn);
+  hold_unread(conn);
   tell_drained(conn);  // a delivery of this turn may have taken it along
 }
 
