@@ -41,9 +41,10 @@ static char *check_list(lua_State *L, const char *path, const char *name) {
   int table = lua_gettop(L);
   luaL_checkstack(L, 3, NULL);
   for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
-    if (lua_isinteger(L, -2) && ++count > 0) continue;
-    return mem_format("%s: %s: a list has no key %s: write { \"127.0.0.1:8080\" }", path, name,
-                      luaL_tolstring(L, -2, NULL));
+    if (!lua_isinteger(L, -2))
+      return mem_format("%s: %s: a list has no key %s: write { \"127.0.0.1:8080\" }", path, name,
+                        luaL_tolstring(L, -2, NULL));
+    count++;
   }
   if (count == 0) return mem_format("%s: %s: the list is empty", path, name);
   bool has_hole = count != (lua_Integer)lua_rawlen(L, table);

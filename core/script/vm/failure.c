@@ -62,7 +62,7 @@ static int read_protected(lua_State *L) {
   return 0;
 }
 
-static void describe_type(struct failure *failure, lua_State *co) {
+void failure_set_text(struct failure *failure, lua_State *co) {
   char what[64];
   snprintf(what, sizeof what, "(error object is a %s value)", luaL_typename(co, -1));
   bool is_text = lua_type(co, -1) == LUA_TSTRING;
@@ -74,7 +74,7 @@ void failure_read(struct failure *failure, struct vm *vm, lua_State *co) {
   *failure = (struct failure){0};
   place_find(co, failure->place);
   vm_enter(vm, read_protected, &reading, "traceback");
-  if (failure->text.end == 0) describe_type(failure, co);
+  if (failure->text.end == 0) failure_set_text(failure, co);
 }
 
 void failure_read_yielded(struct failure *failure, struct vm *vm, lua_State *co, const char *text) {
@@ -87,8 +87,6 @@ void failure_read_yielded(struct failure *failure, struct vm *vm, lua_State *co,
 void failure_push_object(lua_State *L, const struct failure *failure) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, failure);
 }
-
-void failure_set_text(struct failure *failure, lua_State *co) { describe_type(failure, co); }
 
 void failure_end(struct failure *failure, struct vm *vm) {
   if (failure->has_object) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 // Innermost levels that are looked at: lua_getstack counts from there each time, and a stack that
-// overflowed has 200 000 of them.
+// overflowed has hundreds of thousands.
 enum { LEVELS_MAX = 100 };
 
 static bool is_framework(const char *source) { return *source == '='; }
