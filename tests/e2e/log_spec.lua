@@ -4,6 +4,7 @@ local files = require "support.files"
 local http = require "support.http"
 local loop = require "support.loop"
 local process = require "support.process"
+local redirected = require "support.redirected"
 local tcp = require "support.tcp"
 local tidegate = require "support.server"
 
@@ -14,50 +15,20 @@ gate.get("/log", function(req)
   for i = 1, tonumber(req.query.lines or 1) do gate.log.info(("line %06d %s"):format(i, text)) end
   return "logged"
 end)
-gate.get("/print", function(req)
-  io.stdout:write(("x"):rep(tonumber(req.query.bytes)))
-  return "printed"
-end)
 gate.get("/dropped", function() return tostring(gate.stats().log_dropped) end)
 ]]
 
-local Quiet = {}
-Quiet.__index = Quiet
-
 -- A server whose standard error nobody reads until `process:read_err()`, or goes where `redirect`
--- of a shell says.
+-- says. No line of its own in between: a turn that logs much is a slow one.
 local function start(redirect, workers)
-  local folder = files.new_folder()
-  files.write(folder .. "/scripts/app.lua", SCRIPT)
-  local self = setmetatable({ folder = folder, address = "unix:" .. folder .. "/gate.sock" }, Quiet)
-  local command = ('exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(redirect or "")
-  if redirect and redirect:find "fifo" then
-    -- Open for reading in the server itself, so that it can be opened for writing.
-    local fifo = folder .. "/fifo"
-    command = ("mkfifo %s; exec 9<>%s; "):format(fifo, fifo) .. command:gsub("fifo", fifo)
-  end
-  -- No line of the server's own in between: a turn that logs much is a slow one.
-  self.process = process.start("/bin/sh", { ignores_err = true, env = { TIDEGATE_SLOW_TURN = "0" }, args = {
-    "-c", command, tidegate.binary, "--listen", self.address, "--workers", tostring(workers or 1), folder .. "/scripts",
-  } })
-  local function try() return (tcp.try_connect(self)) end
-  loop.poll(try, "listening server"):close()
-  return self
+  return redirected.start(SCRIPT, redirect or "", {
+    workers = workers, ignores_err = true, env = { TIDEGATE_SLOW_TURN = "0" },
+  })
 end
 
-function Quiet:get(path) return http.get(self, path).body end
-
-function Quiet:wait_end(seconds)
+local function wait_end(server, seconds)
   tcp.close_all()
-  return self.process:wait(seconds)
-end
-
-function Quiet:__close()
-  self.process:kill "sigkill"
-  self.process:read_err()
-  pcall(self.process.wait, self.process)
-  tcp.close_all()
-  files.remove_tree(self.folder)
+  return server.process:wait(seconds)
 end
 
 describe("a server whose standard error nobody reads", function()
@@ -69,7 +40,7 @@ describe("a server whose standard error nobody reads", function()
     loop.wait(function() return server.process.code end, "end of the server")
     assert.same({ 0, 0 }, { server.process.code, server.process.signal })
     server.process:read_err()
-    server:wait_end()
+    wait_end(server)
   end)
 
   it("says how many lines it dropped as soon as somebody reads again", function()
@@ -97,7 +68,7 @@ describe("a server whose standard error nobody reads", function()
     end
     assert.equal(20000, expected - 1 + noted)
     server.process:kill "sigterm"
-    assert.equal(0, server:wait_end())
+    assert.equal(0, wait_end(server))
     assert.matches(" stopped$", server.process.err[#server.process.err])
   end)
 
@@ -112,7 +83,7 @@ describe("a server whose standard error nobody reads", function()
     end
     for i = 1, 8 do assert.equal("logged", connections[i]:response().body) end
     server.process:kill "sigterm"
-    assert.equal(0, server:wait_end())
+    assert.equal(0, wait_end(server))
     local whole = 0
     for _, line in ipairs(server.process.err) do
       local text = line:match " line %d+ (%a+)$"
@@ -133,7 +104,7 @@ describe("a server", function()
       assert.equal("logged", server:get "/log?text=x&lines=1000")
       server.process:kill "sigterm"
       server.process:read_err()
-      assert.equal(0, server:wait_end())
+      assert.equal(0, wait_end(server))
       assert.same({}, server.process.err)
     end)
   end
@@ -142,16 +113,6 @@ describe("a server", function()
     local server <close> = start "2>&1 | head -n 2 >/dev/null"
     for _ = 1, 3 do assert.equal("logged", server:get "/log?text=x&lines=1000") end
     loop.poll(function() return tonumber(server:get "/dropped") > 0 end, "lines that nobody took")
-  end)
-
-  local unless_held = loop.holds_signals and pending or it
-  unless_held("that printed more than its reader took stops all the same", function()
-    -- The pipe holds 65,536 bytes, and the rest waits in the buffer of Lua's io.stdout.
-    local server <close> = start "2>&1 1>fifo"
-    assert.equal("printed", server:get "/print?bytes=67000")
-    server.process:kill "sigterm"
-    server.process:read_err()
-    assert.equal(0, server:wait_end())
   end)
 
   it("that cannot start ends even when nobody reads why", function()

@@ -3,9 +3,8 @@
 local files = require "support.files"
 local http = require "support.http"
 local loop = require "support.loop"
-local process = require "support.process"
+local redirected = require "support.redirected"
 local tcp = require "support.tcp"
-local tidegate = require "support.server"
 
 local SCRIPT = [[
 local gate = require "tidegate"
@@ -29,51 +28,24 @@ gate.get("/dropped", function()
 end)
 ]]
 
-local Printing = {}
-Printing.__index = Printing
+local function start(redirect, options) return redirected.start(SCRIPT, redirect, options or {}) end
 
--- A server whose standard output goes where `redirect` of a shell says; `$folder` is its folder,
--- with two fifos: `fifo`, which is open and which nobody reads, and `gone`.
-local function start(redirect, options)
-  options = options or {}
-  local folder = files.new_folder()
-  files.write(folder .. "/scripts/app.lua", SCRIPT)
-  local self = setmetatable({ folder = folder, address = "unix:" .. folder .. "/gate.sock" }, Printing)
-  self.process = process.start("/bin/sh", { ignores_err = options.ignores_err, args = {
-    "-c", ("folder=%s; mkfifo $folder/fifo $folder/gone; exec 9<>$folder/fifo; " ..
-      'exec setpriv --pdeathsig KILL "$0" "$@" %s'):format(folder, redirect),
-    tidegate.binary, "--listen", self.address, "--workers", options.workers or "1", folder .. "/scripts",
-  } })
-  loop.poll(function() return (tcp.try_connect(self)) end, "listening server"):close()
-  return self
-end
-
-function Printing:get(path) return http.get(self, path).body end
-
-function Printing:dropped() return http.get(self, "/dropped"):json() end
+local function dropped(server) return http.get(server, "/dropped"):json() end
 
 -- Stops it; returns its exit status, and what it printed.
-function Printing:stop()
+local function stop(server)
   tcp.close_all()
-  self.process:kill "sigterm"
-  loop.wait(function() return self.process.code end, "end of the server")
-  return self.process.code, files.read(self.folder .. "/out")
-end
-
-function Printing:__close()
-  self.process:kill "sigkill"
-  self.process:read_err()
-  pcall(self.process.wait, self.process)
-  tcp.close_all()
-  files.remove_tree(self.folder)
+  server.process:kill "sigterm"
+  loop.wait(function() return server.process.code end, "end of the server")
+  return server.process.code, files.read(server.folder .. "/out")
 end
 
 describe("what scripts print", function()
   it("into a pipe that nobody reads holds up neither the server nor its stop", function()
     local server <close> = start ">$folder/fifo"
     for _ = 1, 3 do assert.equal("printed", server:get "/print?text=x&times=80&lines=20000") end
-    assert.is_true(server:dropped().prints > 0)
-    assert.equal(0, server:dropped().log)
+    assert.is_true(dropped(server).prints > 0)
+    assert.equal(0, dropped(server).log)
     loop.poll(function()
       return server.process:tail():find "warn  nobody takes what scripts print from stdout: dropping it"
     end, "a warning")
@@ -84,12 +56,12 @@ describe("what scripts print", function()
   it("to standard error that nobody reads holds up neither", function()
     local server <close> = start(">$folder/out", { ignores_err = true })
     assert.equal("written", server:get "/complain?lines=200000")
-    assert.is_true(server:dropped().log > 0)
-    assert.equal(0, (server:stop()))
+    assert.is_true(dropped(server).log > 0)
+    assert.equal(0, (stop(server)))
   end)
 
   it("has whole lines, of all workers", function()
-    local server <close> = start(">$folder/out", { workers = "2" })
+    local server <close> = start(">$folder/out", { workers = 2 })
     local connections = {}
     for i = 1, 8 do
       connections[i] = http.connect(server)
@@ -97,8 +69,8 @@ describe("what scripts print", function()
       connections[i]:send(http.format_request("GET", path))
     end
     for i = 1, 8 do assert.equal("printed", connections[i]:response().body) end
-    local dropped = server:dropped().prints
-    local status, printed = server:stop()
+    local lost = dropped(server).prints
+    local status, printed = stop(server)
     assert.equal(0, status)
     local whole = 0
     for line in printed:gmatch "[^\n]+" do
@@ -106,7 +78,7 @@ describe("what scripts print", function()
       assert.is_true(line == "while loading" or line:sub(8) == letter:rep(30000), "torn: " .. line:sub(1, 80))
       if letter then whole = whole + 1 end
     end
-    assert.equal(8 * 4, whole + dropped)
+    assert.equal(8 * 4, whole + lost)
   end)
 
   it("is all there after a stop, in order", function()
@@ -114,7 +86,7 @@ describe("what scripts print", function()
     server:get "/write?text=begun..."
     server:get "/print?text=done&lines=2"
     server:get "/write?text=last"
-    local status, printed = server:stop()
+    local status, printed = stop(server)
     assert.equal(0, status)
     assert.equal("while loading\nbegun...line\t1\tdone\nline\t2\tdone\nlast", printed)
   end)
